@@ -1,0 +1,124 @@
+"""Files of networks. `load_network` recognises the format by content and knows shipped names."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from ..network import Pathway, SignalingNetwork
+from .edge_table import read_edge_table
+from .errors import FormatError, MissingFileError, did_you_mean
+from .files import read_bytes
+from .json_format import read_json, write_json
+from .netflux import read_netflux
+from .sif import read_sif, write_sif
+from .spreadsheet import OLE_MAGIC, ZIP_MAGIC
+
+__all__ = [
+    "FormatError",
+    "MissingFileError",
+    "load_core",
+    "load_network",
+    "load_networks",
+    "read_edge_table",
+    "read_json",
+    "read_netflux",
+    "read_sif",
+    "shipped_networks",
+    "write_json",
+    "write_sif",
+]
+
+_NETWORKS = Path(__file__).parent.parent / "networks"
+_FIBROBLAST = "cardiac-fibroblast"
+
+
+def load_network(
+    name_or_path: str | os.PathLike[str], pathway: str | None = None
+) -> SignalingNetwork:
+    """A shipped network by its name, or the network of a file, whose format is recognised.
+
+    Args:
+        name_or_path: a name of `shipped_networks()`, or a file in the project's JSON, Netflux
+            (`.xlsx`, `.xls`), SIF, or an edge table.
+        pathway: the one to read of a file that holds several, which only edge tables do.
+
+    Raises:
+        FormatError: there is no such network, file or pathway, or it cannot be read.
+    """
+    if isinstance(name_or_path, str) and name_or_path in _shipped_files():
+        return _load_shipped(name_or_path)
+    networks = {network.name: network for network in load_networks(name_or_path)}
+    if pathway is None and len(networks) == 1:
+        return next(iter(networks.values()))
+    if pathway in networks:
+        return networks[pathway]
+    wanted = "name one with pathway=..."
+    if pathway is not None:
+        wanted = f"there is no {pathway!r} among them{did_you_mean(pathway, networks)}"
+    some = ", ".join(list(networks)[:4])
+    raise FormatError(
+        f"it holds {len(networks)} networks ({some} ...); {wanted}", path=name_or_path
+    )
+
+
+def load_networks(path: str | os.PathLike[str]) -> tuple[SignalingNetwork, ...]:
+    """The networks of one file: one, or as many as an edge table has pathways.
+
+    Raises:
+        FormatError: there is no such file, or it cannot be read.
+    """
+    if not Path(path).exists():
+        known = shipped_networks()
+        hint = did_you_mean(str(path), known) or "; shipped_networks() lists the names"
+        raise MissingFileError(
+            f"there is no such file, and no shipped network of that name{hint}", path=path
+        )
+    start = read_bytes(path)[:4096]
+    if start.startswith((ZIP_MAGIC, OLE_MAGIC)):
+        return (read_netflux(path),)
+    text = start.decode("utf-8-sig", errors="replace").lstrip()
+    if text.startswith("{"):
+        return (read_json(path),)
+    first_line = text.split("\n", 1)[0].strip().split("\t")
+    if {"pathway", "source", "target"} <= set(first_line):
+        return read_edge_table(path)
+    if text.startswith("<") or "\0" in text or not text:
+        found = "is empty" if not start else "holds a web page, XML or binary data"
+        raise FormatError(
+            f"it {found}; expected a network as JSON, Netflux workbook, SIF or edge table",
+            path=path,
+        )
+    return (read_sif(path),)
+
+
+def shipped_networks() -> tuple[str, ...]:
+    """Names of the networks that come with the package, sorted."""
+    return tuple(sorted(_shipped_files()))
+
+
+@cache
+def load_core() -> tuple[SignalingNetwork, ...]:
+    """The core pathways, sorted by name; all of a network belongs to the one pathway it is."""
+    return tuple(_load_shipped(name) for name in shipped_networks() if name != _FIBROBLAST)
+
+
+def _shipped_files() -> dict[str, Path]:
+    files = {path.stem: path for path in (_NETWORKS / "core").glob("*.json")}
+    return {_FIBROBLAST: _NETWORKS / "cardiac_fibroblast.json", **files}
+
+
+@cache
+def _load_shipped(name: str) -> SignalingNetwork:
+    network = read_json(_shipped_files()[name])
+    return network if network.pathways else _as_one_pathway(network)
+
+
+def _as_one_pathway(network: SignalingNetwork) -> SignalingNetwork:
+    return replace(
+        network,
+        molecules=tuple(replace(m, pathways=(network.name,)) for m in network.molecules),
+        pathways=(Pathway(network.name, network.title, network.source),),
+    )

@@ -1,0 +1,79 @@
+"""Files as text, and files written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from .errors import FormatError, MissingFileError
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """The file as UTF-8 text, with or without a byte order mark.
+
+    Raises:
+        FormatError: it does not exist, is no file, is not UTF-8, or holds binary data.
+    """
+    data = read_bytes(path)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise FormatError(
+            f"byte 0x{data[error.start]:02x} is not UTF-8; expected a text file in UTF-8",
+            path=path,
+            place=f"line {line}",
+        ) from None
+    if "\0" in text:
+        raise FormatError("it holds binary data; expected a text file in UTF-8", path=path)
+    return text
+
+
+def read_lines(path: str | os.PathLike[str]) -> list[str]:
+    """The lines of a UTF-8 text without their ends, which are those of files alone.
+
+    `str.splitlines` would also break a name at U+2028, U+0085 and the like.
+
+    Raises:
+        FormatError: as `read_text`.
+    """
+    lines = re.split(r"\r\n|\r|\n", read_text(path))
+    return lines if lines[-1] else lines[:-1]
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The file's content.
+
+    Raises:
+        FormatError: it does not exist, is a folder, or may not be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise MissingFileError("there is no such file", path=path) from None
+    except OSError as error:
+        raise FormatError(
+            f"it cannot be read ({error.strerror}); expected a file", path=path
+        ) from None
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write UTF-8 text so that a reader sees the old file or the new one, never a part."""
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's 0600 would hide it from colleagues
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
