@@ -1,0 +1,258 @@
+"""Conditions and observations: what is done to a network, and what is seen of it.
+
+The meaning of stimuli and perturbations is fixed here, once, for the simulator and the model
+alike. This file travels with every checkpoint.
+
+Shapes: R rows (one condition of one network each), N molecules, E perturbations per row.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import torch
+
+from .network import NetworkError, SignalingNetwork
+
+PERTURBATION_KINDS = ("knockout", "knockdown", "inhibition", "overexpression", "clamp")
+MODALITIES = ("activity", "phosphoprotein", "mRNA", "protein", "imaging feature")
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """Something done to one molecule within a window of time.
+
+    - `knockout`: the state is 0 from the window's start.
+    - `knockdown`: ymax × (1 - strength).
+    - `inhibition`: what the molecule passes on × (1 - strength).
+    - `overexpression`: ymax × (1 + strength).
+    - `clamp`: the state is held at the value `strength`.
+
+    Attributes:
+        target: name of the molecule.
+        kind: one of `PERTURBATION_KINDS`.
+        strength: in [0, 1]; a knockout is always whole.
+        start_hours, end_hours: the window [start, end), in hours.
+
+    Raises:
+        ValueError: an unknown kind, a strength outside [0, 1], an empty window.
+    """
+
+    target: str
+    kind: str = "knockout"
+    strength: float = 1.0
+    start_hours: float = 0.0
+    end_hours: float = math.inf
+
+    def __post_init__(self) -> None:
+        where = f"perturbation of {self.target!r}"
+        if self.kind not in PERTURBATION_KINDS:
+            raise ValueError(
+                f"{where}: kind {self.kind!r}; expected one of {', '.join(PERTURBATION_KINDS)}"
+            )
+        if not 0.0 <= self.strength <= 1.0:
+            raise ValueError(f"{where}: strength {self.strength}; expected a number in [0, 1]")
+        if not 0.0 <= self.start_hours < self.end_hours:
+            raise ValueError(
+                f"{where}: window {self.start_hours} to {self.end_hours} hours; "
+                "expected 0 <= start < end"
+            )
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Stimuli and perturbations, all that tells one experiment on a network from another.
+
+    Attributes:
+        stimuli: level in [0, 1] of molecules' input interactions. The level replaces the weight
+            of the molecule's own input, is added where it has none, and is joined by OR with the
+            rest; inputs not named keep the network's own weight.
+        perturbations: see `Perturbation`.
+
+    Raises:
+        ValueError: a level outside [0, 1].
+    """
+
+    stimuli: Mapping[str, float] = field(default_factory=dict)
+    perturbations: tuple[Perturbation, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, level in self.stimuli.items():
+            if not 0.0 <= level <= 1.0:
+                raise ValueError(f"stimulus {name!r}: level {level}; expected a number in [0, 1]")
+        object.__setattr__(self, "stimuli", MappingProxyType(dict(self.stimuli)))
+        object.__setattr__(self, "perturbations", tuple(self.perturbations))
+
+    def check(self, network: SignalingNetwork) -> None:
+        """Raise `NetworkError` where the condition names molecules that `network` has not."""
+        for name in (*self.stimuli, *(p.target for p in self.perturbations)):
+            try:
+                network.molecule(name)
+            except NetworkError as error:
+                raise NetworkError(f"condition: {error}") from None
+
+    def __reduce__(self) -> tuple[type[Condition], tuple[object, ...]]:
+        # A read-only mapping cannot be sent to another process as it is.
+        return Condition, (dict(self.stimuli), self.perturbations)
+
+    def __hash__(self) -> int:
+        return hash((tuple(sorted(self.stimuli.items())), self.perturbations))
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One measured value.
+
+    Attributes:
+        molecule: its name.
+        time_hours: when, in hours from the start of the condition.
+        value: in the unit of the modality; activity lies in [0, 1].
+        modality: one of `MODALITIES`.
+    """
+
+    molecule: str
+    time_hours: float
+    value: float
+    modality: str = "activity"
+
+
+@dataclass
+class ConditionTensors:
+    """Conditions as tensors, ready for any number of rows of one width.
+
+    Attributes:
+        stimulus_RN: stimulus levels; 0 where there is none.
+        stimulated_RN: whether a molecule is stimulated.
+        perturbation_index_RE: molecule of each perturbation; padding points at molecule 0 and has
+            an empty window.
+        perturbation_kind_RE: index into `PERTURBATION_KINDS`.
+        perturbation_strength_RE: strength in [0, 1].
+        perturbation_window_RE2: start and end in hours; padding has an end before its start.
+    """
+
+    stimulus_RN: torch.Tensor
+    stimulated_RN: torch.Tensor
+    perturbation_index_RE: torch.Tensor
+    perturbation_kind_RE: torch.Tensor
+    perturbation_strength_RE: torch.Tensor
+    perturbation_window_RE2: torch.Tensor
+
+    @classmethod
+    def from_conditions(
+        cls, conditions: Sequence[Condition], network: SignalingNetwork
+    ) -> ConditionTensors:
+        """Tensors of `conditions` on `network`, one row each (float32, on the CPU).
+
+        Raises:
+            NetworkError: a condition names a molecule that the network has not.
+        """
+        rows = len(conditions)
+        width = max((len(c.perturbations) for c in conditions), default=0)
+        tensors = cls(
+            stimulus_RN=torch.zeros(rows, len(network.molecules)),
+            stimulated_RN=torch.zeros(rows, len(network.molecules), dtype=torch.bool),
+            perturbation_index_RE=torch.zeros(rows, width, dtype=torch.long),
+            perturbation_kind_RE=torch.zeros(rows, width, dtype=torch.long),
+            perturbation_strength_RE=torch.zeros(rows, width),
+            perturbation_window_RE2=torch.tensor([0.0, -1.0]).repeat(rows, width, 1),
+        )
+        for row, condition in enumerate(conditions):
+            condition.check(network)
+            for name, level in condition.stimuli.items():
+                tensors.stimulus_RN[row, network.molecule_index[name]] = level
+                tensors.stimulated_RN[row, network.molecule_index[name]] = True
+            for event, p in enumerate(condition.perturbations):
+                tensors.perturbation_index_RE[row, event] = network.molecule_index[p.target]
+                tensors.perturbation_kind_RE[row, event] = PERTURBATION_KINDS.index(p.kind)
+                strength = 1.0 if p.kind == "knockout" else p.strength
+                tensors.perturbation_strength_RE[row, event] = strength
+                tensors.perturbation_window_RE2[row, event, 0] = p.start_hours
+                tensors.perturbation_window_RE2[row, event, 1] = p.end_hours
+        return tensors
+
+    @classmethod
+    def join(cls, parts: Sequence[ConditionTensors]) -> ConditionTensors:
+        """Conditions of networks side by side: equally many rows each, molecules end to end."""
+        offset, indices = 0, []
+        for part in parts:
+            indices.append(part.perturbation_index_RE + offset)
+            offset += part.stimulus_RN.shape[1]
+
+        def cat(name: str) -> torch.Tensor:
+            return torch.cat([getattr(part, name) for part in parts], dim=1)
+
+        return cls(
+            stimulus_RN=cat("stimulus_RN"),
+            stimulated_RN=cat("stimulated_RN"),
+            perturbation_index_RE=torch.cat(indices, dim=1),
+            perturbation_kind_RE=cat("perturbation_kind_RE"),
+            perturbation_strength_RE=cat("perturbation_strength_RE"),
+            perturbation_window_RE2=cat("perturbation_window_RE2"),
+        )
+
+    def effects_at(self, time_hours_R: torch.Tensor) -> PerturbationEffects:
+        """What the perturbations do at one time per row (R)."""
+        start, end = self.perturbation_window_RE2.unbind(-1)
+        time = time_hours_R.unsqueeze(-1).to(start.dtype)
+        active = (start <= time) & (time < end)
+        kind, strength = self.perturbation_kind_RE, self.perturbation_strength_RE
+        ones = torch.ones_like(self.stimulus_RN)
+
+        def product(factor: torch.Tensor, *kinds: str) -> torch.Tensor:
+            chosen = active & torch.stack([kind == PERTURBATION_KINDS.index(k) for k in kinds]).any(
+                0
+            )
+            factor = torch.where(chosen, factor, 1.0)
+            return ones.scatter_reduce(-1, self.perturbation_index_RE, factor, "prod")
+
+        overexpressed = kind == PERTURBATION_KINDS.index("overexpression")
+        held = active & (
+            (kind == PERTURBATION_KINDS.index("knockout"))
+            | (kind == PERTURBATION_KINDS.index("clamp"))
+        )
+        # A knockout wins over a clamp of the same molecule: what is not there cannot be held.
+        value = torch.where(kind == PERTURBATION_KINDS.index("knockout"), 0.0, strength)
+        value = torch.where(held, value, math.inf)
+        held_value = torch.full_like(ones, math.inf).scatter_reduce(
+            -1, self.perturbation_index_RE, value, "amin"
+        )
+        return PerturbationEffects(
+            ymax_factor_RN=product(
+                torch.where(overexpressed, 1 + strength, 1 - strength),
+                "knockdown",
+                "overexpression",
+            ),
+            output_factor_RN=product(1 - strength, "inhibition"),
+            held_RN=held_value.isfinite(),
+            held_value_RN=torch.where(held_value.isfinite(), held_value, 0.0),
+        )
+
+    def boundaries_within(self, horizon_hours: float) -> torch.Tensor:
+        """Times in (0, horizon) at which a window opens or closes (R, 2E), padded with horizon."""
+        start, end = self.perturbation_window_RE2.unbind(-1)
+        times = torch.cat([start, end], dim=-1)
+        inside = (times > 0) & (times < horizon_hours) & (end > start).repeat(1, 2)
+        times = torch.where(inside, times, torch.full_like(times, horizon_hours))
+        used = int(inside.sum(-1).max()) if inside.numel() else 0
+        return times.sort(-1).values[:, :used]
+
+
+@dataclass
+class PerturbationEffects:
+    """Effects on each molecule at one time: factors on ymax and on what is passed on, and holds."""
+
+    ymax_factor_RN: torch.Tensor
+    output_factor_RN: torch.Tensor
+    held_RN: torch.Tensor
+    held_value_RN: torch.Tensor
+
+    def transposed(self) -> PerturbationEffects:
+        """The same with the axes (molecules, rows)."""
+        return PerturbationEffects(**{name: value.T for name, value in vars(self).items()})
+
+    def hold(self, state_RN: torch.Tensor) -> torch.Tensor:
+        """The state with knocked-out molecules at 0 and clamped ones at their value."""
+        return torch.where(self.held_RN, self.held_value_RN.to(state_RN.dtype), state_RN)

@@ -1,0 +1,7 @@
+"""The logic-ODE simulator, conditions and simulated trajectories."""
+
+from hmlm_fm.conditions import Condition, Observation, Perturbation
+
+from .simulator import simulate
+
+__all__ = ["Condition", "Observation", "Perturbation", "simulate"]

@@ -1,0 +1,219 @@
+"""The normalised-Hill logic ODE of a network, ready to be evaluated for many conditions at once.
+
+    dy_i/dt = (ymax_i · OR_r g_r(y) - y_i) / τ_i
+
+(Kraeutler et al., BMC Syst Biol 2010;4:157; the form that Netflux uses). With c = EC50ⁿ an
+activation is f(x) = min((1 - c)·xⁿ / (c + (1 - 2c)·xⁿ), 1), an inhibition 1 - f(x), an interaction
+w·∏ f over its sources, an input w, and OR(a, b) = a + b - ab. Written with β = (c - 1)/(2c - 1)
+and Kⁿ = β - 1 this is the published function, but without its singularity at c = ½, without a
+root of the possibly negative Kⁿ, and without a division by w.
+
+Shapes: M molecules (of all networks joined), C conditions, J literals (source of an interaction),
+I interactions with sources, G networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from hmlm_fm.conditions import PerturbationEffects
+from hmlm_fm.network import NetworkError, SignalingNetwork
+
+# What Netflux assumes where a model says nothing; τ in hours.
+DEFAULT_WEIGHT, DEFAULT_N, DEFAULT_EC50, DEFAULT_TAU_HOURS, DEFAULT_YMAX = 1.0, 1.4, 0.5, 1.0, 1.0
+
+
+def hill(x: torch.Tensor, n: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
+    """Normalised Hill activation: f(0) = 0, f(EC50) = ½, f(1) = 1; c = EC50ⁿ, in (0, 1)."""
+    # The lower bound keeps the derivative of a power finite where the state is 0.
+    power = x.clamp(1e-12, 1.0) ** n
+    return (1 - c) * power / (c + (1 - 2 * c) * power)
+
+
+class GroupedProduct:
+    """Products over groups of rows; the groups differ in size, the empty product is 1.
+
+    Rows of equally large groups are gathered together, so that the cost is one multiplication per
+    row and no scatter is needed.
+    """
+
+    def __init__(self, group_of_row: torch.Tensor, groups: int) -> None:
+        counts = torch.bincount(group_of_row, minlength=groups)
+        order = torch.argsort(group_of_row, stable=True)
+        starts = counts.cumsum(0) - counts
+        self.gathers: list[tuple[int, torch.Tensor]] = []
+        position = torch.empty(groups, dtype=torch.long)
+        filled = 0
+        for size in sorted(set(counts.tolist())):
+            chosen = torch.nonzero(counts == size).squeeze(1)
+            rows = order[starts[chosen, None] + torch.arange(size)] if size else chosen[:, None]
+            self.gathers.append((size, rows.T.contiguous()))
+            position[chosen] = filled + torch.arange(len(chosen))
+            filled += len(chosen)
+        self.position = position
+
+    def to(self, device: torch.device | str) -> GroupedProduct:
+        self.gathers = [(size, rows.to(device)) for size, rows in self.gathers]
+        self.position = self.position.to(device)
+        return self
+
+    def __call__(self, values_JC: torch.Tensor) -> torch.Tensor:
+        # The leading empty row block keeps its shape where there is no group at all.
+        products = [values_JC.new_ones(0, values_JC.shape[1])]
+        for size, rows in self.gathers:
+            if size == 0:
+                products.append(values_JC.new_ones(rows.shape[1], values_JC.shape[1]))
+                continue
+            product = values_JC[rows[0]]
+            for row in rows[1:]:
+                product = product * values_JC[row]
+            products.append(product)
+        return torch.cat(products)[self.position]
+
+
+@dataclass
+class LogicODE:
+    """The equations of one network, or of several joined, as tensors.
+
+    Attributes:
+        network_of_molecule: (M) which of the joined networks a molecule belongs to.
+        tau_hours, ymax, y0: (M).
+        input_weight: (M) OR of a molecule's own inputs, 0 where it has none.
+        source, sign, n, c: (J) per literal; c = EC50ⁿ.
+        interaction_of_literal: (J).
+        target, weight: (I) per interaction with sources.
+        networks: how many are joined.
+    """
+
+    network_of_molecule: torch.Tensor
+    tau_hours: torch.Tensor
+    ymax: torch.Tensor
+    y0: torch.Tensor
+    input_weight: torch.Tensor
+    source: torch.Tensor
+    sign: torch.Tensor
+    n: torch.Tensor
+    c: torch.Tensor
+    interaction_of_literal: torch.Tensor
+    target: torch.Tensor
+    weight: torch.Tensor
+    networks: int = 1
+
+    def __post_init__(self) -> None:
+        device = self.tau_hours.device
+        self._and = GroupedProduct(self.interaction_of_literal.cpu(), len(self.target)).to(device)
+        self._or = GroupedProduct(self.target.cpu(), len(self.tau_hours)).to(device)
+
+    @classmethod
+    def from_network(
+        cls, network: SignalingNetwork, dtype: torch.dtype = torch.float64
+    ) -> LogicODE:
+        """The equations of `network`, with Netflux's defaults where it states no parameter.
+
+        Raises:
+            NetworkError: an interaction has a source of unknown sign, so that no rate follows.
+        """
+        index = network.molecule_index
+        reactions = [i for i in network.interactions if not i.is_input]
+        for reaction in reactions:
+            if 0 in reaction.signs:
+                raise NetworkError(
+                    f"network {network.name!r}: {reaction.rule!r} has a source of unknown sign, "
+                    "so it has no dynamics; draw a sign for it or leave it out"
+                )
+        literals = [
+            (row, index[source], sign)
+            for row, reaction in enumerate(reactions)
+            for source, sign in zip(reaction.sources, reaction.signs, strict=True)
+        ]
+
+        def known(values: list[float | None], default: float) -> torch.Tensor:
+            return torch.tensor([default if v is None else v for v in values], dtype=dtype)
+
+        input_weight = torch.zeros(len(network.molecules), dtype=dtype)
+        for interaction in network.interactions:
+            if interaction.is_input:
+                weight = DEFAULT_WEIGHT if interaction.weight is None else interaction.weight
+                i = index[interaction.target]
+                input_weight[i] = input_weight[i] + weight - input_weight[i] * weight
+        row, source, sign = (
+            torch.tensor([literal[k] for literal in literals], dtype=torch.long) for k in range(3)
+        )
+        n = known([r.n for r in reactions], DEFAULT_N)
+        ec50 = known([r.ec50 for r in reactions], DEFAULT_EC50)
+        return cls(
+            network_of_molecule=torch.zeros(len(network.molecules), dtype=torch.long),
+            tau_hours=known([m.tau_hours for m in network.molecules], DEFAULT_TAU_HOURS),
+            ymax=known([m.ymax for m in network.molecules], DEFAULT_YMAX),
+            y0=known([m.y0 for m in network.molecules], 0.0),
+            input_weight=input_weight,
+            source=source,
+            sign=sign,
+            n=n[row],
+            c=(ec50**n)[row],
+            interaction_of_literal=row,
+            target=torch.tensor([index[r.target] for r in reactions], dtype=torch.long),
+            weight=known([r.weight for r in reactions], DEFAULT_WEIGHT),
+        )
+
+    @classmethod
+    def join(cls, systems: Sequence[LogicODE]) -> LogicODE:
+        """Several systems side by side, to be simulated in one go; they do not interact."""
+        molecules = [0]
+        interactions = [0]
+        networks = [0]
+        for system in systems:
+            molecules.append(molecules[-1] + len(system.tau_hours))
+            interactions.append(interactions[-1] + len(system.target))
+            networks.append(networks[-1] + system.networks)
+
+        def cat(name: str, offsets: list[int] | None = None) -> torch.Tensor:
+            parts = [getattr(system, name) for system in systems]
+            if offsets is not None:
+                parts = [p + offset for p, offset in zip(parts, offsets, strict=False)]
+            return torch.cat(parts)
+
+        plain = ("tau_hours", "ymax", "y0", "input_weight", "sign", "n", "c", "weight")
+        return cls(
+            **{name: cat(name) for name in plain},
+            network_of_molecule=cat("network_of_molecule", networks),
+            source=cat("source", molecules),
+            interaction_of_literal=cat("interaction_of_literal", interactions),
+            target=cat("target", molecules),
+            networks=networks[-1],
+        )
+
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> LogicODE:
+        """The same system elsewhere, or in another floating-point type."""
+        moved: dict[str, Any] = {
+            name: value.to(device, dtype if value.is_floating_point() else None)
+            for name, value in vars(self).items()
+            if isinstance(value, torch.Tensor)
+        }
+        return replace(self, **moved)
+
+    def drive(
+        self,
+        state_MC: torch.Tensor,
+        input_MC: torch.Tensor,
+        effects: PerturbationEffects | None = None,
+    ) -> torch.Tensor:
+        """What each state moves towards: ymax · OR_r g_r (M, C).
+
+        Args:
+            state_MC: states.
+            input_MC: level of every molecule's input under each condition.
+            effects: of the perturbations, with the axes (M, C).
+        """
+        passed_on = state_MC if effects is None else state_MC * effects.output_factor_RN
+        activation = hill(passed_on[self.source], self.n[:, None], self.c[:, None])
+        factor = torch.where(self.sign[:, None] > 0, activation, 1 - activation)
+        reached = self.weight[:, None] * self._and(factor)
+        drive = self.ymax[:, None] * (1 - (1 - input_MC) * self._or(1 - reached))
+        if effects is None:
+            return drive
+        return effects.hold(drive * effects.ymax_factor_RN)

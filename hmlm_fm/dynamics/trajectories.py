@@ -1,0 +1,171 @@
+"""Simulated trajectories of drawn networks: what the next-state objective learns from.
+
+Every drawn network is made from its own seed, so that any of them can be made again alone.
+
+Shapes: C conditions, T times, N molecules.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from hmlm_fm.conditions import Condition, ConditionTensors
+from hmlm_fm.network import SignalingNetwork, merge_networks
+
+from .draw import draw_condition, draw_dynamics
+from .logic_ode import LogicODE
+from .simulator import simulate_system, steady_state
+
+TIMES_HOURS = (0, 0.25, 0.5, 1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 72)
+"""When trajectories are kept: from minutes to days."""
+
+FEWEST_MOLECULES, MOST_MOLECULES = 8, 110
+
+
+@dataclass
+class Trajectories:
+    """One drawn network with its simulated conditions.
+
+    Attributes:
+        visible: what a model may see: no kinetics, and the logic only where it is revealed.
+        drawn: the truth.
+        conditions: C of them.
+        states: (C, T, N) in [0, 1], at `TIMES_HOURS`, from the baseline.
+        drives: (C, T, N), what the states move towards.
+        baseline: (N) steady state without stimuli or perturbations.
+    """
+
+    visible: SignalingNetwork
+    drawn: SignalingNetwork
+    conditions: tuple[Condition, ...]
+    states: np.ndarray
+    drives: np.ndarray
+    baseline: np.ndarray
+
+
+def draw_topology(
+    networks: Sequence[SignalingNetwork], rng: np.random.Generator
+) -> SignalingNetwork:
+    """One to four pathways of a corpus in one network of 8 to 110 molecules.
+
+    Raises:
+        ValueError: no network of the corpus is of a fit size.
+    """
+    order = rng.permutation(len(networks)).tolist()
+    wanted = int(rng.integers(1, 5))
+    chosen: list[SignalingNetwork] = []
+    for i in order:
+        trial = [*chosen, networks[i]]
+        names = {m.name for n in trial for m in n.molecules}
+        if len(names) <= MOST_MOLECULES and any(not r.is_input for r in networks[i].interactions):
+            chosen = trial
+        if len(chosen) == wanted:
+            break
+    if not chosen:
+        raise ValueError(
+            f"none of {len(networks)} networks has interactions and at most "
+            f"{MOST_MOLECULES} molecules"
+        )
+    union = merge_networks(chosen, "+".join(n.name for n in chosen))
+    if len(union.molecules) < FEWEST_MOLECULES and len(chosen) < len(networks):
+        return draw_topology(networks, rng)
+    return union
+
+
+def make_trajectories(
+    networks: Sequence[SignalingNetwork], seeds: Sequence[int], conditions: int = 20
+) -> list[Trajectories]:
+    """Draw and simulate one network per seed, all of them side by side."""
+    drawn = []
+    for seed in seeds:
+        rng = np.random.default_rng([20251200, seed])
+        topology = draw_topology(networks, rng)
+        truth = draw_dynamics(topology, rng)
+        # The logic is shown in half of the networks, as the two tracks of the benchmark do.
+        shown = (
+            truth
+            if rng.random() < 0.5
+            else (topology.without_logic() if topology.logic_known else topology)
+        )
+        rows = tuple(draw_condition(truth, rng) for _ in range(conditions))
+        drawn.append((shown.without_kinetics(), truth, rows))
+    states, drives, baselines = _simulate_together(
+        [truth for _, truth, _ in drawn], [rows for _, _, rows in drawn]
+    )
+    return [
+        Trajectories(shown, truth, rows, s, d, b)
+        for (shown, truth, rows), s, d, b in zip(drawn, states, drives, baselines, strict=True)
+    ]
+
+
+def make_many(
+    networks: Sequence[SignalingNetwork],
+    seeds: Sequence[int],
+    conditions: int = 20,
+    processes: int = 1,
+    together: int = 8,
+    progress: Callable[[int], object] = lambda done: None,
+) -> list[Trajectories]:
+    """As `make_trajectories`, in portions and on several processes; order follows the seeds."""
+    portions = [seeds[i : i + together] for i in range(0, len(seeds), together)]
+    arguments = [(networks, portion, conditions) for portion in portions]
+    made: list[Trajectories] = []
+    if processes == 1:
+        for argument in arguments:
+            made += make_trajectories(*argument)
+            progress(len(made))
+        return made
+    # Fork would copy the threads' locks of a parent that has already computed.
+    with multiprocessing.get_context("spawn").Pool(processes, torch.set_num_threads, (1,)) as pool:
+        for part in pool.imap(_star, arguments):
+            made += part
+            progress(len(made))
+    return made
+
+
+def _star(arguments: tuple[Sequence[SignalingNetwork], Sequence[int], int]) -> list[Trajectories]:
+    return make_trajectories(*arguments)
+
+
+@torch.no_grad()
+def _simulate_together(
+    networks: Sequence[SignalingNetwork], conditions: Sequence[Sequence[Condition]]
+) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+    systems = [LogicODE.from_network(n, torch.float32) for n in networks]
+    joined = LogicODE.join(systems)
+    tensors = [
+        ConditionTensors.from_conditions(rows, n)
+        for rows, n in zip(conditions, networks, strict=True)
+    ]
+    together = ConditionTensors.join(tensors)
+    at_rest = ConditionTensors.join(
+        [ConditionTensors.from_conditions([Condition()], n) for n in networks]
+    )
+    baseline = steady_state(joined, at_rest, tolerance=2e-3, longest_hours=300.0)
+    count = len(conditions[0])
+    states = simulate_system(
+        joined, together, TIMES_HOURS, baseline.expand(-1, count), tolerance=1e-3
+    ).clamp(min=0)
+    drives = torch.stack(
+        [
+            joined.drive(
+                state,
+                torch.where(
+                    together.stimulated_RN.T, together.stimulus_RN.T, joined.input_weight[:, None]
+                ),
+                together.effects_at(torch.full((count,), float(hours))).transposed(),
+            )
+            for state, hours in zip(states, TIMES_HOURS, strict=True)
+        ]
+    )
+    sizes = [len(n.molecules) for n in networks]
+
+    def parts(values_TMC: torch.Tensor) -> list[np.ndarray]:
+        return [p.permute(2, 0, 1).numpy().astype(np.float16) for p in values_TMC.split(sizes, 1)]
+
+    return parts(states), parts(drives), [b[:, 0].numpy() for b in baseline.split(sizes)]

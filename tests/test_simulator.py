@@ -1,0 +1,208 @@
+"""The simulator against the authors' stored responses, SciPy, hand-worked values and invariants."""
+
+import csv
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.integrate import solve_ivp
+from toys import toy_network
+
+from hmlm_fm import load_network
+from hmlm_fm.conditions import Condition, ConditionTensors, Perturbation
+from hmlm_fm.dynamics import simulate
+from hmlm_fm.dynamics.logic_ode import GroupedProduct, LogicODE, hill
+from hmlm_fm.dynamics.simulator import _phi_functions, simulate_system
+from hmlm_fm.network import Interaction, Molecule, NetworkError, SignalingNetwork
+
+NETFLUX = (
+    "netflux/BSD3_Netflux_exampleNet.xlsx",
+    "netflux/BSD3_Netflux_kraeutler_betaAdrenergic_bmcsysbio2010.xlsx",
+    "netflux/BSD3_Netflux_ryall_cardiomyocyte_hypertrophy_jbc2012.xlsx",
+    "netflux/BSD3_Netflux_tan_mechanosignaling_ploscb2017.xlsx",
+    "netflux/BSD3_Netflux_zeigler_fibroblast_jmcc2016.xls",
+    "netflux/Brahma-Model.xlsx",
+    "netflux/MYBPC3_HCMDCM_2026.xlsx",
+    "fibroblast/snm_1_1_rev4.xlsx",
+)
+
+
+def test_the_authors_stored_responses_are_reproduced(shared_data):
+    network = load_network("cardiac-fibroblast")
+    rows = list(csv.DictReader((shared_data / "fibroblast/validation_act_delta.csv").open()))
+    base = dict.fromkeys(network.inputs, 0.1) | {"tension": 0.4}
+    before = simulate(network, [Condition(base)], [80.0])[0, -1]
+    raised = [Condition(base | {row["input"]: 0.8}) for row in rows]
+    after = simulate(network, raised, [240.0], initial=before)[:, -1]
+    stored = torch.tensor([[float(row[n]) for n in network.names] for row in rows])
+    assert (after - before - stored).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("file", NETFLUX)
+def test_scipy_agrees(shared_data, file):
+    network = load_network(shared_data / file)
+    system = LogicODE.from_network(network)
+    inputs = system.input_weight[:, None]
+
+    def slope(_: float, y: np.ndarray) -> np.ndarray:
+        state = torch.from_numpy(y)[:, None]
+        return ((system.drive(state, inputs) - state)[:, 0] / system.tau_hours).numpy()
+
+    times = [0.0, 0.3, 2.0, 10.0, 48.0]
+    expected = solve_ivp(
+        slope, (0, 48), system.y0.numpy(), "LSODA", t_eval=times, rtol=1e-8, atol=1e-10
+    ).y.T
+    found = simulate(network, [Condition()], times)[0]
+    assert np.abs(found.numpy() - expected).max() < 1e-4
+
+
+def test_hill_meets_its_three_points():
+    n, ec50 = torch.tensor(1.25), torch.tensor(0.6)
+    found = hill(torch.tensor([0.0, 0.6, 1.0, 1.7]), n, ec50**n)
+    assert torch.allclose(found, torch.tensor([0.0, 0.5, 1.0, 1.0]), atol=1e-6)
+    # Where EC50ⁿ is one half, the published form has a singularity and this one is a line in xⁿ.
+    assert torch.isclose(
+        hill(torch.tensor(0.3), torch.tensor(1.0), torch.tensor(0.5)), torch.tensor(0.3)
+    )
+
+
+def test_hand_worked_network():
+    """A rises to its input with τ = 2 h; B has no regulator, so it stays where it is pulled: 0."""
+    network = SignalingNetwork(
+        "hand",
+        (Molecule("A", tau_hours=2.0), Molecule("B", tau_hours=1.0, y0=0.5)),
+        (Interaction((), (), "A", "input", weight=0.5),),
+    )
+    found = simulate(network, [Condition()], [0.0, 2.0, 4.0])[0]
+    assert torch.allclose(
+        found[:, 0], 0.5 * (1 - torch.exp(-torch.tensor([0.0, 1.0, 2.0]).double()))
+    )
+    assert torch.allclose(found[:, 1], 0.5 * torch.exp(-torch.tensor([0.0, 2.0, 4.0]).double()))
+
+
+def test_and_or_and_not():
+    """At saturated sources: AND of 1 and NOT 1 is 0; OR of two halves is three quarters."""
+    network = SignalingNetwork(
+        "logic",
+        tuple(Molecule(n) for n in "ABCD"),
+        (
+            Interaction((), (), "A", "input", weight=1.0),
+            Interaction((), (), "B", "input", weight=1.0),
+            Interaction(("A", "B"), (1, -1), "C"),
+            Interaction(("A",), (1,), "D", weight=0.5),
+            Interaction(("B",), (1,), "D", weight=0.5),
+        ),
+    )
+    system = LogicODE.from_network(network)
+    drive = system.drive(torch.ones(4, 1, dtype=torch.float64), system.input_weight[:, None])
+    assert torch.allclose(drive[:, 0], torch.tensor([1.0, 1.0, 0.0, 0.75]).double())
+
+
+def test_stimuli_replace_weights_and_join_by_or():
+    network = toy_network()
+    found = simulate(
+        network, [Condition({"EGF": 0.7}), Condition({"ERK": 1.0}), Condition()], [400.0]
+    )[:, 0]
+    index = network.molecule_index
+    assert found[0, index["EGF"]].item() == pytest.approx(0.7, abs=1e-5)
+    assert found[2, index["EGF"]].item() == pytest.approx(0.1, abs=1e-5)
+    assert found[1, index["ERK"]].item() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_perturbations_mean_what_they_say():
+    network = toy_network()
+    base = {"EGF": 0.9, "TGFB1": 0.9}
+    kinds = {
+        "none": (),
+        "knockout": (Perturbation("ERK"),),
+        "late": (Perturbation("ERK", start_hours=1.3),),
+        "knockdown": (Perturbation("ERK", "knockdown", 0.5),),
+        "over": (Perturbation("ERK", "overexpression", 0.5),),
+        "clamp": (Perturbation("ERK", "clamp", 0.37, 2.0, 5.0),),
+        "inhibition": (Perturbation("ERK", "inhibition", 1.0),),
+    }
+    times = [0.0, 1.29, 1.3, 3.0, 100.0]
+    found = simulate(network, [Condition(base, p) for p in kinds.values()], times, torch.ones(6))
+    row, erk, dusp1 = {k: i for i, k in enumerate(kinds)}, 3, 4
+    plain = found[row["none"], -1, erk]
+    assert (found[row["knockout"], :, erk] == 0).all()
+    assert found[row["late"], 1, erk] > 0.2
+    assert (found[row["late"], 2:, erk] == 0).all()
+    assert found[row["knockdown"], -1, erk] < 0.75 * plain
+    assert found[row["over"], -1, erk] > 1.1 * plain
+    assert found[row["clamp"], 3, erk] == pytest.approx(0.37)
+    assert found[row["clamp"], -1, erk] == pytest.approx(float(plain), abs=1e-5)
+    assert found[row["inhibition"], -1, dusp1] < 1e-3
+    assert found[row["inhibition"], -1, erk] > 0.1
+
+
+def test_a_condition_does_not_depend_on_its_neighbours():
+    network = toy_network()
+    first = Condition({"EGF": 0.8})
+    alone = simulate(network, [first], [5.0])
+    beside = simulate(network, [first, Condition({"TGFB1": 1.0}, (Perturbation("RAS"),))], [5.0])
+    assert torch.allclose(alone[0], beside[0], atol=1e-5)
+
+
+def test_joined_networks_do_not_interact():
+    systems = [LogicODE.from_network(toy_network()) for _ in range(2)]
+    conditions = [Condition({"EGF": 0.8}, (Perturbation("TGFB1"),)), Condition({"TGFB1": 0.6})]
+    tensors = ConditionTensors.from_conditions(conditions, toy_network())
+    joined = simulate_system(
+        LogicODE.join(systems), ConditionTensors.join([tensors, tensors]), [1.0, 9.0]
+    )
+    alone = simulate_system(systems[0], tensors, [1.0, 9.0])
+    assert torch.allclose(joined[:, :6], alone, atol=1e-5)
+    assert torch.allclose(joined[:, 6:], alone, atol=1e-5)
+
+
+def test_gradients_reach_parameters():
+    system = LogicODE.from_network(toy_network())
+    system.tau_hours.requires_grad_()
+    tensors = ConditionTensors.from_conditions([Condition({"EGF": 0.9})], toy_network())
+
+    def erk(tau: float) -> float:
+        moved = LogicODE.from_network(toy_network())
+        moved.tau_hours[2] = tau
+        return float(simulate_system(moved, tensors, [2.0])[0, 3, 0])
+
+    simulate_system(system, tensors, [2.0])[0, 3, 0].backward()
+    numeric = (erk(0.5 + 1e-3) - erk(0.5 - 1e-3)) / 2e-3
+    assert float(system.tau_hours.grad[2]) == pytest.approx(numeric, rel=1e-2)
+
+
+def test_grouped_product_handles_empty_groups():
+    values = torch.tensor([[2.0], [3.0], [5.0]])
+    product = GroupedProduct(torch.tensor([2, 0, 2]), 4)(values)
+    assert product[:, 0].tolist() == [3.0, 1.0, 10.0, 1.0]
+
+
+@pytest.mark.parametrize("z", [1e-9, 1e-3, 0.5, 0.999, 1.0, 3.0, 40.0])
+def test_phi_functions(z):
+    phi1, phi2, phi3 = (float(p) for p in _phi_functions(torch.tensor([z], dtype=torch.float64)))
+    series = [sum((-z) ** k / math.factorial(k + j) for k in range(80)) for j in (1, 2, 3)]
+    if z <= 3:
+        assert [phi1, phi2, phi3] == pytest.approx(series, rel=1e-9)
+    assert phi1 == pytest.approx(-math.expm1(-z) / z)
+
+
+def test_errors_name_what_is_wrong():
+    network = toy_network()
+    with pytest.raises(NetworkError, match="EGFx"):
+        simulate(network, [Condition({"EGFx": 1.0})], [1.0])
+    with pytest.raises(ValueError, match="times"):
+        simulate(network, [Condition()], [2.0, 1.0])
+    with pytest.raises(ValueError, match="shape"):
+        simulate(network, [Condition()], [1.0], initial=torch.ones(5))
+    unknown = SignalingNetwork(
+        "unknown", (Molecule("A"), Molecule("B")), (Interaction(("A",), (0,), "B"),)
+    )
+    with pytest.raises(NetworkError, match="unknown sign"):
+        simulate(unknown, [Condition()], [1.0])
+    with pytest.raises(ValueError, match="strength"):
+        Perturbation("A", "knockdown", 1.5)
+    with pytest.raises(ValueError, match="kind"):
+        Perturbation("A", "removal")
+    with pytest.raises(ValueError, match="level"):
+        Condition({"A": 2.0})
