@@ -1,0 +1,103 @@
+"""`HMLMConfig`: the shape of a Hierarchical Molecular Language Model. Travels with checkpoints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import PreTrainedConfig
+
+PARTS = (
+    "signs",
+    "conditions",
+    "inference",
+    "aggregation",
+    "decomposition",
+    "translation",
+    "pathways",
+    "smoothing",
+)
+"""Parts that can be taken out: signs of interactions, the context's conditions, the inference of
+gates from them, Ω↑, Ω↓, Ω↔, the pathway scale, and the correction of a roll-out by its residuals at
+observed times."""
+
+SIZES: dict[str, dict[str, int]] = {
+    "tiny": {"hidden_size": 64, "embedding_size": 32, "num_hidden_layers": 4},
+    "small": {"hidden_size": 160, "embedding_size": 48, "num_hidden_layers": 6},
+    "base": {"hidden_size": 320, "embedding_size": 96, "num_hidden_layers": 8},
+    "large": {"hidden_size": 576, "embedding_size": 192, "num_hidden_layers": 10},
+}
+"""Named sizes: about 1, 5, 25 and 100 million parameters."""
+
+
+class HMLMConfig(PreTrainedConfig):
+    """Configuration of the HMLM.
+
+    Args:
+        vocab_size: tokens in the vocabulary.
+        vocabulary_version: the version of the token list whose ids the weights know.
+        hidden_size: width D of every token.
+        embedding_size: width of the token table, projected to `hidden_size`.
+        num_hidden_layers: blocks.
+        num_attention_heads: heads H of every attention.
+        intermediate_size: width of the feed-forward part; four times `hidden_size` when 0.
+        num_cell_tokens: tokens of the cellular scale.
+        max_hops: how far apart two molecules may be and still attend to each other.
+        num_inference_steps: corrections of the gates by what a context shows.
+        num_timescales: of the temporal embedding, log-spaced from minutes to days.
+        initializer_range: standard deviation of the initial weights.
+        disabled_parts: some of `PARTS`, taken out of the computation; for ablations.
+
+    Raises:
+        ValueError: a part that does not exist, or heads that do not divide the width.
+    """
+
+    model_type = "hmlm"
+
+    vocab_size: int = 3
+    vocabulary_version: str = ""
+    hidden_size: int = 64
+    embedding_size: int = 32
+    num_hidden_layers: int = 4
+    num_attention_heads: int = 4
+    intermediate_size: int = 0
+    num_cell_tokens: int = 2
+    max_hops: int = 2
+    num_inference_steps: int = 6
+    num_timescales: int = 8
+    initializer_range: float = 0.02
+    disabled_parts: list[str] | None = None
+    pad_token_id: int | None = 0
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        self.disabled_parts = list(self.disabled_parts or ())
+        unknown = [part for part in self.disabled_parts if part not in PARTS]
+        if unknown:
+            raise ValueError(f"unknown parts {unknown}; expected some of {', '.join(PARTS)}")
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"hidden_size {self.hidden_size} is not divisible by "
+                f"num_attention_heads {self.num_attention_heads}"
+            )
+        self.intermediate_size = self.intermediate_size or 4 * self.hidden_size
+        super().__post_init__(**kwargs)
+        # Whichever class was saved, every Auto class finds its code in the folder.
+        self.auto_map = {
+            "AutoConfig": "configuration_hmlm.HMLMConfig",
+            "AutoModel": "modeling_hmlm.HMLMModel",
+            "AutoModelForMaskedLM": "modeling_hmlm.HMLMForSignaling",
+        }
+
+    @classmethod
+    def of_size(cls, size: str, **overrides: Any) -> HMLMConfig:
+        """The configuration of a named size.
+
+        Raises:
+            ValueError: there is no such size.
+        """
+        if size not in SIZES:
+            raise ValueError(f"there is no size {size!r}; expected one of {', '.join(SIZES)}")
+        return cls(**{**SIZES[size], **overrides})
+
+    def has(self, part: str) -> bool:
+        """Whether a part of `PARTS` takes part in the computation."""
+        return part not in (self.disabled_parts or ())

@@ -1,0 +1,202 @@
+"""Gates and time constants of the information transducer, read off the encoding of a network.
+
+Travels with checkpoints. Shapes: B batch, N molecules, F = B · N flat molecules, J literals and I
+interactions of the whole batch, X partners, Y modalities, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from .conditions import MODALITIES
+from .configuration_hmlm import HMLMConfig
+from .wiring import Wiring
+
+
+@dataclass
+class Gates:
+    """What the transducer has inferred about a network; readable per molecule and interaction.
+
+    Attributes:
+        tau_hours_F: time constants.
+        input_F: level of a molecule's own input, 0 where it has none.
+        resting_F: state at rest, where nobody says.
+        trust_F: how far a given baseline corrects the drive, in [0, 1].
+        weight_I: w of each interaction.
+        n_J, c_J: Hill exponent and EC50ⁿ of each literal.
+        activates_J: probability that the literal activates; 0 or 1 where the sign is known.
+        partner_X: share in which the right literal holds the left one back.
+        scale_F4: coefficients of the uncertainty.
+        observation_FY4: offset, log gain, saturation and log scale per modality.
+        smoothing_F2: log length in hours and log noise of the correction by residuals.
+    """
+
+    tau_hours_F: torch.Tensor
+    input_F: torch.Tensor
+    resting_F: torch.Tensor
+    trust_F: torch.Tensor
+    weight_I: torch.Tensor
+    n_J: torch.Tensor
+    c_J: torch.Tensor
+    activates_J: torch.Tensor
+    partner_X: torch.Tensor
+    scale_F4: torch.Tensor
+    observation_FY4: torch.Tensor
+    smoothing_F2: torch.Tensor
+
+
+@dataclass
+class GateLogits:
+    """Gates before they are squashed into their ranges: what an encoding says of a network, and
+    what a context corrects.
+
+    Attributes:
+        log_tau_F, input_F, resting_F, trust_F, weight_I, log_n_J, ec50_J, partner_X: logits, or
+            logarithms, of the fields of `Gates`.
+        activates_J: logit that a literal of unknown sign activates.
+        sign_J: the sign, as far as the model may see it.
+        scale_F4, observation_FY4, smoothing_F2: as in `Gates`.
+    """
+
+    log_tau_F: torch.Tensor
+    input_F: torch.Tensor
+    resting_F: torch.Tensor
+    trust_F: torch.Tensor
+    weight_I: torch.Tensor
+    log_n_J: torch.Tensor
+    ec50_J: torch.Tensor
+    activates_J: torch.Tensor
+    partner_X: torch.Tensor
+    sign_J: torch.Tensor
+    scale_F4: torch.Tensor
+    observation_FY4: torch.Tensor
+    smoothing_F2: torch.Tensor
+
+    def gates(self, wiring: Wiring) -> Gates:
+        n = 1.4 * torch.exp(self.log_n_J.clamp(-1.5, 1.5))
+        ec50 = torch.sigmoid(self.ec50_J).clamp(0.02, 0.98)
+        guessed = torch.sigmoid(self.activates_J)
+        activates = torch.where(self.sign_J != 0, (self.sign_J > 0).to(guessed), guessed)
+        has_input = wiring.any_per_molecule(wiring.target_I, ~wiring.has_source_I)
+        return Gates(
+            tau_hours_F=torch.exp(self.log_tau_F.clamp(-4.6, 4.6)),
+            input_F=torch.sigmoid(self.input_F) * has_input,
+            resting_F=torch.sigmoid(self.resting_F),
+            trust_F=torch.sigmoid(self.trust_F),
+            weight_I=torch.sigmoid(self.weight_I),
+            n_J=n,
+            c_J=ec50**n,
+            activates_J=activates,
+            partner_X=torch.sigmoid(self.partner_X),
+            scale_F4=self.scale_F4,
+            observation_FY4=self.observation_FY4,
+            smoothing_F2=self.smoothing_F2,
+        )
+
+
+class PresetTable(nn.Embedding):
+    """A table of parameters that training starts at values with a meaning."""
+
+    def __init__(self, rows: Sequence[Sequence[float]]) -> None:
+        super().__init__(len(rows), len(rows[0]))
+        self.rows = rows
+
+    def preset(self) -> torch.Tensor:
+        return torch.tensor(self.rows)
+
+
+class QuietLinear(nn.Linear):
+    """A linear layer that starts with little to say, so that defaults stand until training."""
+
+
+def default_weights() -> list[list[float]]:
+    """Logits of w by (activates, a rival activates, logic guessed)."""
+    rows = []
+    for activates in (False, True):
+        for rivalled in (False, True):
+            for guessed in (False, True):
+                # An inhibitor among activators has no term of its own: it only holds back.
+                idle = guessed and rivalled and not activates
+                rows.append([-4.0 if idle else 2.5])
+    return rows
+
+
+def default_partners() -> list[list[float]]:
+    """Logits of a partner's share by (sign left, sign right), each -1, 0, 1."""
+    return [[{-1: 3.0, 0: -1.0, 1: -2.0}[right]] for _ in range(3) for right in (-1, 0, 1)]
+
+
+class GateReadout(nn.Module):
+    """Reads gates and time constants off the encoding of a network.
+
+    Biases start at sensible defaults (Hill exponent 1.4, EC50 ½, weight 0.9, τ 1 h, activators
+    joined by OR, each held back by the inhibitors), so that an untrained model already follows the
+    wiring, and training only has to say how a network differs.
+    """
+
+    def __init__(self, config: HMLMConfig, interaction_kinds: int) -> None:
+        super().__init__()
+        self.config = config
+        width = config.hidden_size
+        self.molecule = QuietLinear(width, 10)
+        self.observation = QuietLinear(width, 4 * len(MODALITIES))
+        self.source = nn.Linear(width, width)
+        self.target = nn.Linear(width, width, bias=False)
+        self.sign = nn.Embedding(3, width)
+        self.kind = nn.Embedding(interaction_kinds, width)
+        self.literal = QuietLinear(width, 4)
+        self.partner_width = 8
+        self.partner = nn.Linear(width, 2 * self.partner_width)
+        self.weight_default = PresetTable(default_weights())
+        self.partner_default = PresetTable(default_partners())
+
+    def forward(self, encoding_BND: torch.Tensor, wiring: Wiring) -> GateLogits:
+        h = encoding_BND.flatten(0, 1)
+        molecule = self.molecule(h)
+        sign = wiring.sign_J if self.config.has("signs") else torch.zeros_like(wiring.sign_J)
+        literal = nn.functional.gelu(
+            self.source(h)[wiring.source_J]
+            + self.target(h)[wiring.target_J]
+            + self.sign(sign + 1)
+            + self.kind(wiring.kind_J)
+        )
+        log_n, ec50, weight, activates = self.literal(literal).unbind(-1)
+        return GateLogits(
+            log_tau_F=molecule[:, 0],
+            input_F=molecule[:, 1] - 1.5,
+            resting_F=molecule[:, 2] - 1.5,
+            trust_F=molecule[:, 3] + 2.0,
+            weight_I=self._weights(weight, sign, wiring),
+            log_n_J=log_n,
+            ec50_J=ec50,
+            # Where nobody says, a source activates in most of biology.
+            activates_J=activates + 1.5,
+            partner_X=self._partners(literal, sign, wiring),
+            sign_J=sign,
+            scale_F4=nn.functional.softplus(molecule[:, 4:8] - 3.0),
+            observation_FY4=self.observation(h).unflatten(-1, (len(MODALITIES), 4)),
+            smoothing_F2=molecule[:, 8:10],
+        )
+
+    def _weights(self, raw_J: torch.Tensor, sign: torch.Tensor, wiring: Wiring) -> torch.Tensor:
+        """Logit of every w: a default by its form plus the mean of what its literals say."""
+        size = len(wiring.target_I)
+        count = torch.bincount(wiring.interaction_J, minlength=size).clamp(min=1)
+        mean = raw_J.new_zeros(size).index_add(0, wiring.interaction_J, raw_J) / count
+        activating = torch.zeros(size, dtype=torch.bool, device=raw_J.device)
+        activating[wiring.interaction_J[sign >= 0]] = True
+        rivalled = wiring.any_per_molecule(wiring.target_I, activating)[wiring.target_I]
+        guessed = torch.zeros_like(activating)
+        guessed[wiring.interaction_J[wiring.left_X]] = True
+        form = (activating.long() * 2 + rivalled.long()) * 2 + guessed.long()
+        return mean + self.weight_default(form).squeeze(-1)
+
+    def _partners(self, literal: torch.Tensor, sign: torch.Tensor, wiring: Wiring) -> torch.Tensor:
+        left, right = self.partner(literal).split(self.partner_width, dim=-1)
+        affinity = (left[wiring.left_X] * right[wiring.right_X]).sum(-1)
+        signs = (sign[wiring.left_X] + 1) * 3 + sign[wiring.right_X] + 1
+        return affinity + self.partner_default(signs).squeeze(-1)

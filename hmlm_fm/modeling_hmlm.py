@@ -1,0 +1,575 @@
+"""The Hierarchical Molecular Language Model: `HMLMModel` and `HMLMForSignaling`.
+
+After Hays, Yu and Richardson (arXiv 2512.00696): molecules are tokens, interactions are syntax, and
+a network transduces stimuli into states. A token is a molecule in a slot; slot 0 is the wiring
+alone, and every condition of the context is a further slot. Travels with checkpoints.
+
+Shapes: B batch, S slots (1 + C conditions), N molecules, K members, L pairs, P pathways, D width,
+V vocabulary, Q asked conditions, U query times, Y modalities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+from transformers import initialization as init
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from .attention import ConditionAttention, MolecularBias, PairAttention, Pairs
+from .batch_graph import (
+    CONDITION_FIELDS,
+    BatchGraph,
+    condition_rows,
+    downward_pairs,
+    in_groups,
+    is_context_field,
+    perturbed_at,
+    place_in_graph,
+    upward_pairs,
+)
+from .conditions import ConditionTensors
+from .configuration_hmlm import HMLMConfig
+from .embeddings import HMLMEmbeddings
+from .gate_inference import Evidence, GateInference, ZeroLinear, gather_evidence
+from .gates import GateReadout, PresetTable, QuietLinear
+from .losses import masked_molecule_loss, next_state_loss, observation_loss, weighted_sum
+from .masked_head import MaskedMoleculeHead, VocabularyBias
+from .network import INTERACTION_KINDS
+from .observation import observe, observe_points, smoothing_correction, state_scale
+from .outputs import HMLMAttentions, HMLMModelOutput, HMLMSignalingOutput
+from .scales import Aggregation, Decomposition, PathwayAttention, TemporalAttention
+from .transducer import Transducer
+from .wiring import Wiring
+
+
+class HMLMMLP(nn.Module):
+    """The feed-forward part of a block."""
+
+    def __init__(self, config: HMLMConfig) -> None:
+        super().__init__()
+        self.up = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.down = nn.Linear(config.intermediate_size, config.hidden_size)
+
+    def forward(self, state: torch.Tensor) -> torch.Tensor:
+        return self.down(nn.functional.gelu(self.up(state)))
+
+
+class HMLMLayer(GradientCheckpointingLayer):
+    """One block, every axis in turn: molecules, conditions, Ω↑, pathways and cell, Ω↓, MLP."""
+
+    def __init__(self, config: HMLMConfig, layer_idx: int) -> None:
+        super().__init__()
+        self.config, self.layer_idx = config, layer_idx
+        width = config.hidden_size
+        self.bias = MolecularBias(config, layer_idx, len(INTERACTION_KINDS))
+        self.molecular = PairAttention(config, layer_idx)
+        self.conditions = ConditionAttention(config, layer_idx)
+        self.aggregation = Aggregation(config, layer_idx)
+        self.pathways = PathwayAttention(config, layer_idx)
+        self.decomposition = Decomposition(config, layer_idx)
+        self.mlp = HMLMMLP(config)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(6))
+
+    def forward(
+        self,
+        molecule: torch.Tensor,
+        pathway: torch.Tensor,
+        graph: BatchGraph,
+        output_attentions: bool = False,
+    ) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor | None]]:
+        """Molecules (B, S, N, D) and pathway and cell tokens (B, S, P + cells, D), updated."""
+        config, norms, weights = self.config, self.norms, {}
+        bias = self.bias(
+            graph.hops,
+            graph.siblings,
+            graph.literal_pair,
+            graph.literal_sign,
+            graph.literal_kind,
+            graph.literal_grouped,
+        )
+        normed = norms[0](molecule)
+        update, weights["molecular"] = self.molecular(
+            normed, normed, graph.molecular, bias, output_attentions
+        )
+        molecule = molecule + update
+        if config.has("conditions") and molecule.shape[1] > 1:
+            molecule = molecule + self.conditions(norms[1](molecule), graph.slot_mask)
+        if config.has("pathways"):
+            if config.has("aggregation"):
+                update, weights["aggregation"] = self.aggregation(
+                    norms[2](pathway),
+                    norms[2](molecule),
+                    graph.upward,
+                    output_attentions=output_attentions,
+                )
+                pathway = pathway + update
+            update, weights["pathway"] = self.pathways(
+                norms[3](pathway), graph.pathway_mask, output_attentions
+            )
+            pathway = pathway + update
+            if config.has("decomposition"):
+                update, weights["decomposition"] = self.decomposition(
+                    norms[4](molecule),
+                    norms[4](pathway),
+                    graph.downward,
+                    output_attentions=output_attentions,
+                )
+                molecule = molecule + update
+        molecule = molecule + self.mlp(norms[5](molecule))
+        return molecule, pathway, weights
+
+
+class HMLMPreTrainedModel(PreTrainedModel):
+    """Base class: configuration, attention backends, one table of initial weights."""
+
+    config_class = HMLMConfig
+    base_model_prefix = "hmlm"
+    main_input_name = "input_ids"
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_attention_backend = True
+    _no_split_modules = ["HMLMLayer"]
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        std = self.config.initializer_range
+        if isinstance(module, ZeroLinear):
+            init.zeros_(module.weight)
+            init.zeros_(module.bias)
+        elif isinstance(module, nn.Linear):
+            # Wide inputs keep the scale of their outputs: 1/√width where that is larger.
+            wide = 0.0 if isinstance(module, QuietLinear) else 0.5 * module.in_features**-0.5
+            init.normal_(module.weight, std=max(std, wide))
+            if module.bias is not None:
+                init.zeros_(module.bias)
+        elif isinstance(module, PresetTable):
+            init.copy_(module.weight, module.preset().to(module.weight))
+        elif isinstance(module, nn.Embedding):
+            # Token identities must be told apart from the first step on.
+            init.normal_(module.weight, std=0.3 if module.padding_idx is not None else std)
+            if module.padding_idx is not None:
+                init.zeros_(module.weight[module.padding_idx])
+        elif isinstance(module, nn.LayerNorm):
+            init.ones_(module.weight)
+            init.zeros_(module.bias)
+        elif isinstance(module, VocabularyBias):
+            init.zeros_(module.bias)
+
+
+class HMLMModel(HMLMPreTrainedModel):
+    """The encoder: a network and its context in, tokens at three scales out."""
+
+    def __init__(self, config: HMLMConfig) -> None:
+        super().__init__(config)
+        self.embeddings = HMLMEmbeddings(config)
+        self.temporal = TemporalAttention(config)
+        self.pathway_token = nn.Embedding(1, config.hidden_size)
+        self.cell_tokens = nn.Embedding(config.num_cell_tokens, config.hidden_size)
+        self.layers = nn.ModuleList(HMLMLayer(config, i) for i in range(config.num_hidden_layers))
+        self.norm = nn.LayerNorm(config.hidden_size)
+        self.gradient_checkpointing = False
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        return self.embeddings.members
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        assert isinstance(value, nn.Embedding)
+        self.embeddings.members = value
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        molecule_kind_ids: torch.Tensor,
+        compartment_ids: torch.Tensor,
+        interaction_target: torch.Tensor,
+        interaction_kind_ids: torch.Tensor,
+        literal_interaction: torch.Tensor,
+        literal_source: torch.Tensor,
+        literal_sign: torch.Tensor,
+        literal_pair: torch.Tensor,
+        pair_index: torch.Tensor,
+        pair_hops: torch.Tensor,
+        pair_siblings: torch.Tensor,
+        membership_index: torch.Tensor,
+        pathway_mask: torch.Tensor,
+        condition_mask: torch.Tensor | None = None,
+        stimulus: torch.Tensor | None = None,
+        stimulated: torch.Tensor | None = None,
+        perturbation_index: torch.Tensor | None = None,
+        perturbation_kind: torch.Tensor | None = None,
+        perturbation_strength: torch.Tensor | None = None,
+        perturbation_window: torch.Tensor | None = None,
+        observation_index: torch.Tensor | None = None,
+        observation_modality: torch.Tensor | None = None,
+        observation_hours: torch.Tensor | None = None,
+        observation_value: torch.Tensor | None = None,
+        observation_expected: torch.Tensor | None = None,
+        baseline_state: torch.Tensor | None = None,
+        baseline_mask: torch.Tensor | None = None,
+        output_attentions: bool = False,
+        **kwargs: Any,
+    ) -> HMLMModelOutput:
+        """Encode networks; the arguments are the fields that `HMLMTokenizer` makes.
+
+        `observation_expected` (B, C, O) is what somebody who knew the wiring alone expected to see;
+        `HMLMForSignaling` fills it in from its own roll-out without context.
+        """
+        batch, molecules = input_ids.shape[:2]
+        like = self.embeddings.project.weight
+        if baseline_state is None or baseline_mask is None:
+            baseline_state = like.new_zeros(batch, molecules)
+            baseline_mask = like.new_zeros(batch, molecules)
+        conditions = None
+        slot_mask = attention_mask.new_ones(batch, 1, dtype=torch.bool)
+        if condition_mask is not None and condition_mask.shape[1]:
+            conditions = condition_rows(
+                stimulus,
+                stimulated,
+                perturbation_index,
+                perturbation_kind,
+                perturbation_strength,
+                perturbation_window,
+            )
+            slot_mask = torch.cat([slot_mask, condition_mask.bool()], dim=1)
+
+        kind = torch.where(literal_interaction >= 0, literal_interaction, 0)
+        graph = BatchGraph(
+            molecular=Pairs(pair_index, molecules, molecules),
+            upward=upward_pairs(
+                membership_index, pathway_mask, self.config.num_cell_tokens, molecules
+            ),
+            downward=downward_pairs(
+                membership_index, attention_mask, pathway_mask, self.config.num_cell_tokens
+            ),
+            hops=pair_hops,
+            siblings=pair_siblings,
+            literal_pair=literal_pair,
+            literal_sign=literal_sign,
+            literal_kind=interaction_kind_ids.gather(1, kind) if kind.shape[1] else kind,
+            literal_grouped=in_groups(literal_interaction, interaction_target.shape[1]),
+            pathway_mask=torch.cat(
+                [
+                    pathway_mask.bool(),
+                    pathway_mask.new_ones(batch, self.config.num_cell_tokens) > 0,
+                ],
+                dim=1,
+            ),
+            slot_mask=slot_mask,
+        )
+        place = place_in_graph(
+            interaction_target,
+            literal_interaction,
+            literal_source,
+            literal_sign if self.config.has("signs") else torch.zeros_like(literal_sign),
+            molecules,
+        )
+        token = self.embeddings(
+            input_ids,
+            molecule_kind_ids,
+            compartment_ids,
+            place.to(like),
+            baseline_state,
+            baseline_mask,
+            conditions,
+        )
+        attentions = HMLMAttentions()
+        if observation_index is not None and conditions is not None:
+            row, condition, position = torch.nonzero(observation_index >= 0, as_tuple=True)
+            if len(row):
+                molecule = observation_index[row, condition, position]
+                value = observation_value[row, condition, position]  # type: ignore[index]
+                known = baseline_mask[row, molecule].bool()
+                change = torch.where(known, value - baseline_state[row, molecule], 0.0)
+                surprise = torch.zeros_like(value)
+                if observation_expected is not None:
+                    surprise = value - observation_expected[row, condition, position]
+                told, weights = self.temporal(
+                    token,
+                    (row * token.shape[1] + condition + 1) * molecules + molecule,
+                    observation_modality[row, condition, position],  # type: ignore[index]
+                    observation_hours[row, condition, position],  # type: ignore[index]
+                    value,
+                    change,
+                    surprise,
+                    output_attentions,
+                )
+                token = token + told
+                if weights is not None:
+                    attentions.temporal = (weights,)
+
+        pathway = torch.cat(
+            [
+                self.pathway_token.weight.expand(pathway_mask.shape[1], -1),
+                self.cell_tokens.weight,
+            ]
+        ).expand(batch, token.shape[1], -1, -1)
+        kinds = ("molecular", "aggregation", "pathway", "decomposition")
+        found: dict[str, list[torch.Tensor]] = {name: [] for name in kinds}
+        for layer in self.layers:
+            token, pathway, weights_by_kind = layer(token, pathway, graph, output_attentions)
+            for name, value in weights_by_kind.items():
+                if value is not None:
+                    found[name].append(value)
+        for name, values in found.items():
+            setattr(attentions, name, tuple(values))
+        cells = self.config.num_cell_tokens
+        return HMLMModelOutput(
+            last_hidden_state=self.norm(token),
+            pathway_state=pathway[:, :, :-cells],
+            cell_state=pathway[:, :, -cells:],
+            attentions=attentions if output_attentions else None,
+        )
+
+
+class HMLMForSignaling(HMLMPreTrainedModel):
+    """HMLM with both heads: masked molecule, and the information transducer for the next state."""
+
+    def __init__(self, config: HMLMConfig) -> None:
+        super().__init__(config)
+        self.hmlm = HMLMModel(config)
+        self.masked_molecule = MaskedMoleculeHead(config)
+        self.gates = GateReadout(config, len(INTERACTION_KINDS))
+        self.inference = GateInference(config)
+        self.transducer = Transducer(config)
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        baseline_state: torch.Tensor | None = None,
+        baseline_mask: torch.Tensor | None = None,
+        query_mask: torch.Tensor | None = None,
+        query_stimulus: torch.Tensor | None = None,
+        query_stimulated: torch.Tensor | None = None,
+        query_perturbation_index: torch.Tensor | None = None,
+        query_perturbation_kind: torch.Tensor | None = None,
+        query_perturbation_strength: torch.Tensor | None = None,
+        query_perturbation_window: torch.Tensor | None = None,
+        query_initial_state: torch.Tensor | None = None,
+        query_initial_mask: torch.Tensor | None = None,
+        query_hours: torch.Tensor | None = None,
+        query_observation_hours: torch.Tensor | None = None,
+        query_observation_value: torch.Tensor | None = None,
+        query_observation_mask: torch.Tensor | None = None,
+        masked_ids: torch.Tensor | None = None,
+        target_states: torch.Tensor | None = None,
+        target_states_mask: torch.Tensor | None = None,
+        target_values: torch.Tensor | None = None,
+        target_values_mask: torch.Tensor | None = None,
+        language: Mapping[str, torch.Tensor] | None = None,
+        output_attentions: bool = False,
+        **network: Any,
+    ) -> HMLMSignalingOutput:
+        """Predict masked molecules, states, or both; see `HMLMTokenizer` for the fields.
+
+        With `query_hours` the transducer rolls out; without, the vocabulary is predicted. Labels
+        (`masked_ids`, `target_states`, `target_values`) add losses. `language` is a further batch
+        for the masked objective alone, so that both objectives are one call, and one graph for
+        whoever distributes it.
+        """
+        wiring = Wiring.from_batch(input_ids.shape[1], network)
+        expected, evidence = self._read_context(
+            input_ids, attention_mask, baseline_state, baseline_mask, wiring, network
+        )
+        encoder = self.hmlm(
+            observation_expected=expected,
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            baseline_state=baseline_state,
+            baseline_mask=baseline_mask,
+            output_attentions=output_attentions,
+            **network,
+        )
+        encoding = encoder.last_hidden_state[:, 0]
+        output = HMLMSignalingOutput(encoder=encoder)
+        table = self.hmlm.embeddings.members.weight
+        if masked_ids is not None or query_hours is None:
+            votes = self.masked_molecule.votes(
+                input_ids,
+                network["molecule_kind_ids"],
+                wiring,
+                table,
+            )
+            by_molecule = votes.unflatten(0, input_ids.shape[:2])
+            if masked_ids is None:
+                output.logits = self.masked_molecule(encoding, by_molecule, table)
+            else:
+                chosen = (masked_ids >= 0).any(-1)
+                logits = self.masked_molecule(encoding[chosen], by_molecule[chosen], table)
+                output.masked_loss = masked_molecule_loss(logits, masked_ids[chosen])
+                output.neighbour_loss = self.masked_molecule.neighbour_loss(
+                    votes, input_ids, masked_ids, table
+                )
+        if query_hours is not None:
+            # Small differences of states and logarithms do not survive half precision.
+            with torch.autocast(encoding.device.type, enabled=False):
+                gate_logits = self.gates(encoding.float(), wiring)
+                if evidence is not None:
+                    gate_logits = self.inference(gate_logits, wiring, self.transducer, evidence)
+                output.gates = gate_logits.gates(wiring)
+                conditions = condition_rows(
+                    query_stimulus,
+                    query_stimulated,
+                    query_perturbation_index,
+                    query_perturbation_kind,
+                    query_perturbation_strength,
+                    query_perturbation_window,
+                )
+                self._roll_out(
+                    output,
+                    wiring,
+                    conditions,
+                    query_initial_state,
+                    query_initial_mask,
+                    baseline_state,
+                    baseline_mask,
+                    query_hours,
+                    query_observation_hours,
+                    query_observation_value,
+                    query_observation_mask,
+                )
+            assert output.states is not None
+            assert output.states_scale is not None
+            assert output.modality_values is not None
+            assert output.modality_scale is not None
+            if target_states is not None:
+                assert target_states_mask is not None
+                output.next_state_loss = next_state_loss(
+                    output.states, output.states_scale, target_states, target_states_mask
+                )
+            if target_values is not None:
+                assert target_values_mask is not None
+                output.observation_loss = observation_loss(
+                    output.modality_values, output.modality_scale, target_values, target_values_mask
+                )
+        if language is not None:
+            masked = self(**language)
+            output.masked_loss = masked.masked_loss
+            output.neighbour_loss = masked.neighbour_loss
+        output.loss = weighted_sum(
+            output.masked_loss,
+            output.neighbour_loss,
+            output.next_state_loss,
+            output.observation_loss,
+        )
+        return output
+
+    @torch.no_grad()
+    def _read_context(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        baseline: torch.Tensor | None,
+        baseline_mask: torch.Tensor | None,
+        wiring: Wiring,
+        network: Mapping[str, Any],
+    ) -> tuple[torch.Tensor | None, Evidence | None]:
+        """What the wiring alone lets expect at each observation of the context (B, C, O), and the
+        evidence that the observations are for the gates.
+
+        Both are inputs, so no gradient flows through them.
+        """
+        index = network.get("observation_index")
+        if index is None or not (self.config.has("conditions") or self.config.has("inference")):
+            return None, None
+        row, condition, position = torch.nonzero(index >= 0, as_tuple=True)
+        if not len(row):
+            return None, None
+        alone = {name: value for name, value in network.items() if not is_context_field(name)}
+        encoding = self.hmlm(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            baseline_state=baseline,
+            baseline_mask=baseline_mask,
+            **alone,
+        ).last_hidden_state[:, 0]
+        with torch.autocast(encoding.device.type, enabled=False):
+            gates = self.gates(encoding.float(), wiring).gates(wiring)
+            conditions = condition_rows(*(network.get(name) for name in CONDITION_FIELDS))
+            batch, slots = index.shape[:2]
+            like = gates.tau_hours_F.new_zeros(batch, slots, wiring.molecules)
+            if baseline is None or baseline_mask is None:
+                baseline = baseline_mask = like[:, 0]
+            hours = network["observation_hours"][row, condition, position]
+            roll_out = self.transducer(
+                gates, wiring, conditions, like, like, baseline, baseline_mask, float(hours.max())
+            )
+            molecule = index[row, condition, position]
+            state, drive = roll_out.at_points(row, condition, molecule, hours)
+            modality = network["observation_modality"][row, condition, position]
+            value = observe_points(state, drive, gates, row * wiring.molecules + molecule, modality)
+            expected = like.new_zeros(index.shape).index_put((row, condition, position), value)
+            evidence = None
+            if self.config.has("inference"):
+                evidence = gather_evidence(roll_out, gates, network, baseline, baseline_mask)
+        return expected, evidence
+
+    def _roll_out(
+        self,
+        output: HMLMSignalingOutput,
+        wiring: Wiring,
+        conditions: ConditionTensors,
+        initial: torch.Tensor | None,
+        initial_mask: torch.Tensor | None,
+        baseline: torch.Tensor | None,
+        baseline_mask: torch.Tensor | None,
+        hours: torch.Tensor,
+        observed_hours: torch.Tensor | None,
+        observed: torch.Tensor | None,
+        observed_mask: torch.Tensor | None,
+    ) -> None:
+        """Fill states, values and their scales into the output."""
+        assert output.gates is not None
+        gates = output.gates
+        batch, asked = hours.shape[:2]
+        molecules = wiring.molecules
+        if initial is None:
+            initial = conditions.stimulus_RN.new_zeros(batch, asked, molecules)
+            initial_mask = torch.zeros_like(initial)
+        if initial_mask is None:
+            initial_mask = torch.ones_like(initial)
+        if baseline is None or baseline_mask is None:
+            baseline = baseline_mask = initial.new_zeros(batch, molecules)
+        last = hours.max()
+        if observed_hours is not None:
+            last = torch.maximum(last, observed_hours.max())
+        roll_out = self.transducer(
+            gates,
+            wiring,
+            conditions,
+            initial,
+            initial_mask,
+            baseline,
+            baseline_mask,
+            float(last),
+        )
+        states, drives = roll_out.at(hours)
+        if observed_hours is not None and self.config.has("smoothing"):
+            assert observed is not None
+            assert observed_mask is not None
+            fitted, _ = roll_out.at(observed_hours)
+            correction = smoothing_correction(
+                observed - fitted,
+                observed_mask,
+                observed_hours.unsqueeze(-1).expand_as(observed),
+                initial_mask,
+                hours,
+                gates,
+            )
+            # What is held by a perturbation stays exact, whatever was measured; a state that is
+            # still above a lowered ymax comes down at its own pace.
+            held, ymax = perturbed_at(conditions, hours)
+            highest = torch.maximum(states, ymax)
+            corrected = torch.minimum((states + correction).clamp(min=0), highest)
+            states = torch.where(held, states, corrected)
+        output.states = states
+        first = roll_out.state_GFQ[0].view(batch, molecules, asked).transpose(1, 2)
+        output.states_scale = state_scale(states, first, hours, gates)
+        output.modality_values, output.modality_scale = observe(states, drives, gates)

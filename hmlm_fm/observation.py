@@ -1,0 +1,122 @@
+"""g of the information transducer: what is seen of a state, with its scale, and what was seen says.
+
+Travels with checkpoints. Shapes: B batch, N molecules, F = B · N flat molecules, Q asked
+conditions, U query times, S observed times, Y modalities, O single observations.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from .conditions import MODALITIES
+from .gates import Gates
+
+
+def smoothing_correction(
+    residual_BQSN: torch.Tensor,
+    observed_BQSN: torch.Tensor,
+    observed_hours_BQSN: torch.Tensor,
+    anchored_BQN: torch.Tensor,
+    hours_BQU: torch.Tensor,
+    gates: Gates,
+) -> torch.Tensor:
+    """What residuals at observed times say about the states at others, on both sides (B, Q, U, N).
+
+    The roll-out's error is taken for a smooth process in time with a length and a noise that the
+    network infers per molecule; its mean given the residuals is that of Gaussian-process regression
+    with a Matérn 3/2 covariance (Rasmussen and Williams 2006, eq. 2.25 and 4.17).
+
+    Args:
+        residual_BQSN: what was observed less the roll-out.
+        observed_BQSN: where anything was.
+        observed_hours_BQSN: when; every molecule has times of its own.
+        anchored_BQN: where the state at time 0 is known, so that nothing corrects it.
+        hours_BQU: the times that are asked.
+        gates: lengths and noises.
+    """
+    batch, asked, _, molecules = residual_BQSN.shape
+    parameters = gates.smoothing_F2.view(batch, 1, molecules, 2)
+    length = 8.0 * torch.exp(parameters[..., 0].clamp(-3, 3))[..., None, None]
+    noise = 0.05 * torch.exp(parameters[..., 1].clamp(-5, 5))[..., None, None]
+
+    def with_anchor(values_BQSN: torch.Tensor, anchor_BQN: torch.Tensor) -> torch.Tensor:
+        """Observations with time 0 before them, by molecule (B, Q, N, 1 + S)."""
+        return torch.cat([anchor_BQN.unsqueeze(2), values_BQSN], dim=2).transpose(2, 3)
+
+    def covariance(a_BQNT: torch.Tensor, b_BQNS: torch.Tensor) -> torch.Tensor:
+        scaled = math.sqrt(3) * (a_BQNT[..., :, None] - b_BQNS[..., None, :]).abs() / length
+        return (1 + scaled) * torch.exp(-scaled)
+
+    zero = torch.zeros_like(residual_BQSN[:, :, 0])
+    seen = with_anchor(observed_BQSN.to(zero), anchored_BQN.to(zero))
+    hours = with_anchor(observed_hours_BQSN.to(zero), zero)
+    residual = (with_anchor(residual_BQSN, zero) * seen).unsqueeze(-1)
+    both = seen[..., :, None] * seen[..., None, :]
+    unit = torch.eye(seen.shape[-1], device=seen.device, dtype=seen.dtype)
+    # An unobserved time is cut off from the others and has no residual, so it says nothing.
+    gram = covariance(hours, hours) * both + unit * (1 - both)
+    noisy = torch.ones_like(unit[0])
+    noisy[0] = 0.0
+    gram = gram + unit * (noise * noisy + 1e-4)
+    solved = torch.linalg.solve(gram, residual)
+    across = covariance(hours_BQU.unsqueeze(2), hours) * seen[..., None, :]
+    return (across @ solved).squeeze(-1).transpose(2, 3)
+
+
+def observe(
+    state_BQUN: torch.Tensor, drive_BQUN: torch.Tensor, gates: Gates
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """y = g(s) in every modality with its scale: two tensors (B, Q, U, N, Y).
+
+    Activity is the state itself; the others have an offset, a gain and a saturation of their own;
+    mRNA follows the drive.
+    """
+    batch, _, _, molecules = state_BQUN.shape
+    parameters = gates.observation_FY4.view(batch, 1, 1, molecules, len(MODALITIES), 4)
+    value = _in_every_modality(state_BQUN, drive_BQUN, parameters)
+    return value, 0.1 * torch.exp(parameters[..., 3].clamp(-4, 4)).expand_as(value)
+
+
+def observe_points(
+    state_O: torch.Tensor,
+    drive_O: torch.Tensor,
+    gates: Gates,
+    flat_O: torch.Tensor,
+    modality_O: torch.Tensor,
+) -> torch.Tensor:
+    """y = g(s) for single observations of flat molecules, each in its own modality (O)."""
+    values = _in_every_modality(state_O, drive_O, gates.observation_FY4[flat_O])
+    return values.gather(1, modality_O[:, None]).squeeze(1)
+
+
+def _in_every_modality(
+    state: torch.Tensor, drive: torch.Tensor, parameters: torch.Tensor
+) -> torch.Tensor:
+    offset, log_gain, saturation, _ = parameters.unbind(-1)
+    is_mrna = torch.tensor([m == "mRNA" for m in MODALITIES], device=state.device)
+    is_activity = torch.tensor([m == "activity" for m in MODALITIES], device=state.device)
+    signal = torch.where(is_mrna, drive.unsqueeze(-1), state.unsqueeze(-1))
+    half = nn.functional.softplus(saturation + 2.0)
+    seen = offset + torch.exp(log_gain.clamp(-3, 3)) * signal * (1 + half) / (signal + half)
+    return torch.where(is_activity, state.unsqueeze(-1), seen)
+
+
+def state_scale(
+    state_BQUN: torch.Tensor,
+    initial_BQN: torch.Tensor,
+    hours_BQU: torch.Tensor,
+    gates: Gates,
+) -> torch.Tensor:
+    """Standard deviation of predicted states, positive (B, Q, U, N)."""
+    batch, _, _, molecules = state_BQUN.shape
+    coefficients = gates.scale_F4.view(batch, 1, 1, molecules, 4)
+    tau = gates.tau_hours_F.view(batch, 1, 1, molecules)
+    late = -torch.expm1(-hours_BQU.unsqueeze(-1) / tau)
+    change = (state_BQUN - initial_BQN.unsqueeze(2)).abs()
+    features = torch.stack(
+        [torch.ones_like(change), late, change, state_BQUN * (1 - state_BQUN)], dim=-1
+    )
+    return 1e-3 + (coefficients * features.clamp(min=0)).sum(-1)

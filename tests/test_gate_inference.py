@@ -1,0 +1,218 @@
+"""What a context tells about gates, checked against the simulator."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from toys import toy_network
+
+from hmlm_fm import Condition, HMLMConfig, HMLMForSignaling, HMLMTokenizer, Observation
+from hmlm_fm.batch_graph import CONDITION_FIELDS, condition_rows
+from hmlm_fm.dynamics import Perturbation, simulate
+from hmlm_fm.gate_inference import gather_evidence, local_states
+from hmlm_fm.gates import GateLogits
+from hmlm_fm.network import SignalingNetwork
+from hmlm_fm.tokenization_hmlm import encode_conditions
+from hmlm_fm.wiring import Wiring
+
+HOURS = (1.0, 4.0, 12.0, 30.0)
+SHOWN = (
+    Condition({"EGF": 0.9}),
+    Condition({"TGFB1": 0.8}),
+    Condition({"EGF": 0.5, "TGFB1": 0.5}),
+    Condition({"EGF": 0.7}, (Perturbation("DUSP1"),)),
+    Condition({"EGF": 0.8}, (Perturbation("ERK", "clamp", 0.6, 2.0, 9.0),)),
+    Condition({"EGF": 0.4}, (Perturbation("RAS", "inhibition", 0.7),)),
+)
+ASKED = (Condition({"EGF": 0.6}), Condition({"TGFB1": 0.9}, (Perturbation("DUSP1"),)))
+
+
+def truth(slower: float = 3.0, ec50: float = 0.7) -> SignalingNetwork:
+    """The toy network, slower and less sensitive than an untrained model takes it to be."""
+    network = toy_network()
+    return replace(
+        network,
+        molecules=tuple(replace(m, tau_hours=slower * m.tau_hours) for m in network.molecules),
+        interactions=tuple(
+            i if i.is_input else replace(i, weight=0.8 * (i.weight or 1.0), ec50=ec50, n=2.0)
+            for i in network.interactions
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return HMLMTokenizer()
+
+
+@pytest.fixture(scope="module")
+def model(tokenizer):
+    torch.manual_seed(0)
+    return HMLMForSignaling(HMLMConfig.of_size("tiny", vocab_size=tokenizer.vocab_size)).eval()
+
+
+@pytest.fixture(scope="module")
+def baseline():
+    return simulate(truth(), [Condition()], [300.0])[0, 0]
+
+
+def observed(baseline, molecules=None, conditions=SHOWN, network=None):
+    """Observations of each condition as the simulator gives them."""
+    network = network or truth()
+    states = simulate(network, conditions, HOURS, initial=baseline)
+    return [
+        [
+            Observation(name, hour, float(states[c, t, n]))
+            for t, hour in enumerate(HOURS)
+            for n, name in enumerate(network.names)
+            if molecules is None or name in molecules
+        ]
+        for c in range(len(conditions))
+    ]
+
+
+def encode(tokenizer, baseline, context, asked=ASKED):
+    network = truth()
+    conditions, observations = context if context else (None, None)
+    encoding = dict(
+        tokenizer(
+            network.without_kinetics(),
+            conditions=conditions,
+            observations=observations,
+            baseline=dict(zip(network.names, baseline.tolist(), strict=True)),
+            return_tensors=None,
+            warn_unknown=False,
+        )
+    )
+    rows = len(asked)
+    return (
+        encoding
+        | encode_conditions(network, asked, "query_")
+        | {
+            "query_mask": np.ones(rows, dtype=np.int64),
+            "query_initial_state": np.tile(baseline.numpy().astype(np.float32), (rows, 1)),
+            "query_initial_mask": np.ones((rows, len(baseline)), dtype=bool),
+            "query_hours": np.tile(np.array(HOURS, dtype=np.float32), (rows, 1)),
+        }
+    )
+
+
+def error(output, baseline):
+    target = simulate(truth(), ASKED, HOURS, initial=baseline)
+    return float(((output.states[0] - target) ** 2).mean())
+
+
+@torch.no_grad()
+def test_context_corrects_an_untrained_model(model, tokenizer, baseline):
+    alone = model(**tokenizer.pad([encode(tokenizer, baseline, None)]))
+    context = (list(SHOWN), observed(baseline))
+    informed = model(**tokenizer.pad([encode(tokenizer, baseline, context)]))
+    assert error(informed, baseline) < 0.5 * error(alone, baseline)
+
+
+@torch.no_grad()
+def test_time_constants_follow_what_was_seen(model, tokenizer, baseline):
+    inferred = []
+    for slower in (6.0, 0.5):
+        network = truth(slower, ec50=0.5)
+        seen = observed(baseline, network=network)
+        batch = tokenizer.pad([encode(tokenizer, baseline, (list(SHOWN), seen))])
+        inferred.append(model(**batch).gates.tau_hours_F)
+    # The stimulated molecules themselves; those after them follow at their pace.
+    stimulated = [truth().molecule_index[name] for name in ("EGF", "TGFB1")]
+    assert (inferred[0][stimulated] > 3 * inferred[1][stimulated]).all()
+
+
+@torch.no_grad()
+def test_what_was_not_seen_is_left_alone(model, tokenizer, baseline):
+    context = (list(SHOWN), observed(baseline, molecules={"RAS"}))
+    batch = tokenizer.pad([encode(tokenizer, baseline, context)])
+    whole = model(**batch).gates
+    model.config.disabled_parts = ["inference"]
+    without = model(**batch).gates
+    model.config.disabled_parts = []
+    changed = (whole.tau_hours_F - without.tau_hours_F).abs() > 1e-6
+    assert changed.tolist() == [name == "RAS" for name in truth().names]
+
+
+def test_the_truth_solves_every_molecules_equation(model, tokenizer, baseline):
+    """With the simulator's own gates and smoothed states that pass through its states, the local
+    solutions are the observed states."""
+    network = truth()
+    dense = [0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 21, 24, 27, 30]
+    conditions = [*SHOWN, Condition({"EGF": 0.9}, (Perturbation("ERK", start_hours=12.4),))]
+    states = simulate(network, conditions, dense, initial=baseline)
+    seen = [
+        [
+            Observation(name, hour, float(states[c, t, n]))
+            for t, hour in enumerate(dense)
+            for n, name in enumerate(network.names)
+        ]
+        for c in range(len(conditions))
+    ]
+    batch = tokenizer.pad([encode(tokenizer, baseline, (conditions, seen))])
+    size = len(network.molecules)
+    wiring = Wiring.from_batch(size, batch)
+    gates = true_gates(wiring).gates(wiring)
+    rows = condition_rows(*(batch[name] for name in CONDITION_FIELDS))
+    start = baseline.float().expand(1, len(conditions), -1)
+    known = torch.ones(1, size)
+    roll_out = model.transducer(
+        gates, wiring, rows, start, torch.ones_like(start), baseline[None].float(), known, 30.0
+    )
+    evidence = gather_evidence(roll_out, gates, batch, baseline[None].float(), known)
+    solved = local_states(gates, wiring, model.transducer, evidence)
+    assert len(solved) > 300
+    assert (solved - evidence.value_O).abs().max() < 0.03
+    wrong = replace(gates, tau_hours_F=gates.tau_hours_F * 2)
+    missed = local_states(wrong, wiring, model.transducer, evidence)
+    assert (missed - evidence.value_O).abs().max() > 0.1
+
+
+def true_gates(wiring: Wiring) -> GateLogits:
+    """The kinetics of `truth`, as logits."""
+    network = truth()
+    literals = len(wiring.sign_J)
+    weights = torch.tensor([i.weight for i in network.interactions])
+    size = len(network.molecules)
+    return GateLogits(
+        log_tau_F=torch.tensor([m.tau_hours for m in network.molecules]).log(),
+        input_F=torch.logit(torch.full((size,), 0.1)),
+        resting_F=torch.zeros(size),
+        trust_F=torch.full((size,), -20.0),
+        weight_I=torch.logit(weights.clamp(max=1 - 1e-4)),
+        log_n_J=torch.log(torch.full((literals,), 2.0 / 1.4)),
+        ec50_J=torch.logit(torch.full((literals,), 0.7)),
+        activates_J=torch.zeros(literals),
+        partner_X=torch.full((len(wiring.left_X),), -20.0),
+        sign_J=wiring.sign_J,
+        scale_F4=torch.ones(size, 4),
+        observation_FY4=torch.zeros(size, 5, 4),
+        smoothing_F2=torch.tensor([[0.0, -5.0]]).repeat(size, 1),
+    )
+
+
+def test_inference_mode_gives_what_no_grad_gives(model, tokenizer, baseline):
+    batch = tokenizer.pad([encode(tokenizer, baseline, (list(SHOWN), observed(baseline)))])
+    with torch.no_grad():
+        expected = model(**batch).states
+    with torch.inference_mode():
+        found = model(**batch).states
+    assert torch.equal(expected, found)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("hour", "held"), [(0.0, False), (5.0, True)])
+def test_what_no_gate_made_changes_no_gate(model, tokenizer, baseline, hour, held):
+    """The first state, and a state that a perturbation holds, say nothing about gates."""
+    clamped = Condition({"EGF": 0.8}, (Perturbation("ERK", "clamp", 0.6, 2.0, 9.0),))
+    conditions = [clamped if held else SHOWN[0]]
+    seen = [[Observation("ERK", hour, 0.2)]]
+    batch = tokenizer.pad([encode(tokenizer, baseline, (conditions, seen))])
+    inferred = model(**batch).gates
+    model.config.disabled_parts = ["inference"]
+    without = model(**batch).gates
+    model.config.disabled_parts = []
+    assert torch.equal(inferred.tau_hours_F, without.tau_hours_F)
+    assert torch.equal(inferred.weight_I, without.weight_I)

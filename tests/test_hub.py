@@ -1,0 +1,116 @@
+"""Saved folders load where the package is not, and models travel through a hub and back."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+import torch
+from hub_server import HubServer
+
+from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer, load_core
+
+LOAD_ELSEWHERE = """
+import sys, torch
+sys.path = [p for p in sys.path if p not in ("", sys.argv[2])]
+import importlib.util
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name == "hmlm_fm" or name.startswith("hmlm_fm."):
+            raise ModuleNotFoundError("No module named 'hmlm_fm'", name="hmlm_fm")
+sys.meta_path.insert(0, Blocked())
+from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoTokenizer
+folder = sys.argv[1]
+tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
+model, info = AutoModelForMaskedLM.from_pretrained(
+    folder, trust_remote_code=True, output_loading_info=True)
+assert not info["missing_keys"] and not info["unexpected_keys"], info
+base, info = AutoModel.from_pretrained(folder, trust_remote_code=True, output_loading_info=True)
+assert not info["missing_keys"], info
+batch = torch.load(sys.argv[3], weights_only=True)
+with torch.no_grad():
+    torch.save(model.eval()(**batch).logits, sys.argv[4])
+assert type(model).__module__.startswith("transformers_modules")
+assert len(tokenizer.get_vocab()) == model.config.vocab_size
+"""
+
+SEND_AND_FETCH = """
+import sys, torch
+from hmlm_fm import HMLMForSignaling, HMLMTokenizer
+model = HMLMForSignaling.from_pretrained(sys.argv[1])
+tokenizer = HMLMTokenizer.from_pretrained(sys.argv[1])
+model.push_to_hub("tester/hmlm-toy", token="hf_test")
+tokenizer.push_to_hub("tester/hmlm-toy", token="hf_test")
+back, info = HMLMForSignaling.from_pretrained("tester/hmlm-toy", output_loading_info=True)
+assert not info["missing_keys"], info
+for (name, a), b in zip(model.state_dict().items(), back.state_dict().values(), strict=True):
+    assert torch.equal(a, b), name
+assert HMLMTokenizer.from_pretrained("tester/hmlm-toy").get_vocab() == tokenizer.get_vocab()
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    torch.manual_seed(0)
+    tokenizer = HMLMTokenizer()
+    config = HMLMConfig(
+        vocab_size=tokenizer.vocab_size,
+        hidden_size=8,
+        embedding_size=4,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+    )
+    path = tmp_path_factory.mktemp("saved")
+    HMLMForSignaling(config).save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    return path
+
+
+def _run(code, *arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        check=False,
+    )
+
+
+def test_the_folder_loads_without_the_package(folder, tmp_path):
+    batch = dict(HMLMTokenizer()(load_core()[0], warn_unknown=False))
+    torch.save(batch, tmp_path / "batch.pt")
+    root = os.getcwd()
+    run = _run(
+        LOAD_ELSEWHERE,
+        folder,
+        root,
+        tmp_path / "batch.pt",
+        tmp_path / "logits.pt",
+        HF_HOME=str(tmp_path / "home"),
+        HF_HUB_OFFLINE="1",
+    )
+    assert run.returncode == 0, run.stderr
+    model = HMLMForSignaling.from_pretrained(folder).eval()
+    with torch.no_grad():
+        expected = model(**batch).logits
+    assert torch.equal(torch.load(tmp_path / "logits.pt", weights_only=True), expected)
+
+
+def test_push_and_load_through_a_hub(folder, tmp_path):
+    server = HubServer()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        run = _run(
+            SEND_AND_FETCH,
+            folder,
+            HF_ENDPOINT=server.url,
+            HF_HUB_DISABLE_XET="1",
+            HF_HOME=str(tmp_path / "home"),
+            HF_HUB_OFFLINE="0",
+        )
+    finally:
+        server.shutdown()
+    assert run.returncode == 0, run.stderr
+    files = server.repositories["tester/hmlm-toy"]
+    assert {"config.json", "model.safetensors", "vocab.json", "modeling_hmlm.py"} <= set(files)

@@ -1,0 +1,483 @@
+"""Invariants of the model: what must not change a result, and what must."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from toys import toy_network
+from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM
+
+from hmlm_fm import (
+    Condition,
+    HMLMConfig,
+    HMLMForSignaling,
+    HMLMModel,
+    HMLMTokenizer,
+    Observation,
+    Perturbation,
+    load_core,
+    load_network,
+)
+from hmlm_fm.conditions import MODALITIES
+from hmlm_fm.configuration_hmlm import PARTS, SIZES
+from hmlm_fm.network import SignalingNetwork
+from hmlm_fm.tokenization_hmlm import encode_conditions
+from hmlm_fm.transducer import grid_hours
+
+HOURS = (0.3, 2.0, 7.5, 30.0)
+QUESTIONS = (
+    Condition({"EGF": 0.9}),
+    Condition({"TGFB1": 0.8}, (Perturbation("RAS"),)),
+    Condition({"EGF": 0.9}, (Perturbation("ERK", "clamp", 0.37, 1.1, 9.0),)),
+)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return HMLMTokenizer()
+
+
+@pytest.fixture(scope="module")
+def model(tokenizer):
+    """Odd sizes, weights far from zero: nothing agrees by accident."""
+    torch.manual_seed(1)
+    config = HMLMConfig(
+        vocab_size=tokenizer.vocab_size,
+        hidden_size=36,
+        embedding_size=11,
+        num_hidden_layers=2,
+        num_attention_heads=3,
+        intermediate_size=37,
+        initializer_range=0.1,
+    )
+    model = HMLMForSignaling(config).eval()
+    model.set_attn_implementation("eager")
+    return model
+
+
+def question(tokenizer, network, hours=HOURS, conditions=QUESTIONS, initial=0.2, context=True):
+    """One encoding that asks for states under conditions, with a context of two conditions."""
+    size = len(network.molecules)
+    encoding = dict(
+        tokenizer(
+            network,
+            conditions=[Condition({"EGF": 0.7}), Condition({}, (Perturbation("ERK"),))]
+            if context
+            else None,
+            observations=[
+                [Observation("ERK", 4.0, 0.6), Observation("RAS", 1.0, 0.9, "mRNA")],
+                [Observation("DUSP1", 9.0, 0.1)],
+            ]
+            if context
+            else None,
+            baseline=dict.fromkeys(network.names, 0.1),
+            return_tensors=None,
+            warn_unknown=False,
+        )
+    )
+    encoding |= encode_conditions(network, conditions, "query_")
+    rows = len(conditions)
+    return encoding | {
+        "query_mask": np.ones(rows, dtype=np.int64),
+        "query_initial_state": np.full((rows, size), initial, dtype=np.float32),
+        "query_initial_mask": np.ones((rows, size), dtype=bool),
+        "query_hours": np.tile(np.array(hours, dtype=np.float32), (rows, 1)),
+    }
+
+
+@torch.no_grad()
+def states(model, tokenizer, network, **kwargs):
+    return model(**tokenizer.pad([question(tokenizer, network, **kwargs)])).states[0]
+
+
+def with_interactions(network, change):
+    return replace(network, interactions=tuple(change(i) for i in network.interactions))
+
+
+def test_sizes(tokenizer):
+    millions = {}
+    for size in SIZES:
+        with torch.device("meta"):
+            model = HMLMForSignaling(HMLMConfig.of_size(size, vocab_size=tokenizer.vocab_size))
+        millions[size] = sum(p.numel() for p in model.parameters()) / 1e6
+    expected = {"tiny": 1, "small": 5, "base": 25, "large": 100}
+    for size, count in expected.items():
+        assert millions[size] == pytest.approx(count, rel=0.2)
+    with pytest.raises(ValueError, match="no size"):
+        HMLMConfig.of_size("huge")
+    with pytest.raises(ValueError, match="unknown parts"):
+        HMLMConfig(disabled_parts=["heart"])
+
+
+def test_backends_agree(model, tokenizer):
+    batch = tokenizer.pad([question(tokenizer, toy_network(False))])
+    found = {}
+    for name in ("eager", "sdpa", "sparse"):
+        model.set_attn_implementation(name)
+        with torch.no_grad():
+            output = model(**batch)
+        found[name] = (output.states, output.encoder.last_hidden_state)
+    model.set_attn_implementation("eager")
+    for name in ("sdpa", "sparse"):
+        for a, b in zip(found["eager"], found[name], strict=True):
+            assert torch.allclose(a, b, atol=1e-5)
+
+
+def test_backends_train_alike(model, tokenizer):
+    batch = tokenizer.pad([question(tokenizer, toy_network(False))])
+    gradients = {}
+    for name in ("eager", "sdpa", "sparse"):
+        model.set_attn_implementation(name)
+        model.zero_grad()
+        model(**batch).states.sum().backward()
+        gradients[name] = model.hmlm.layers[0].molecular.query.weight.grad.clone()
+    model.set_attn_implementation("eager")
+    assert gradients["eager"].abs().sum() > 0
+    for name in ("sdpa", "sparse"):
+        assert torch.allclose(gradients["eager"], gradients[name], atol=1e-4, rtol=1e-3)
+
+
+def test_attentions_by_kind(model, tokenizer):
+    batch = tokenizer.pad([question(tokenizer, toy_network())])
+    with torch.no_grad():
+        attentions = model(**batch, output_attentions=True).encoder.attentions
+    pairs = batch["pair_index"].shape[1]
+    assert len(attentions.molecular) == 2
+    assert attentions.molecular[0].shape == (1, 3, 3, pairs)
+    # The weights of one query sum to one.
+    query = batch["pair_index"][0, :, 0]
+    sums = torch.zeros(6).index_add(0, query, attentions.molecular[0][0, 1, 2])
+    assert torch.allclose(sums, torch.ones(6), atol=1e-5)
+    assert attentions.pathway[0].shape == (1, 3, 3, 4, 4)
+    assert attentions.temporal[0].shape == (3, 3)
+
+
+def test_padding_changes_nothing(model, tokenizer):
+    alone = question(tokenizer, toy_network())
+    large = load_core()[0]
+    other = tokenizer.encode_network(large, warn_unknown=False)
+    with torch.no_grad():
+        single = model(**tokenizer.pad([alone])).states[0]
+        padded = model(**tokenizer.pad([alone, other])).states[0, :, :, :6]
+        logits = model(**tokenizer([toy_network()], warn_unknown=False)).logits[0]
+        batch_logits = model(**tokenizer([large, toy_network()], warn_unknown=False)).logits[1, :6]
+    assert torch.allclose(single, padded, atol=1e-5)
+    assert torch.allclose(logits, batch_logits, atol=1e-4)
+
+
+@pytest.mark.parametrize("backend", ["eager", "sparse"])
+def test_permuting_molecules_permutes_outputs(model, tokenizer, backend):
+    model.set_attn_implementation(backend)
+    network = toy_network(False)
+    order = [4, 2, 0, 5, 3, 1]
+    permuted = replace(network, molecules=tuple(network.molecules[i] for i in order))
+    straight = states(model, tokenizer, network)
+    assert torch.allclose(straight[..., order], states(model, tokenizer, permuted), atol=1e-5)
+    with torch.no_grad():
+        logits = [model(**tokenizer(n, warn_unknown=False)).logits[0] for n in (network, permuted)]
+    assert torch.allclose(logits[0][order], logits[1], atol=1e-4)
+    model.set_attn_implementation("eager")
+
+
+def test_direction_sign_and_logic_matter(model, tokenizer):
+    network = toy_network()
+    straight = states(model, tokenizer, network)
+    edges = network.without_logic()
+    reverse = with_interactions(
+        edges, lambda i: i if i.is_input else replace(i, sources=(i.target,), target=i.sources[0])
+    )
+    flipped = with_interactions(network, lambda i: replace(i, signs=tuple(-s for s in i.signs)))
+    for changed in (reverse, flipped, edges):
+        assert (states(model, tokenizer, changed) - straight).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("change", ["direction", "sign", "logic"])
+def test_attention_sees_the_syntax(model, tokenizer, change, monkeypatch):
+    """Not by degrees alone, which tell of it too, but by the biases of molecular attention."""
+    network = toy_network()
+    monkeypatch.setattr(
+        "hmlm_fm.modeling_hmlm.place_in_graph", lambda *fields: torch.zeros(1, fields[-1], 5)
+    )
+    if change == "direction":
+        network = network.without_logic()
+        other = with_interactions(
+            network,
+            lambda i: i if i.is_input else replace(i, sources=(i.target,), target=i.sources[0]),
+        )
+    elif change == "sign":
+        other = with_interactions(network, lambda i: replace(i, signs=tuple(-s for s in i.signs)))
+    else:
+        other = replace(network.without_logic(), logic_known=True)
+    with torch.no_grad():
+        a = model.hmlm(**tokenizer(network, warn_unknown=False)).last_hidden_state
+        b = model.hmlm(**tokenizer(other, warn_unknown=False)).last_hidden_state
+    assert (a - b).abs().max() > 1e-3
+
+
+def test_perturbations_mean_what_they_say(model, tokenizer):
+    conditions = (
+        Condition({"EGF": 0.9}, (Perturbation("ERK"),)),
+        Condition({"EGF": 0.9}, (Perturbation("ERK", start_hours=1.3),)),
+        Condition({"EGF": 0.9}, (Perturbation("ERK", "clamp", 0.37, 2.0, 5.0),)),
+        Condition({"EGF": 0.9}, (Perturbation("ERK", "overexpression", 1.0),)),
+        Condition({"EGF": 0.9}, (Perturbation("RAS", "inhibition", 1.0),)),
+        Condition({"EGF": 0.9}, (Perturbation("RAS"),)),
+        Condition({"EGF": 0.9}),
+    )
+    hours = (0.0, 1.29, 1.3, 3.1, 4.99, 5.2, 60.0)
+    found = states(model, tokenizer, toy_network(), hours=hours, conditions=conditions, initial=1.0)
+    erk = found[..., 3]
+    assert (erk[0] == 0).all()
+    assert erk[1, 1] > 0
+    assert (erk[1, 2:] == 0).all()
+    assert torch.allclose(erk[2, 3:5], torch.tensor(0.37))
+    assert abs(float(erk[2, 5]) - 0.37) > 1e-4
+    assert erk[3, -1] > erk[-1, -1]
+    # Passing nothing on and being absent are the same to those downstream, but not to oneself.
+    assert torch.allclose(found[4, -1, 3], found[5, -1, 3], atol=1e-3)
+    assert found[4, -1, 2] > 0.05
+
+
+def test_two_knockouts_give_two_predictions(model, tokenizer):
+    network = toy_network()
+    conditions = [Condition({"EGF": 0.9}, (Perturbation(n),)) for n in ("RAS", "TGFB1")]
+    found = states(model, tokenizer, network, conditions=conditions)
+    assert (found[0, -1, 3] - found[1, -1, 3]).abs() > 1e-3
+
+
+def test_states_lie_between_0_and_1(model, tokenizer):
+    found = states(model, tokenizer, toy_network(False), initial=1.0)
+    assert (found >= 0).all()
+    assert (found <= 1).all()
+
+
+def test_asking_for_one_time_or_many_is_the_same(model, tokenizer):
+    together = states(model, tokenizer, toy_network())
+    for position, hour in enumerate(HOURS):
+        alone = states(model, tokenizer, toy_network(), hours=(hour,))
+        assert torch.allclose(alone[:, 0], together[:, position], atol=1e-5)
+
+
+def test_conditions_in_the_context_have_no_order_and_no_count(model, tokenizer):
+    network = toy_network()
+    seen = [[Observation("ERK", 4.0, 0.6)], [Observation("RAS", 1.0, 0.9)]]
+    conditions = [Condition({"EGF": 0.7}), Condition({"TGFB1": 0.4})]
+
+    def encode(order):
+        return tokenizer(
+            network,
+            conditions=[conditions[i] for i in order],
+            observations=[seen[i] for i in order],
+            warn_unknown=False,
+        )
+
+    with torch.no_grad():
+        a = model.hmlm(**encode([0, 1])).last_hidden_state[:, 0]
+        b = model.hmlm(**encode([1, 0])).last_hidden_state[:, 0]
+        none = model.hmlm(**tokenizer(network, warn_unknown=False)).last_hidden_state[:, 0]
+        twice = model.hmlm(**encode([0, 0])).last_hidden_state[:, 0]
+        once = model.hmlm(**encode([0])).last_hidden_state[:, 0]
+    assert torch.allclose(a, b, atol=1e-5)
+    assert torch.allclose(twice, once, atol=1e-5)
+    assert (a - once).abs().max() > 1e-3
+    assert (a - none).abs().max() > 1e-3
+
+
+def test_smoothing_uses_observations_on_both_sides(model, tokenizer):
+    network = toy_network()
+    encoding = question(tokenizer, network, hours=(4.0,), conditions=QUESTIONS[:1])
+    plain = states(model, tokenizer, network, hours=(4.0,), conditions=QUESTIONS[:1])[0, 0]
+    observed = np.full((1, 2, 6), 0.95, dtype=np.float32)
+    mask = np.zeros((1, 2, 6), dtype=bool)
+    mask[..., 3] = True
+    encoding |= {
+        "query_observation_hours": np.array([[2.0, 6.0]], dtype=np.float32),
+        "query_observation_value": observed,
+        "query_observation_mask": mask,
+    }
+    with torch.no_grad():
+        smoothed = model(**tokenizer.pad([encoding])).states[0, 0, 0]
+    assert (smoothed[3] - 0.95).abs() < (plain[3] - 0.95).abs()
+    others = [0, 1, 2, 4, 5]
+    assert torch.allclose(smoothed[others], plain[others], atol=1e-5)
+
+
+def with_observations(encoding, hours=(2.0, 6.0), value=0.95):
+    """The same questions, each observed: every molecule at every time."""
+    shape = (len(encoding["query_hours"]), len(hours), encoding["query_initial_state"].shape[1])
+    return encoding | {
+        "query_observation_hours": np.tile(np.array(hours, dtype=np.float32), (shape[0], 1)),
+        "query_observation_value": np.full(shape, value, dtype=np.float32),
+        "query_observation_mask": np.ones(shape, dtype=bool),
+    }
+
+
+@torch.no_grad()
+def test_what_is_given_exactly_stays_exact_whatever_was_observed(model, tokenizer):
+    encoding = question(tokenizer, toy_network(), hours=(0.0, 4.0), conditions=QUESTIONS[1:])
+    found = model(**tokenizer.pad([with_observations(encoding)])).states[0]
+    ras, erk = 2, 3
+    assert (found[0, :, ras] == 0).all()
+    assert found[1, 1, erk] == pytest.approx(0.37)
+    free = [n for n in range(6) if n != ras]
+    assert torch.allclose(found[0, 0, free], torch.full((5,), 0.2), atol=1e-3)
+
+
+@torch.no_grad()
+def test_neighbours_in_a_batch_change_nothing(model, tokenizer):
+    """Contexts of different sizes, and observations of the question in one network alone."""
+    lowered = (Condition({"EGF": 0.9}, (Perturbation("ERK", "knockdown", 0.9),)),)
+    plain = question(tokenizer, toy_network(), conditions=lowered, initial=1.0, context=False)
+    seen = with_observations(question(tokenizer, toy_network(), conditions=lowered))
+    together = model(**tokenizer.pad([plain, seen])).states
+    for row, encoding in enumerate((plain, seen)):
+        alone = model(**tokenizer.pad([encoding])).states[0]
+        assert torch.allclose(together[row], alone, atol=1e-5)
+
+
+@torch.no_grad()
+def test_mrna_follows_the_drive(model, tokenizer):
+    """Right after a stimulus the drive has jumped, and the state has not yet."""
+    conditions = [Condition({"EGF": 1.0}), Condition({"EGF": 0.1})]
+    encoding = question(tokenizer, toy_network(), hours=(0.001,), conditions=conditions)
+    values = model(**tokenizer.pad([encoding])).modality_values[0, :, 0, 0]
+    difference = (values[0] - values[1]).abs()
+    mrna, protein = MODALITIES.index("mRNA"), MODALITIES.index("protein")
+    assert difference[mrna] > 100 * difference[protein]
+
+
+@pytest.mark.parametrize("backend", ["eager", "sdpa", "sparse"])
+def test_half_precision_changes_little(model, tokenizer, backend):
+    batch = tokenizer.pad([question(tokenizer, toy_network())])
+    model.set_attn_implementation(backend)
+    with torch.no_grad():
+        whole = model(**batch).states
+        with torch.autocast("cpu", torch.bfloat16):
+            half = model(**batch).states
+    model.set_attn_implementation("eager")
+    assert half.dtype == torch.float32
+    assert torch.allclose(whole, half, atol=0.05)
+
+
+def test_unknown_first_states_are_filled(model, tokenizer):
+    encoding = question(tokenizer, toy_network())
+    encoding["query_initial_mask"][:] = False
+    with torch.no_grad():
+        found = model(**tokenizer.pad([encoding])).states
+    assert torch.isfinite(found).all()
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_can_be_taken_out_and_changes_the_result(tokenizer, part):
+    torch.manual_seed(2)
+    config = HMLMConfig(
+        vocab_size=tokenizer.vocab_size,
+        hidden_size=16,
+        embedding_size=8,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        initializer_range=0.4,
+    )
+    model = HMLMForSignaling(config).eval()
+    encoding = question(tokenizer, toy_network(False), conditions=QUESTIONS[:2])
+    encoding |= {
+        "query_observation_hours": np.tile(np.array([2.0, 6.0], dtype=np.float32), (2, 1)),
+        "query_observation_value": np.full((2, 2, 6), 0.9, dtype=np.float32),
+        "query_observation_mask": np.ones((2, 2, 6), dtype=bool),
+    }
+    batch = tokenizer.pad([encoding])
+    with torch.no_grad():
+        whole = model(**batch).states
+        model.config.disabled_parts = [part]
+        without = model(**batch).states
+    assert (whole - without).abs().max() > 1e-6
+
+
+def test_gradient_checkpointing_changes_nothing(tokenizer):
+    torch.manual_seed(3)
+    config = HMLMConfig(vocab_size=tokenizer.vocab_size, hidden_size=16, num_attention_heads=2)
+    model = HMLMForSignaling(config).train()
+    batch = tokenizer.pad([question(tokenizer, toy_network())])
+    gradients = []
+    for enabled in (False, True):
+        if enabled:
+            model.gradient_checkpointing_enable()
+        model.zero_grad()
+        model(**batch).states.sum().backward()
+        gradients.append(model.hmlm.layers[0].mlp.up.weight.grad.clone())
+    assert torch.allclose(*gradients, atol=1e-6)
+
+
+def test_initial_weights_follow_the_table(tokenizer):
+    """transformers calls `_init_weights` on leaves; gate defaults are leaves for that reason."""
+    model = HMLMForSignaling(HMLMConfig(vocab_size=tokenizer.vocab_size))
+    assert model.gates.partner_default.weight[0].item() == 3.0
+    assert model.gates.weight_default.weight.min().item() == -4.0
+    assert (model.hmlm.embeddings.members.weight[0] == 0).all()
+    assert model.hmlm.norm.weight.eq(1).all()
+
+
+def test_save_and_load_is_bit_equal(model, tokenizer, tmp_path):
+    model.save_pretrained(tmp_path)
+    batch = tokenizer.pad([question(tokenizer, toy_network())])
+    loaded, info = HMLMForSignaling.from_pretrained(
+        tmp_path, output_loading_info=True, attn_implementation="eager"
+    )
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
+    with torch.no_grad():
+        assert torch.equal(model(**batch).states, loaded.eval()(**batch).states)
+    assert type(AutoConfig.from_pretrained(tmp_path)) is HMLMConfig
+    assert type(AutoModelForMaskedLM.from_pretrained(tmp_path)) is HMLMForSignaling
+    base, info = HMLMModel.from_pretrained(tmp_path, output_loading_info=True)
+    assert not info["missing_keys"]
+    assert torch.equal(base.norm.weight, model.hmlm.norm.weight)
+    assert type(AutoModel.from_pretrained(tmp_path)) is HMLMModel
+
+
+def test_an_untrained_model_already_follows_the_wiring(tokenizer):
+    """Default gates: a stimulus upstream raises ERK, and a knock-out in between prevents it."""
+    torch.manual_seed(0)
+    model = HMLMForSignaling(HMLMConfig.of_size("tiny", vocab_size=tokenizer.vocab_size)).eval()
+    conditions = [Condition({"EGF": 1.0}), Condition({"EGF": 1.0}, (Perturbation("RAS"),))]
+    found = states(
+        model, tokenizer, toy_network(), hours=(40.0,), conditions=conditions, context=False
+    )[:, 0]
+    assert found[0, 3] > found[1, 3] + 0.1
+
+
+def test_the_grid_is_anchored():
+    long, short = grid_hours(100.0), grid_hours(7.3)
+    assert torch.equal(long[: len(short)], short)
+    assert short[-1] >= 7.3
+    assert grid_hours(0.0).tolist() == [0.0]
+
+
+def test_a_network_without_interactions(model, tokenizer):
+    network = SignalingNetwork("lone", toy_network().molecules[:2], (), toy_network().pathways)
+    with torch.no_grad():
+        output = model(**tokenizer(network, warn_unknown=False))
+    assert torch.isfinite(output.logits).all()
+
+
+def test_the_fibroblast_network_runs(model, tokenizer):
+    network = load_network("cardiac-fibroblast")
+    with torch.no_grad():
+        assert torch.isfinite(model(**tokenizer(network, warn_unknown=False)).logits).all()
+
+
+def test_whatever_is_computed_is_trained(tokenizer):
+    """Distributed training waits for every parameter that an output depends on, so each must have
+    a gradient, also in a network where no literal has a partner."""
+    chain = replace(toy_network(), interactions=toy_network().interactions[:3])
+    model = HMLMForSignaling(HMLMConfig(vocab_size=tokenizer.vocab_size))
+    encoding = question(tokenizer, chain, context=False)
+    shape = (len(QUESTIONS), len(HOURS), len(chain.molecules))
+    encoding["target_states"] = np.full(shape, 0.3, dtype=np.float32)
+    encoding["target_states_mask"] = np.ones(shape, dtype=bool)
+    output = model(**tokenizer.pad([encoding]))
+    assert not output.gates.partner_X.numel()
+    output.loss.backward()
+    assert model.gates.partner.weight.grad is not None
+    assert model.gates.partner_default.weight.grad is not None
