@@ -1,0 +1,1 @@
+"""The simplest rivals of every claim."""

@@ -1,0 +1,96 @@
+"""The README.md that lies beside the weights: what was trained, on what, and how well it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .pretraining import PretrainingOptions
+
+
+def write_model_card(
+    folder: Path, options: PretrainingOptions, metrics: Mapping[str, Any], networks: int
+) -> None:
+    """Write the card of a pretrained model; every figure stands beside its rivals."""
+    lines = [
+        "---",
+        "license: apache-2.0",
+        "library_name: transformers",
+        "tags: [hmlm, cell-signalling, graph-transformer]",
+        "---",
+        "",
+        f"# HMLM {options.size}, pretrained on `{options.corpus}`",
+        "",
+        "A Hierarchical Molecular Language Model of cell signalling (after arXiv 2512.00696), "
+        f"trained for {options.steps} steps on {networks} networks, less those held out. Next "
+        "states were simulated with drawn logic and rates; no fibroblast network, trajectory or "
+        "experiment was used.",
+        "",
+        "```python",
+        "from transformers import AutoModelForMaskedLM, AutoTokenizer",
+        "",
+        'model = AutoModelForMaskedLM.from_pretrained("FOLDER", trust_remote_code=True)',
+        'tokenizer = AutoTokenizer.from_pretrained("FOLDER", trust_remote_code=True)',
+        "```",
+        "",
+        "## Measured on held-out pathways and networks",
+        "",
+        *_masked_table(metrics.get("masked_molecule")),
+        *_state_table(metrics.get("next_state")),
+        f"Training and evaluation took {metrics['seconds']:.0f} s. "
+        "`metrics.json` has every figure, `training_info.json` how they came about.",
+        "",
+        "The licence is that of the weights; the corpus keeps its own.",
+        "",
+    ]
+    (folder / "README.md").write_text("\n".join(lines), encoding="utf-8")
+
+
+def _masked_table(found: Mapping[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    rows = [("HMLM", ""), ("neighbour look-up", "neighbour_"), ("frequency", "frequency_")]
+    table = [
+        f"Masked molecules, each masked alone ({found['n']} of them), 95 % intervals:",
+        "",
+        "| model | top-1 | top-10 |",
+        "|---|---|---|",
+    ]
+    for name, prefix in rows:
+        cells = []
+        for top in ("top1", "top10"):
+            low, high = found[f"{prefix}{top}_interval"]
+            cells.append(f"{found[prefix + top]:.3f} ({low:.3f} to {high:.3f})")
+        table.append(f"| {name} | {' | '.join(cells)} |")
+    return [*table, ""]
+
+
+def _state_table(found: Mapping[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    table = [
+        f"Next states on {found['n_networks']} held-out networks, mean squared error:",
+        "",
+        "| model | MSE | 95 % interval |",
+        "|---|---|---|",
+    ]
+    for context, errors in found["by_context"].items():
+        low, high = errors["interval"]
+        table.append(
+            f"| HMLM, {context} conditions seen | {errors['mse']:.5f} | {low:.5f} to {high:.5f} |"
+        )
+    for context, mse in found.get("untrained_by_context", {}).items():
+        table.append(f"| before training, {context} conditions seen | {mse:.5f} | |")
+    for name in ("hold", "corpus_mean", "context_mean"):
+        table.append(f"| {name.replace('_', ' ')} | {found[name + '_mse']:.5f} | |")
+    ratio = found["context_16_to_0"]
+    low, high = ratio["interval"]
+    return [
+        *table,
+        "",
+        f"Error with 16 conditions seen over error with none: {ratio['ratio']:.3f} "
+        f"({low:.3f} to {high:.3f}).",
+        "",
+    ]

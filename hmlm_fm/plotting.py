@@ -1,0 +1,63 @@
+"""Figures: losses of a run, and predicted against simulated trajectories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from .dynamics.trajectories import TIMES_HOURS, Trajectories
+
+LABELS = {
+    "masked_loss": "masked molecule (nats)",
+    "neighbour_loss": "neighbours alone (nats)",
+    "next_state_loss": "next state",
+    "observation_loss": "observations",
+}
+
+
+def plot_losses(log: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Each objective's loss against steps, as a PNG file."""
+    names = [name for name in LABELS if any(name in entry for entry in log)]
+    figure = Figure(figsize=(4 * max(len(names), 1), 3), layout="constrained")
+    for axes, name in zip(
+        figure.subplots(1, max(len(names), 1), squeeze=False)[0], names, strict=False
+    ):
+        entries = [entry for entry in log if name in entry]
+        axes.plot([e["step"] for e in entries], [e[name] for e in entries])
+        axes.set(title=LABELS[name], xlabel="step")
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)
+
+
+def plot_trajectories(
+    sample: Trajectories, predictions: Mapping[int, np.ndarray], path: Path, panels: int = 8
+) -> None:
+    """The most moving molecules of one held-out network under its first condition.
+
+    Args:
+        sample: simulated truth.
+        predictions: by number of context conditions, states (conditions, later times, N).
+        path: of the PNG file.
+        panels: how many molecules.
+    """
+    truth = sample.states[0].astype(np.float64)
+    most_moving = np.argsort(-(truth.max(0) - truth.min(0)))[:panels]
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    grid = figure.subplots(2, (panels + 1) // 2, sharex=True, sharey=True).ravel()
+    for axes, molecule in zip(grid, most_moving, strict=False):
+        axes.plot(TIMES_HOURS, truth[:, molecule], "k-", label="simulated")
+        for (context, states), style in zip(predictions.items(), ("C1--", "C0--"), strict=False):
+            predicted = np.concatenate([truth[:1, molecule], states[0, :, molecule]])
+            axes.plot(TIMES_HOURS, predicted, style, label=f"HMLM, {context} conditions seen")
+        axes.set_title(sample.drawn.molecules[molecule].name, fontsize=9)
+        axes.set_ylim(-0.03, 1.03)
+        axes.grid(alpha=0.3)
+    grid[0].legend(fontsize=7)
+    figure.supxlabel("hours")
+    figure.supylabel("activity")
+    figure.suptitle(f"A network that training never saw: {sample.visible.name}", fontsize=10)
+    figure.savefig(path, dpi=120)

@@ -1,0 +1,275 @@
+"""Masking, drawn dynamics, examples in context, and the rivals of the evaluation."""
+
+import numpy as np
+import pytest
+import torch
+from toys import toy_network
+
+from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer, load_core
+from hmlm_fm.baselines.molecules import Frequency, NeighbourLookUp
+from hmlm_fm.dynamics.draw import draw_condition, draw_dynamics
+from hmlm_fm.dynamics.trajectories import TIMES_HOURS, make_trajectories
+from hmlm_fm.evaluation import (
+    StateRivals,
+    evaluate_masked_molecules,
+    evaluate_next_state,
+    paired_ratio,
+    wilson_interval,
+)
+from hmlm_fm.masked_head import NeighbourVotes
+from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
+from hmlm_fm.objectives import (
+    Instrument,
+    PretrainingExamples,
+    count_molecules,
+    mask_molecules,
+    next_state_example,
+)
+from hmlm_fm.wiring import Wiring
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return HMLMTokenizer()
+
+
+@pytest.fixture(scope="module")
+def samples():
+    return make_trajectories(load_core()[:12], range(4), 22)
+
+
+def test_masking_hides_about_15_percent_and_every_twin(tokenizer):
+    network = load_core()[0]
+    encoding = tokenizer.encode_network(network, warn_unknown=False)
+    shares, kept, swapped = [], 0, 0
+    for seed in range(200):
+        masked = mask_molecules(encoding, tokenizer, np.random.default_rng(seed))
+        chosen = (masked["masked_ids"] >= 0).any(1)
+        shares.append(chosen.mean())
+        hidden = masked["input_ids"][:, 0] == tokenizer.mask_token_id
+        gone = set(encoding["input_ids"][hidden & chosen].ravel()) - {0}
+        assert gone.isdisjoint(set(masked["input_ids"][~hidden & ~chosen].ravel()))
+        same = (masked["input_ids"] == encoding["input_ids"]).all(1)
+        kept += int((chosen & same).sum())
+        swapped += int((chosen & ~same & ~hidden).sum())
+        # Labels are the whole molecule: a family is masked as one.
+        rows = np.flatnonzero(chosen)
+        for row in rows:
+            label = masked["masked_ids"][row]
+            assert set(label[label >= 0]) == set(encoding["input_ids"][row]) - {0}
+    total = np.sum(shares) * len(network.molecules)
+    assert np.mean(shares) == pytest.approx(0.15, abs=0.02)
+    assert kept / total == pytest.approx(0.1, abs=0.05)
+    assert swapped / total == pytest.approx(0.1, abs=0.05)
+
+
+def test_drawn_networks_are_complete_and_differ():
+    edges = toy_network(False)
+    draws = [draw_dynamics(edges, np.random.default_rng(seed)) for seed in range(30)]
+    for drawn in draws:
+        assert all(m.tau_hours and m.ymax for m in drawn.molecules)
+        assert all(i.is_input or (i.n and i.ec50 and i.weight) for i in drawn.interactions)
+        assert {i.target for i in drawn.interactions} == set(drawn.names)
+        assert drawn.logic_known
+    assert len({d.content_hash for d in draws}) == 30
+
+
+def test_unknown_signs_are_drawn():
+    network = SignalingNetwork(
+        "n", (Molecule("A"), Molecule("B")), (Interaction(("A",), (0,), "B"),), logic_known=False
+    )
+    signs = [
+        next(
+            i.signs[0]
+            for i in draw_dynamics(network, np.random.default_rng(s)).interactions
+            if i.sources
+        )
+        for s in range(200)
+    ]
+    assert np.mean(np.array(signs) > 0) == pytest.approx(0.8, abs=0.08)
+
+
+def test_a_circle_without_inputs_can_be_stimulated():
+    circle = SignalingNetwork(
+        "circle",
+        (Molecule("A"), Molecule("B")),
+        (Interaction(("A",), (1,), "B"), Interaction(("B",), (1,), "A")),
+        logic_known=False,
+    )
+    rng = np.random.default_rng(0)
+    drawn = draw_dynamics(circle, rng)
+    stimulated = {name for _ in range(50) for name in draw_condition(drawn, rng).stimuli}
+    assert stimulated == {"A", "B"}
+
+
+def test_trajectories_are_seeded_and_bounded(samples):
+    again = make_trajectories(load_core()[:12], range(4), 22)
+    for a, b in zip(samples, again, strict=True):
+        assert np.array_equal(a.states, b.states)
+        assert a.visible == b.visible
+        assert a.visible.names == a.drawn.names
+        assert a.visible == a.visible.without_kinetics()
+        assert a.states.shape == (22, len(TIMES_HOURS), len(a.baseline))
+        assert (a.states >= 0).all()
+        assert (a.states <= 2).all()
+    alone = make_trajectories(load_core()[:12], [2], 22)[0]
+    assert alone.visible == samples[2].visible
+    assert np.abs(alone.states.astype(float) - samples[2].states).max() < 0.02
+
+
+def test_examples_are_drawn_by_number(tokenizer, samples):
+    networks = load_core()[:12]
+    examples = PretrainingExamples(networks, samples, tokenizer, 100, seed=3, language_networks=2)
+    first, again = examples[7], examples[7]
+    for key, value in first["next_state"].items():
+        assert np.array_equal(value, again["next_state"][key]), key
+    batch = examples.collate([examples[i] for i in range(10)])
+    assert batch["language"]["input_ids"].shape[0] == 20
+    assert count_molecules(batch) > 0
+    config = HMLMConfig(vocab_size=tokenizer.vocab_size, hidden_size=16, num_attention_heads=2)
+    model = HMLMForSignaling(config)
+    output = model(**batch)
+    output.loss.backward()
+    silent = [n for n, p in model.named_parameters() if p.grad is None]
+    assert not silent
+    with pytest.raises(ValueError, match="both objectives"):
+        PretrainingExamples(networks, samples, tokenizer, 1, 0, 0, next_state=False)
+
+
+def test_questions_never_stand_in_the_context(tokenizer, samples):
+    sample = samples[0]
+    network = tokenizer.encode_network(sample.visible, warn_unknown=False)
+    for seed in range(20):
+        example = next_state_example(sample, network, np.random.default_rng(seed), context=16)
+        shown = {s.tobytes() for s in example["stimulus"]}
+        assert shown.isdisjoint({s.tobytes() for s in example["query_stimulus"]})
+
+
+def test_instruments():
+    rng = np.random.default_rng(0)
+    assert np.array_equal(Instrument.draw("activity", 3, rng).read(np.ones(3)), np.ones(3))
+    instrument = Instrument(np.array([2.0]), np.array([0.1]), 1.0, 0.0)
+    assert instrument.read(np.array([1.0])) == pytest.approx([2.1])
+    assert instrument.read(np.array([0.0])) == pytest.approx([0.1])
+
+
+def _members(network):
+    ids = {"A": 3, "B": 4, "C": 5, "D": 6}
+    return [[ids[m.name]] for m in network.molecules]
+
+
+def _chain(*names):
+    return SignalingNetwork(
+        "-".join(names),
+        tuple(Molecule(n) for n in names),
+        tuple(Interaction((a,), (1,), b) for a, b in zip(names, names[1:], strict=False)),
+    )
+
+
+def test_rivals_on_a_hand_worked_case():
+    training = [
+        _chain("A", "B"),
+        _chain("A", "B"),
+        _chain("A", "C"),
+        _chain("C", "D"),
+        _chain("D", "B"),
+    ]
+    frequency = Frequency(training, _members, 7).scores(_chain("A", "B"), 1)
+    assert frequency.tolist() == [0, 0, 0, 3, 3, 2, 2]
+    scores = NeighbourLookUp(training, _members, 7).scores(_chain("A", "B"), 1)
+    # A was seen to act on B twice and on C once; never on D, nor on itself.
+    assert int(scores.argmax()) == 4
+    assert scores[5] > scores[6]
+    upstream = NeighbourLookUp(training, _members, 7).scores(_chain("A", "B"), 0)
+    assert int(upstream.argmax()) == 3
+
+
+PROTEINS = ("EGF", "EGFR", "GRB2", "SOS1", "HRAS", "RAF1", "MAP2K1", "MAPK1")
+
+
+def _edge(source, target, sign=1):
+    return SignalingNetwork(
+        "edge",
+        (Molecule("source", members=(source,)), Molecule("target", members=(target,))),
+        (Interaction(("source",), (sign,), "target"),),
+    )
+
+
+def _votes(head, batch, table):
+    wiring = Wiring.from_batch(batch["input_ids"].shape[1], batch)
+    return head(batch["input_ids"], batch["molecule_kind_ids"], wiring, table)
+
+
+def test_neighbours_alone_teach_both_directions_of_a_pair(tokenizer):
+    torch.manual_seed(0)
+    config = HMLMConfig(vocab_size=tokenizer.vocab_size, embedding_size=16)
+    model = HMLMForSignaling(config).train()
+    head, table = model.masked_molecule, model.hmlm.embeddings.members.weight
+    ring = [_edge(a, b) for a, b in zip(PROTEINS, (*PROTEINS[1:], PROTEINS[0]), strict=True)]
+    batch = tokenizer(ring)
+    nothing = torch.full_like(batch["input_ids"], -1)
+    optimizer = torch.optim.Adam([*head.parameters(), table], lr=0.03)
+    for _ in range(60):
+        optimizer.zero_grad()
+        votes = _votes(head.votes, batch, table)
+        head.neighbour_loss(votes, batch["input_ids"], nothing, table).backward()
+        optimizer.step()
+    model.eval()
+    ids = batch["input_ids"]
+    # Source and target have the same two neighbours in the ring, told apart by direction alone.
+    for end in (0, 1):
+        hidden = ids.clone()
+        hidden[:, end] = tokenizer.mask_token_id
+        votes = _votes(head.votes, {**batch, "input_ids": hidden}, table).view(len(ring), 2, -1)
+        found = (votes[:, end] @ table.T + head.vocabulary.bias).argmax(-1)
+        assert torch.equal(found, ids[:, end, 0])
+
+
+def test_hidden_neighbours_and_twins_have_no_vote(tokenizer):
+    torch.manual_seed(0)
+    votes = NeighbourVotes(HMLMConfig(embedding_size=6)).eval()
+    table = torch.randn(tokenizer.vocab_size, 6)
+
+    def of_target(network):
+        batch = tokenizer(network, warn_unknown=False)
+        return _votes(votes, batch, table)[1]
+
+    silence = of_target(_edge("no such molecule", "EGFR"))
+    assert torch.equal(of_target(_edge("EGFR", "EGFR")), silence)
+    assert not torch.allclose(of_target(_edge("EGF", "EGFR")), silence)
+
+
+def test_votes_hear_signs_unless_taken_out(tokenizer):
+    table = torch.randn(tokenizer.vocab_size, 6)
+    for parts in ([], ["signs"]):
+        torch.manual_seed(0)
+        votes = NeighbourVotes(HMLMConfig(embedding_size=6, disabled_parts=parts)).eval()
+        up, down = (_votes(votes, tokenizer(_edge("EGF", "EGFR", sign)), table) for sign in (1, -1))
+        assert torch.equal(up, down) == bool(parts)
+
+
+def test_intervals():
+    low, high = wilson_interval(5, 10)
+    assert (low, high) == pytest.approx((0.2366, 0.7634), abs=1e-3)
+    ratio = paired_ratio(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0]))
+    assert ratio["ratio"] == 0.5
+    assert ratio["interval"] == pytest.approx([0.5, 0.5])
+
+
+def test_evaluation_of_an_untrained_model(tokenizer, samples):
+    torch.manual_seed(0)
+    model = HMLMForSignaling(HMLMConfig.of_size("tiny", vocab_size=tokenizer.vocab_size))
+    found = evaluate_masked_molecules(model, tokenizer, load_core()[5:], load_core()[:3])
+    assert found["n"] > 30
+    assert found["neighbour_top10"] > found["frequency_top10"] > found["top10"] - 0.1
+    next_state = evaluate_next_state(model, tokenizer, samples[:2], samples[2:])
+    assert next_state["n_networks"] == 2
+    assert next_state["mse"] < next_state["hold_mse"]
+
+
+def test_context_mean_uses_shown_conditions_only(samples):
+    sample = samples[0]
+    shown = np.arange(6, 12)
+    mean = StateRivals.context_mean(sample, shown)
+    assert mean[0] == pytest.approx(sample.states[shown, 0].astype(float).mean(0))
+    assert mean.shape == sample.states.shape[1:]

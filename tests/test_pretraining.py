@@ -1,0 +1,223 @@
+"""The main job, small: it writes what it promises, resumes bit for bit, and refuses bad input."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from hmlm_fm import HMLMForSignaling, HMLMTokenizer
+
+ROOT = Path(__file__).parents[1]
+SMALL = (
+    "--steps 6 --batch_size 2 --language_networks 2 --trajectory_networks 4 --held_out_networks 3 "
+    "--save_steps 2 --logging_steps 1 --warmup_steps 1"
+).split()
+
+
+def run(*arguments, timeout=900, **environment):
+    return subprocess.run(
+        [sys.executable, "pretrain/run.py", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env=os.environ | environment,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """An uninterrupted run."""
+    folder = tmp_path_factory.mktemp("run") / "whole"
+    done = run(*SMALL, "--output_dir", folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def test_the_folder_holds_what_is_promised(whole):
+    folder, said = whole
+    for name in (
+        "model.safetensors",
+        "config.json",
+        "vocab.json",
+        "README.md",
+        "training_info.json",
+        "metrics.json",
+        "losses.png",
+        "trajectories.png",
+        "modeling_hmlm.py",
+    ):
+        assert (folder / name).stat().st_size > 0, name
+    assert "world size: 1" in said
+    assert "molecules/s" in said
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert {"top1", "top10", "frequency_top10", "neighbour_top10", "n"} <= set(
+        metrics["masked_molecule"]
+    )
+    assert {"mse", "hold_mse", "corpus_mean_mse", "context_mean_mse", "n_networks"} <= set(
+        metrics["next_state"]
+    )
+    assert set(metrics["next_state"]["by_context"]) == {"0", "4", "16"}
+    info = json.loads((folder / "training_info.json").read_text())
+    assert info["options"]["steps"] == 6
+    assert len(info["corpus"]["content_hashes"]) >= 50
+    model = HMLMForSignaling.from_pretrained(folder)
+    assert model.config.vocab_size == HMLMTokenizer.from_pretrained(folder).vocab_size
+
+
+def test_a_killed_run_resumes_to_the_same_weights(whole, tmp_path):
+    folder = tmp_path / "killed"
+    process = subprocess.Popen(
+        [sys.executable, "pretrain/run.py", *SMALL, "--output_dir", str(folder)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 600
+    while not (folder / "checkpoint-2" / "trainer_state.json").exists():
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    # A checkpoint that was being written when the process died is never taken for complete.
+    (folder / "checkpoint-5").mkdir(exist_ok=True)
+    (folder / "checkpoint-5" / "model.safetensors").write_bytes(b"half")
+    done = run(*SMALL, "--output_dir", folder, "--resume_from_checkpoint", "true")
+    assert done.returncode == 0, done.stderr
+    expected = HMLMForSignaling.from_pretrained(whole[0]).state_dict()
+    for name, value in HMLMForSignaling.from_pretrained(folder).state_dict().items():
+        assert torch.equal(value, expected[name]), name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--seed", "5"], "started with seed 0, not 5"),
+        (["--size", "small"], "size small has"),
+    ],
+)
+def test_another_run_cannot_go_on_from_a_checkpoint(whole, arguments, said):
+    before = (whole[0] / "README.md").read_bytes()
+    again = [*SMALL, "--output_dir", whole[0], "--resume_from_checkpoint", "true", *arguments]
+    done = run(*again)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert (whole[0] / "README.md").read_bytes() == before
+
+
+def test_resuming_writes_into_nobody_elses_folder(whole, tmp_path):
+    (tmp_path / "README.md").write_text("mine")
+    checkpoint = next(whole[0].glob("checkpoint-*"))
+    done = run(*SMALL, "--output_dir", tmp_path, "--resume_from_checkpoint", checkpoint)
+    assert done.returncode == 2
+    assert "does not lie in it" in done.stderr
+    assert (tmp_path / "README.md").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--size", "huge"], "expected one of tiny"),
+        (["--corpus", "nowhere"], "nowhere"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml"),
+        (["--masked_molecule", "false", "--next_state", "false"], "both objectives"),
+        (["--disabled_parts", "heart"], "heart"),
+        (["--steps", "0"], "steps 0"),
+        (["--resume_from_checkpoint", "true"], "no complete checkpoint"),
+        (["--seed", "-1"], "seed -1; expected at least 0"),
+        (["--report_to", "nonsense"], "expected none or some of wandb"),
+        (["--held_out_networks", "0"], "held_out_networks 0"),
+    ],
+)
+def test_bad_options_end_in_one_sentence(tmp_path, arguments, said):
+    done = run("--output_dir", tmp_path / "out", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path):
+    (tmp_path / "precious.txt").write_text("mine")
+    done = run("--output_dir", tmp_path)
+    assert done.returncode == 2
+    assert "not empty" in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["precious.txt"]
+
+
+def test_config_files(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text("sise: tiny\n")
+    done = run("--config", config, "--output_dir", tmp_path / "out")
+    assert done.returncode == 2
+    assert "sise" in done.stderr
+    config.write_text("steps: many\n")
+    assert "many" in run("--config", config, "--output_dir", tmp_path / "out").stderr
+
+
+def test_shipped_configs_are_valid():
+    sys.path.insert(0, str(ROOT / "pretrain"))
+    from run import parse_options
+
+    for path in sorted((ROOT / "pretrain/configs").glob("*.yaml")):
+        options = parse_options(["--config", str(path), "--steps", "7"])
+        options.check()
+        assert options.steps == 7
+
+
+def test_help_reads_well():
+    done = run("--help")
+    assert done.returncode == 0
+    assert "accelerate launch pretrain/run.py" in done.stdout
+    assert "--trajectory_networks" in done.stdout
+
+
+@pytest.mark.parametrize("objective", ["masked_molecule", "next_state"])
+def test_each_objective_alone(tmp_path, objective):
+    other = {"masked_molecule": "next_state", "next_state": "masked_molecule"}[objective]
+    done = run(*SMALL, "--steps", "2", f"--{other}", "false", "--output_dir", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert objective in metrics
+    assert other not in metrics
+
+
+@pytest.mark.slow
+def test_two_processes_train_together(tmp_path):
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "accelerate.commands.launch",
+            "--multi_gpu",
+            "--num_processes",
+            "2",
+            "--num_machines",
+            "1",
+            "--mixed_precision",
+            "no",
+            "--dynamo_backend",
+            "no",
+            "pretrain/run.py",
+            *SMALL,
+            "--output_dir",
+            str(tmp_path / "two"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=1500,
+        env=os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "world size: 2" in done.stdout
+    assert (tmp_path / "two" / "metrics.json").exists()
