@@ -21,10 +21,10 @@ gates from them, Ω↑, Ω↓, Ω↔, the pathway scale, and the correction of a
 observed times."""
 
 SIZES: dict[str, dict[str, int]] = {
-    "tiny": {"hidden_size": 64, "embedding_size": 32, "num_hidden_layers": 4},
-    "small": {"hidden_size": 160, "embedding_size": 48, "num_hidden_layers": 6},
-    "base": {"hidden_size": 320, "embedding_size": 96, "num_hidden_layers": 8},
-    "large": {"hidden_size": 576, "embedding_size": 192, "num_hidden_layers": 10},
+    "tiny": {"hidden_size": 64, "embedding_size": 42, "num_hidden_layers": 4},
+    "small": {"hidden_size": 160, "embedding_size": 72, "num_hidden_layers": 6},
+    "base": {"hidden_size": 320, "embedding_size": 144, "num_hidden_layers": 8},
+    "large": {"hidden_size": 576, "embedding_size": 288, "num_hidden_layers": 10},
 }
 """Named sizes: about 1, 5, 25 and 100 million parameters."""
 
@@ -37,6 +37,8 @@ class HMLMConfig(PreTrainedConfig):
         vocabulary_version: the version of the token list whose ids the weights know.
         hidden_size: width D of every token.
         embedding_size: width of the token table, projected to `hidden_size`.
+        pathway_embedding_size: columns of it that pathways vote in, the others being those that
+            neighbours vote in; a third when 0.
         num_hidden_layers: blocks.
         num_attention_heads: heads H of every attention.
         intermediate_size: width of the feed-forward part; four times `hidden_size` when 0.
@@ -48,7 +50,8 @@ class HMLMConfig(PreTrainedConfig):
         disabled_parts: some of `PARTS`, taken out of the computation; for ablations.
 
     Raises:
-        ValueError: a part that does not exist, or heads that do not divide the width.
+        ValueError: a part that does not exist, heads that do not divide the width, or a token
+            table too narrow for its two parts.
     """
 
     model_type = "hmlm"
@@ -56,7 +59,8 @@ class HMLMConfig(PreTrainedConfig):
     vocab_size: int = 3
     vocabulary_version: str = ""
     hidden_size: int = 64
-    embedding_size: int = 32
+    embedding_size: int = 42
+    pathway_embedding_size: int = 0
     num_hidden_layers: int = 4
     num_attention_heads: int = 4
     intermediate_size: int = 0
@@ -79,6 +83,12 @@ class HMLMConfig(PreTrainedConfig):
                 f"num_attention_heads {self.num_attention_heads}"
             )
         self.intermediate_size = self.intermediate_size or 4 * self.hidden_size
+        self.pathway_embedding_size = self.pathway_embedding_size or self.embedding_size // 3
+        if not 0 < self.pathway_embedding_size < self.embedding_size:
+            raise ValueError(
+                f"pathway_embedding_size {self.pathway_embedding_size}; expected a number "
+                f"from 1 to less than embedding_size {self.embedding_size}"
+            )
         super().__post_init__(**kwargs)
         # Whichever class was saved, every Auto class finds its code in the folder.
         self.auto_map = {

@@ -39,20 +39,27 @@ def observation_loss(
 # A masked molecule costs some 7 nats, a state some 0.005: these bring the objectives, and the
 # likelihood of observations, to about the same size.
 # Next states weigh more, since a context only pays once the wiring has been read.
-# What neighbours say trains the token table and their votes, not the encoder: it may weigh more, so
-# that the other objectives' gradients on the table do not drown it.
-MASKED_WEIGHT, NEIGHBOUR_WEIGHT = 0.1, 1.0
+# What neighbours and pathways say trains the token table and their votes, not the encoder: it may
+# weigh more, so that the other objectives' gradients on the table do not drown it.
+MASKED_WEIGHT, NEIGHBOUR_WEIGHT, PATHWAY_WEIGHT = 0.1, 1.0, 1.0
 NEXT_STATE_WEIGHT, OBSERVATION_WEIGHT = 50.0, 0.05
 
 
 def weighted_sum(
     masked: torch.Tensor | None,
     neighbour: torch.Tensor | None,
+    pathway: torch.Tensor | None,
     next_state: torch.Tensor | None,
     observation: torch.Tensor | None,
 ) -> torch.Tensor | None:
     """The losses that there are, weighed; None where there is none."""
-    weights = (MASKED_WEIGHT, NEIGHBOUR_WEIGHT, NEXT_STATE_WEIGHT, OBSERVATION_WEIGHT)
-    losses = zip(weights, (masked, neighbour, next_state, observation), strict=True)
+    weights = (
+        MASKED_WEIGHT,
+        NEIGHBOUR_WEIGHT,
+        PATHWAY_WEIGHT,
+        NEXT_STATE_WEIGHT,
+        OBSERVATION_WEIGHT,
+    )
+    losses = zip(weights, (masked, neighbour, pathway, next_state, observation), strict=True)
     given = [weight * loss for weight, loss in losses if loss is not None]
     return torch.stack(given).sum() if given else None

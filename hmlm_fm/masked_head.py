@@ -1,12 +1,15 @@
-"""The head of the masked-molecule objective: what the encoding says, and what neighbours say.
+"""The head of the masked-molecule objective: the encoding, and what neighbours and pathways say.
 
 The encoding knows a network as a whole, and with few networks to learn from it learns them by
-heart. The neighbours' votes are a bilinear form per relation between embeddings of tokens (RESCAL,
-Nickel et al. 2011), so that a pair that was seen in one network is known in every other. Travels
-with checkpoints.
+heart. Two kinds of votes generalise better, each a direction in columns of the token table that are
+its own: neighbours vote through a bilinear form per relation (RESCAL, Nickel et al. 2011), so that
+a pair that was seen in one network is known in every other; the pathways of a molecule vote by the
+other molecules they hold, which is matrix factorization of who appears with whom. Travels with
+checkpoints.
 
-Shapes: B batch, N molecules, F = B · N flat molecules, K members, J literals of the whole batch,
-T pairs of a target and its token, E width of the token table, V vocabulary.
+Shapes: B batch, N molecules, F = B · N flat molecules, K members, J literals and R memberships of
+the whole batch, P pathways, T pairs of a target and its token, E width of the token table, of which
+G columns belong to pathways and A = E - G to neighbours, V vocabulary.
 """
 
 from __future__ import annotations
@@ -19,10 +22,14 @@ from .network import INTERACTION_KINDS, MOLECULE_KINDS
 from .vocabulary import SPECIAL_TOKENS
 from .wiring import Wiring
 
-# In training a neighbour is heard this often, so that each learns to tell by itself.
-HEARD = 0.5
+# In training a neighbour is heard this often, so that each learns to tell by itself, and a token of
+# a pathway this often, so that no pathway is recognised and learned by heart.
+NEIGHBOUR_HEARD, PATHWAY_HEARD = 0.5, 0.2
 # In training the encoding is heard this often, so that the votes are not left to what it missed.
 ENCODING_HEARD = 0.5
+# What a pathway says of its molecules is much the same for all of them, so it is worth less than
+# what their neighbours say.
+PATHWAY_LOUDNESS = 0.25
 
 
 class VocabularyBias(nn.Module):
@@ -44,7 +51,7 @@ class NeighbourVotes(nn.Module):
     def __init__(self, config: HMLMConfig) -> None:
         super().__init__()
         self.config = config
-        width = config.embedding_size
+        width = config.embedding_size - config.pathway_embedding_size
         self.from_source = nn.Linear(width, width, bias=False)
         self.from_target = nn.Linear(width, width, bias=False)
         self.sign = nn.Embedding(3, width)
@@ -53,14 +60,13 @@ class NeighbourVotes(nn.Module):
 
     def forward(
         self,
-        input_ids: torch.Tensor,
-        molecule_kind_ids: torch.Tensor,
+        ids_FK: torch.Tensor,
+        molecule_kind_F: torch.Tensor,
         wiring: Wiring,
-        table_VE: torch.Tensor,
+        table_VA: torch.Tensor,
     ) -> torch.Tensor:
-        """Votes (F, E), to be compared with every row of the table."""
-        ids_FK = input_ids.flatten(0, 1)
-        token = nn.functional.embedding_bag(ids_FK, table_VE, mode="mean", padding_idx=0)
+        """Votes (F, A), to be compared with every row of the table."""
+        token = nn.functional.embedding_bag(ids_FK, table_VA, mode="mean", padding_idx=0)
         source, target = wiring.source_J, wiring.target_J
         sign = wiring.sign_J if self.config.has("signs") else torch.zeros_like(wiring.sign_J)
         manner = 1 + self.sign(sign + 1) + self.kind(wiring.kind_J)
@@ -68,16 +74,63 @@ class NeighbourVotes(nn.Module):
             [self.from_source(token)[source] * manner, self.from_target(token)[target] * manner]
         )
         visible = ids_FK[:, 0] >= len(SPECIAL_TOKENS)
-        apart = ~share_members(ids_FK, source, target, len(table_VE))
+        apart = ~share_members(ids_FK, source, target, len(table_VA))
         heard = torch.cat([visible[source] & apart, visible[target] & apart])
         if self.training:
-            heard = heard & (torch.rand(heard.shape, device=heard.device) < HEARD)
+            heard = heard & (torch.rand(heard.shape, device=heard.device) < NEIGHBOUR_HEARD)
         listener, heard = torch.cat([target, source]), heard.to(vote.dtype)
         total = torch.zeros_like(token).index_add(0, listener, (vote * heard[:, None]).to(token))
         count = vote.new_zeros(len(token)).index_add(0, listener, heard)
-        # Between a sum and a mean: many neighbours are surer than one, but they repeat each other.
-        agreed = total * count.clamp(min=1).rsqrt()[:, None]
-        return agreed + self.molecule_kind(molecule_kind_ids.flatten())
+        return _agreed(total, count) + self.molecule_kind(molecule_kind_F)
+
+
+class PathwayVotes(nn.Module):
+    """What a molecule's pathways expect it to be, by the tokens that they hold beside its own."""
+
+    def __init__(self, config: HMLMConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.pathway_embedding_size
+        self.company = nn.Linear(width, width, bias=False)
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        membership_index: torch.Tensor,
+        pathways: int,
+        table_VG: torch.Tensor,
+    ) -> torch.Tensor:
+        """Votes (F, G), to be compared with every row of the table; 0 without a pathway."""
+        batch, molecules = input_ids.shape[:2]
+        vocabulary = len(table_VG)
+        row, place = torch.nonzero(membership_index[..., 0] >= 0, as_tuple=True)
+        molecule, pathway = membership_index[row, place].unbind(-1)
+        # Every token of a pathway counts once, however many of its molecules carry it.
+        ids_RK = input_ids[row, molecule]
+        member, k = torch.nonzero(ids_RK >= len(SPECIAL_TOKENS), as_tuple=True)
+        of_pathway = row * pathways + pathway
+        code, entry = torch.unique(
+            of_pathway[member] * vocabulary + ids_RK[member, k], return_inverse=True
+        )
+        heard = torch.ones_like(code, dtype=table_VG.dtype)
+        if self.training:
+            heard = (torch.rand_like(heard) < PATHWAY_HEARD).to(heard)
+        token = table_VG[code % vocabulary] * heard[:, None]
+        total = token.new_zeros(batch * pathways, token.shape[1])
+        total = total.index_add(0, code // vocabulary, token)
+        count = heard.new_zeros(batch * pathways).index_add(0, code // vocabulary, heard)
+        own = token.new_zeros(len(row), token.shape[1]).index_add(0, member, token[entry])
+        own_count = heard.new_zeros(len(row)).index_add(0, member, heard[entry])
+        vote = _agreed(total[of_pathway] - own, count[of_pathway] - own_count)
+        listener = row * molecules + molecule
+        told = vote.new_zeros(batch * molecules, vote.shape[1]).index_add(0, listener, vote)
+        times = torch.bincount(listener, minlength=batch * molecules).clamp(min=1)
+        return self.company(told / times[:, None].to(told))
+
+
+def _agreed(total: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
+    """Between a sum and a mean: many voices are surer than one, but they repeat each other."""
+    return total * count.clamp(min=1).rsqrt()[:, None]
 
 
 class MaskedMoleculeHead(nn.Module):
@@ -85,48 +138,94 @@ class MaskedMoleculeHead(nn.Module):
 
     def __init__(self, config: HMLMConfig) -> None:
         super().__init__()
+        self.config = config
         self.dense = nn.Linear(config.hidden_size, config.hidden_size)
         self.norm = nn.LayerNorm(config.hidden_size)
         self.project = nn.Linear(config.hidden_size, config.embedding_size)
-        self.votes = NeighbourVotes(config)
+        self.neighbour_votes = NeighbourVotes(config)
+        self.pathway_votes = PathwayVotes(config)
         self.vocabulary = VocabularyBias(config)
+        self.widths = (
+            config.embedding_size - config.pathway_embedding_size,
+            config.pathway_embedding_size,
+        )
+
+    def votes(
+        self,
+        input_ids: torch.Tensor,
+        molecule_kind_ids: torch.Tensor,
+        membership_index: torch.Tensor,
+        pathways: int,
+        wiring: Wiring,
+        table_VE: torch.Tensor,
+    ) -> torch.Tensor:
+        """What neighbours (A columns) and pathways (G columns) expect of each molecule (F, E)."""
+        table_VA, table_VG = table_VE.split(self.widths, dim=-1)
+        neighbours = self.neighbour_votes(
+            input_ids.flatten(0, 1), molecule_kind_ids.flatten(), wiring, table_VA
+        )
+        if self.config.has("pathways"):
+            company = self.pathway_votes(input_ids, membership_index, pathways, table_VG)
+        else:
+            company = neighbours.new_zeros(len(neighbours), self.widths[1])
+        return torch.cat([neighbours, company], dim=-1)
 
     def forward(
         self, encoding: torch.Tensor, votes: torch.Tensor, table_VE: torch.Tensor
     ) -> torch.Tensor:
-        """Logits (…, V) of encodings (…, D) with the votes (…, E) of their neighbours."""
+        """Logits (…, V) of encodings (…, D) with the votes (…, E).
+
+        No gradient flows into the votes: they learn alone, so that none of them leaves to another
+        what it could say itself.
+        """
         hidden = self.project(self.norm(nn.functional.gelu(self.dense(encoding))))
         if self.training:
             kept = torch.rand(hidden.shape[:-1], device=hidden.device) < ENCODING_HEARD
             hidden = hidden * kept.unsqueeze(-1)
         else:
             hidden = hidden * ENCODING_HEARD  # as loud as in training on average
-        return (hidden + votes) @ table_VE.T + self.vocabulary.bias
+        neighbours, company = votes.detach().split(self.widths, dim=-1)
+        heard = torch.cat([neighbours, PATHWAY_LOUDNESS * company], dim=-1)
+        return (hidden + heard) @ table_VE.T + self.vocabulary.bias
 
-    def neighbour_loss(
+    def losses_alone(
         self,
         votes_FE: torch.Tensor,
         input_ids: torch.Tensor,
         masked_ids: torch.Tensor,
         table_VE: torch.Tensor,
-    ) -> torch.Tensor:
-        """Cross entropy of every molecule from its neighbours' votes alone.
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Cross entropy of every molecule from its neighbours alone, and from its pathways alone.
 
         A molecule's own token has no part in its votes, so it need not be masked, and every
-        interaction is learned from whenever its network is drawn. Candidates are the tokens of the
-        batch; the members of a family count as one molecule together.
+        interaction and every pathway is learned from whenever its network is drawn. Candidates are
+        the tokens of the batch that the molecule's own network does not show elsewhere; the members
+        of a family count as one molecule together.
         """
         was_masked = (masked_ids >= 0).any(-1, keepdim=True)
         ids_FK = torch.where(was_masked, masked_ids, input_ids).flatten(0, 1)
         row_T, member_T = torch.nonzero(ids_FK >= len(SPECIAL_TOKENS), as_tuple=True)
         tokens, label_T = torch.unique(ids_FK[row_T, member_T], return_inverse=True)
-        if not len(tokens):
-            return votes_FE.sum() * 0
         rows, place_T = torch.unique(row_T, return_inverse=True)
-        logits = votes_FE[rows] @ table_VE[tokens].T + self.vocabulary.bias[tokens]
-        log_p_T = logits.log_softmax(-1)[place_T, label_T]
-        share_T = 1 / torch.bincount(place_T)[place_T].to(log_p_T)
-        return -(log_p_T * share_T).sum() / len(rows)
+        batch, molecules = input_ids.shape[:2]
+        shown = torch.zeros(batch, len(tokens), dtype=torch.bool, device=ids_FK.device)
+        shown[row_T // molecules, label_T] = True
+        ruled_out = shown[rows // molecules]
+        ruled_out[place_T, label_T] = False
+        share_T = 1 / torch.bincount(place_T)[place_T].to(votes_FE)
+        bias = self.vocabulary.bias[tokens]
+
+        def loss(votes: torch.Tensor, table: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+            logits = votes[rows] @ table[tokens].T + bias
+            logits = logits.masked_fill(ruled_out, torch.finfo(logits.dtype).min)
+            log_p_T = logits.log_softmax(-1)[place_T, label_T]
+            return -(log_p_T * share_T).sum() / max(len(rows), 1)
+
+        votes, tables = (x.split(self.widths, dim=-1) for x in (votes_FE, table_VE))
+        neighbours = loss(votes[0], tables[0], bias)
+        if not self.config.has("pathways"):
+            return neighbours, None
+        return neighbours, loss(votes[1], tables[1], bias.detach())
 
 
 def share_members(

@@ -21,28 +21,24 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from .attention import ConditionAttention, MolecularBias, PairAttention, Pairs
 from .batch_graph import (
-    CONDITION_FIELDS,
     BatchGraph,
     condition_rows,
     downward_pairs,
     in_groups,
     is_context_field,
-    perturbed_at,
     place_in_graph,
     upward_pairs,
 )
-from .conditions import ConditionTensors
 from .configuration_hmlm import HMLMConfig
 from .embeddings import HMLMEmbeddings
-from .gate_inference import Evidence, GateInference, ZeroLinear, gather_evidence
-from .gates import GateReadout, PresetTable, QuietLinear
+from .gate_inference import Evidence, ZeroLinear
+from .gates import PresetTable, QuietLinear
 from .losses import masked_molecule_loss, next_state_loss, observation_loss, weighted_sum
 from .masked_head import MaskedMoleculeHead, VocabularyBias
 from .network import INTERACTION_KINDS
-from .observation import observe, observe_points, smoothing_correction, state_scale
+from .next_state_head import NextStateHead, Question, shows_observations
 from .outputs import HMLMAttentions, HMLMModelOutput, HMLMSignalingOutput
 from .scales import Aggregation, Decomposition, PathwayAttention, TemporalAttention
-from .transducer import Transducer
 from .wiring import Wiring
 
 
@@ -334,9 +330,7 @@ class HMLMForSignaling(HMLMPreTrainedModel):
         super().__init__(config)
         self.hmlm = HMLMModel(config)
         self.masked_molecule = MaskedMoleculeHead(config)
-        self.gates = GateReadout(config, len(INTERACTION_KINDS))
-        self.inference = GateInference(config)
-        self.transducer = Transducer(config)
+        self.next_state = NextStateHead(config)
         self.post_init()
 
     def forward(
@@ -375,9 +369,12 @@ class HMLMForSignaling(HMLMPreTrainedModel):
         whoever distributes it.
         """
         wiring = Wiring.from_batch(input_ids.shape[1], network)
-        expected, evidence = self._read_context(
-            input_ids, attention_mask, baseline_state, baseline_mask, wiring, network
-        )
+        expected = evidence = None
+        if self.next_state.hears_context and shows_observations(network):
+            with torch.no_grad():
+                expected, evidence = self._read_context(
+                    input_ids, attention_mask, baseline_state, baseline_mask, wiring, network
+                )
         encoder = self.hmlm(
             observation_expected=expected,
             input_ids=input_ids,
@@ -394,6 +391,8 @@ class HMLMForSignaling(HMLMPreTrainedModel):
             votes = self.masked_molecule.votes(
                 input_ids,
                 network["molecule_kind_ids"],
+                network["membership_index"],
+                network["pathway_mask"].shape[1],
                 wiring,
                 table,
             )
@@ -404,172 +403,76 @@ class HMLMForSignaling(HMLMPreTrainedModel):
                 chosen = (masked_ids >= 0).any(-1)
                 logits = self.masked_molecule(encoding[chosen], by_molecule[chosen], table)
                 output.masked_loss = masked_molecule_loss(logits, masked_ids[chosen])
-                output.neighbour_loss = self.masked_molecule.neighbour_loss(
+                output.neighbour_loss, output.pathway_loss = self.masked_molecule.losses_alone(
                     votes, input_ids, masked_ids, table
                 )
         if query_hours is not None:
-            # Small differences of states and logarithms do not survive half precision.
-            with torch.autocast(encoding.device.type, enabled=False):
-                gate_logits = self.gates(encoding.float(), wiring)
-                if evidence is not None:
-                    gate_logits = self.inference(gate_logits, wiring, self.transducer, evidence)
-                output.gates = gate_logits.gates(wiring)
-                conditions = condition_rows(
+            question = Question(
+                conditions=condition_rows(
                     query_stimulus,
                     query_stimulated,
                     query_perturbation_index,
                     query_perturbation_kind,
                     query_perturbation_strength,
                     query_perturbation_window,
-                )
-                self._roll_out(
-                    output,
-                    wiring,
-                    conditions,
-                    query_initial_state,
-                    query_initial_mask,
-                    baseline_state,
-                    baseline_mask,
-                    query_hours,
-                    query_observation_hours,
-                    query_observation_value,
-                    query_observation_mask,
-                )
-            assert output.states is not None
-            assert output.states_scale is not None
-            assert output.modality_values is not None
-            assert output.modality_scale is not None
+                ),
+                hours_BQU=query_hours,
+                initial_BQN=query_initial_state,
+                initial_mask_BQN=query_initial_mask,
+                baseline_BN=baseline_state,
+                baseline_mask_BN=baseline_mask,
+                observed_hours_BQS=query_observation_hours,
+                observed_BQSN=query_observation_value,
+                observed_mask_BQSN=query_observation_mask,
+            )
+            answer = self.next_state(encoding, wiring, question, evidence)
+            output.gates = answer.gates
+            output.states, output.states_scale = answer.states, answer.states_scale
+            output.modality_values = answer.modality_values
+            output.modality_scale = answer.modality_scale
             if target_states is not None:
                 assert target_states_mask is not None
                 output.next_state_loss = next_state_loss(
-                    output.states, output.states_scale, target_states, target_states_mask
+                    answer.states, answer.states_scale, target_states, target_states_mask
                 )
             if target_values is not None:
                 assert target_values_mask is not None
                 output.observation_loss = observation_loss(
-                    output.modality_values, output.modality_scale, target_values, target_values_mask
+                    answer.modality_values, answer.modality_scale, target_values, target_values_mask
                 )
         if language is not None:
             masked = self(**language)
             output.masked_loss = masked.masked_loss
             output.neighbour_loss = masked.neighbour_loss
+            output.pathway_loss = masked.pathway_loss
         output.loss = weighted_sum(
             output.masked_loss,
             output.neighbour_loss,
+            output.pathway_loss,
             output.next_state_loss,
             output.observation_loss,
         )
         return output
 
-    @torch.no_grad()
     def _read_context(
         self,
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
-        baseline: torch.Tensor | None,
+        baseline_state: torch.Tensor | None,
         baseline_mask: torch.Tensor | None,
         wiring: Wiring,
         network: Mapping[str, Any],
-    ) -> tuple[torch.Tensor | None, Evidence | None]:
+    ) -> tuple[torch.Tensor, Evidence | None]:
         """What the wiring alone lets expect at each observation of the context (B, C, O), and the
-        evidence that the observations are for the gates.
-
-        Both are inputs, so no gradient flows through them.
-        """
-        index = network.get("observation_index")
-        if index is None or not (self.config.has("conditions") or self.config.has("inference")):
-            return None, None
-        row, condition, position = torch.nonzero(index >= 0, as_tuple=True)
-        if not len(row):
-            return None, None
+        evidence that the observations are for the gates."""
         alone = {name: value for name, value in network.items() if not is_context_field(name)}
         encoding = self.hmlm(
             input_ids=input_ids,
             attention_mask=attention_mask,
-            baseline_state=baseline,
+            baseline_state=baseline_state,
             baseline_mask=baseline_mask,
             **alone,
         ).last_hidden_state[:, 0]
-        with torch.autocast(encoding.device.type, enabled=False):
-            gates = self.gates(encoding.float(), wiring).gates(wiring)
-            conditions = condition_rows(*(network.get(name) for name in CONDITION_FIELDS))
-            batch, slots = index.shape[:2]
-            like = gates.tau_hours_F.new_zeros(batch, slots, wiring.molecules)
-            if baseline is None or baseline_mask is None:
-                baseline = baseline_mask = like[:, 0]
-            hours = network["observation_hours"][row, condition, position]
-            roll_out = self.transducer(
-                gates, wiring, conditions, like, like, baseline, baseline_mask, float(hours.max())
-            )
-            molecule = index[row, condition, position]
-            state, drive = roll_out.at_points(row, condition, molecule, hours)
-            modality = network["observation_modality"][row, condition, position]
-            value = observe_points(state, drive, gates, row * wiring.molecules + molecule, modality)
-            expected = like.new_zeros(index.shape).index_put((row, condition, position), value)
-            evidence = None
-            if self.config.has("inference"):
-                evidence = gather_evidence(roll_out, gates, network, baseline, baseline_mask)
-        return expected, evidence
-
-    def _roll_out(
-        self,
-        output: HMLMSignalingOutput,
-        wiring: Wiring,
-        conditions: ConditionTensors,
-        initial: torch.Tensor | None,
-        initial_mask: torch.Tensor | None,
-        baseline: torch.Tensor | None,
-        baseline_mask: torch.Tensor | None,
-        hours: torch.Tensor,
-        observed_hours: torch.Tensor | None,
-        observed: torch.Tensor | None,
-        observed_mask: torch.Tensor | None,
-    ) -> None:
-        """Fill states, values and their scales into the output."""
-        assert output.gates is not None
-        gates = output.gates
-        batch, asked = hours.shape[:2]
-        molecules = wiring.molecules
-        if initial is None:
-            initial = conditions.stimulus_RN.new_zeros(batch, asked, molecules)
-            initial_mask = torch.zeros_like(initial)
-        if initial_mask is None:
-            initial_mask = torch.ones_like(initial)
-        if baseline is None or baseline_mask is None:
-            baseline = baseline_mask = initial.new_zeros(batch, molecules)
-        last = hours.max()
-        if observed_hours is not None:
-            last = torch.maximum(last, observed_hours.max())
-        roll_out = self.transducer(
-            gates,
-            wiring,
-            conditions,
-            initial,
-            initial_mask,
-            baseline,
-            baseline_mask,
-            float(last),
+        return self.next_state.read_context(
+            encoding, wiring, network, baseline_state, baseline_mask
         )
-        states, drives = roll_out.at(hours)
-        if observed_hours is not None and self.config.has("smoothing"):
-            assert observed is not None
-            assert observed_mask is not None
-            fitted, _ = roll_out.at(observed_hours)
-            correction = smoothing_correction(
-                observed - fitted,
-                observed_mask,
-                observed_hours.unsqueeze(-1).expand_as(observed),
-                initial_mask,
-                hours,
-                gates,
-            )
-            # What is held by a perturbation stays exact, whatever was measured; a state that is
-            # still above a lowered ymax comes down at its own pace.
-            held, ymax = perturbed_at(conditions, hours)
-            highest = torch.maximum(states, ymax)
-            corrected = torch.minimum((states + correction).clamp(min=0), highest)
-            states = torch.where(held, states, corrected)
-        output.states = states
-        first = roll_out.state_GFQ[0].view(batch, molecules, asked).transpose(1, 2)
-        output.states_scale = state_scale(states, first, hours, gates)
-        output.modality_values, output.modality_scale = observe(states, drives, gates)

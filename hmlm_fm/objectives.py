@@ -253,7 +253,10 @@ class PretrainingExamples(Dataset):
         tokenizer: for both.
         length: how many examples there are.
         seed: of all chance.
-        language_networks: masked networks per example; 0 switches the objective off.
+        batch_size: how many consecutive examples make a batch; masked networks of one batch are of
+            about one size, so that little of it is padding.
+        language_networks: masked networks of average size per example, of smaller ones more and of
+            larger ones fewer; 0 switches the objective off.
         next_state: False switches the objective off.
     """
 
@@ -264,15 +267,27 @@ class PretrainingExamples(Dataset):
         tokenizer: HMLMTokenizer,
         length: int,
         seed: int,
+        batch_size: int = 1,
         language_networks: int = 4,
         next_state: bool = True,
     ) -> None:
         if not language_networks and not next_state:
             raise ValueError("both objectives are switched off; expected at least one")
         self.tokenizer, self.length, self.seed = tokenizer, length, seed
+        self.batch_size = batch_size
         self.language_networks, self.trajectories = language_networks, trajectories
         self.next_state = next_state
         self.language = [tokenizer.encode_network(n, warn_unknown=False) for n in networks]
+        sizes = np.array([len(e["attention_mask"]) for e in self.language])
+        self.groups = group_by_size(sizes)
+        molecules = np.array([sizes[group].sum() for group in self.groups])
+        self.share_of_molecules = molecules / molecules.sum()
+        mean_of_group = molecules / [len(group) for group in self.groups]
+        # With as many molecules from every group, and groups drawn by their molecules, every
+        # network is drawn equally often.
+        self.networks_of_group = np.maximum(
+            1, np.round(language_networks * sizes.mean() / mean_of_group)
+        ).astype(int)
         self.dynamics = [
             tokenizer.encode_network(t.visible, warn_unknown=False) for t in trajectories
         ]
@@ -287,7 +302,9 @@ class PretrainingExamples(Dataset):
             i = int(rng.integers(len(self.trajectories)))
             example["next_state"] = next_state_example(self.trajectories[i], self.dynamics[i], rng)
         if self.language_networks:
-            chosen = rng.integers(len(self.language), size=self.language_networks)
+            of_batch = np.random.default_rng([self.seed, number // self.batch_size, 1])
+            group = of_batch.choice(len(self.groups), p=self.share_of_molecules)
+            chosen = rng.choice(self.groups[group], size=self.networks_of_group[group])
             example["language"] = [
                 mask_molecules(self.language[i], self.tokenizer, rng) for i in chosen
             ]
@@ -302,6 +319,19 @@ class PretrainingExamples(Dataset):
             language = dict(self.tokenizer.pad([n for e in examples for n in e["language"]]))
             batch |= {"language": language} if self.next_state else language
         return batch
+
+
+def group_by_size(sizes: np.ndarray) -> list[np.ndarray]:
+    """Positions of networks in groups of which the largest is at most a quarter larger than the
+    smallest, small ones first."""
+    order = np.argsort(sizes, kind="stable")
+    groups: list[list[int]] = []
+    for position in order.tolist():
+        if groups and sizes[position] <= 1.25 * sizes[groups[-1][0]]:
+            groups[-1].append(position)
+        else:
+            groups.append([position])
+    return [np.array(group) for group in groups]
 
 
 def count_molecules(batch: Mapping[str, Any]) -> int:

@@ -57,7 +57,8 @@ class HMLMSignalingOutput(ModelOutput):
     Attributes:
         loss: weighted sum of the objectives whose labels were given.
         masked_loss, next_state_loss, observation_loss: the objectives, where labels were given.
-        neighbour_loss: of every molecule from its neighbours alone; part of the masked objective.
+        neighbour_loss, pathway_loss: of every molecule from its neighbours, or its pathways, alone;
+            parts of the masked objective.
         logits: over the vocabulary (B, N, V); None while only states are asked.
         states: activities under the asked conditions at the query times (B, Q, U, N).
         states_scale: their standard deviation, in units of activity.
@@ -69,6 +70,7 @@ class HMLMSignalingOutput(ModelOutput):
     loss: torch.Tensor | None = None
     masked_loss: torch.Tensor | None = None
     neighbour_loss: torch.Tensor | None = None
+    pathway_loss: torch.Tensor | None = None
     next_state_loss: torch.Tensor | None = None
     observation_loss: torch.Tensor | None = None
     logits: torch.Tensor | None = None

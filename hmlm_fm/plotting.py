@@ -14,6 +14,7 @@ from .dynamics.trajectories import TIMES_HOURS, Trajectories
 LABELS = {
     "masked_loss": "masked molecule (nats)",
     "neighbour_loss": "neighbours alone (nats)",
+    "pathway_loss": "pathways alone (nats)",
     "next_state_loss": "next state",
     "observation_loss": "observations",
 }

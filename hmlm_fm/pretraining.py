@@ -90,11 +90,14 @@ class PretrainingOptions:
         default=6, metadata={"help": "networks of the next-state objective per step and process"}
     )
     language_networks: int = field(
-        default=8, metadata={"help": "masked networks per network of the next-state objective"}
+        default=8, metadata={"help": "masked networks, of average size, per network of next states"}
     )
     learning_rate: float = field(default=2e-3, metadata={"help": "peak learning rate of AdamW"})
     token_rate_factor: float = field(
         default=20.0, metadata={"help": "times the learning rate for the token table"}
+    )
+    token_weight_decay: float = field(
+        default=0.5, metadata={"help": "decoupled, of the token table; 0 switches it off"}
     )
     warmup_steps: int = field(default=30, metadata={"help": "steps until the peak"})
     weight_decay: float = field(default=0.01, metadata={"help": "decoupled; 0 switches it off"})
@@ -232,12 +235,14 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
         tokenizer,
         length=options.steps * options.batch_size * arguments.world_size,
         seed=options.seed,
+        batch_size=options.batch_size,
         language_networks=options.language_networks if options.masked_molecule else 0,
         next_state=options.next_state,
     )
     progress = Progress()
     trainer = PretrainingTrainer(
         token_rate_factor=options.token_rate_factor,
+        token_weight_decay=options.token_weight_decay,
         model=model,
         args=arguments,
         train_dataset=examples,

@@ -14,13 +14,24 @@ from transformers import Trainer, TrainerCallback
 from .gates import PresetTable
 from .objectives import count_molecules
 
+PART_LOSSES = (
+    "masked_loss",
+    "neighbour_loss",
+    "pathway_loss",
+    "next_state_loss",
+    "observation_loss",
+)
+"""Losses of `HMLMSignalingOutput` that are logged one by one."""
+
 
 class PretrainingTrainer(Trainer):
     """Trainer that takes examples in the order of their numbers and logs each objective."""
 
-    def __init__(self, token_rate_factor: float = 1.0, **kwargs: Any) -> None:
+    def __init__(
+        self, token_rate_factor: float = 1.0, token_weight_decay: float = 0.0, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.token_rate_factor = token_rate_factor
+        self.token_rate_factor, self.token_weight_decay = token_rate_factor, token_weight_decay
         self.model_accepts_loss_kwargs = False
         self._parts: dict[str, list[float]] = {}
         self.molecules_seen = 0
@@ -32,7 +43,8 @@ class PretrainingTrainer(Trainer):
     def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
         """AdamW; a row of the token table is touched seldom, so it moves further when it is.
 
-        So do the matrices that the table is compared through.
+        So do the matrices that the table is compared through. All of them decay by a rate of their
+        own: what a few networks say of a token must not be learned by heart.
         """
         if self.optimizer is None:
             model = self.model
@@ -46,17 +58,23 @@ class PretrainingTrainer(Trainer):
             groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
             for name, parameter in model.named_parameters():
                 is_token = name.endswith(("embeddings.members.weight", "vocabulary.bias"))
-                is_token = is_token or ".votes." in name
+                is_token = is_token or "_votes." in name
                 # Presets have a meaning, and zero is not it.
                 kind = (is_token, name in decayed and not is_token and name not in presets)
                 groups.setdefault(kind, []).append(parameter)
             rate = self.args.learning_rate
+
+            def decay(is_token: bool, decays: bool) -> float:
+                if is_token:
+                    return self.token_weight_decay
+                return self.args.weight_decay if decays else 0.0
+
             self.optimizer = torch.optim.AdamW(
                 [
                     {
                         "params": parameters,
                         "lr": rate * (self.token_rate_factor if is_token else 1.0),
-                        "weight_decay": self.args.weight_decay if decays else 0.0,
+                        "weight_decay": decay(is_token, decays),
                     }
                     for (is_token, decays), parameters in groups.items()
                 ],
@@ -69,7 +87,7 @@ class PretrainingTrainer(Trainer):
     ) -> Any:
         self.molecules_seen += count_molecules(inputs)
         output = model(**inputs)
-        for name in ("masked_loss", "neighbour_loss", "next_state_loss", "observation_loss"):
+        for name in PART_LOSSES:
             part = getattr(output, name)
             if part is not None:
                 self._parts.setdefault(name, []).append(float(part.detach()))
@@ -126,7 +144,7 @@ class Progress(TrainerCallback):
         if not state.is_world_process_zero or not logs or "loss" not in logs:
             return
         line = f"loss {float(logs['loss']):.4f}"
-        for name in ("masked_loss", "neighbour_loss", "next_state_loss", "observation_loss"):
+        for name in PART_LOSSES:
             if name in logs:
                 line += f"  {name.removesuffix('_loss')} {logs[name]:.4f}"
         done = state.global_step - self.first_step

@@ -158,15 +158,15 @@ def test_the_truth_solves_every_molecules_equation(model, tokenizer, baseline):
     rows = condition_rows(*(batch[name] for name in CONDITION_FIELDS))
     start = baseline.float().expand(1, len(conditions), -1)
     known = torch.ones(1, size)
-    roll_out = model.transducer(
+    roll_out = model.next_state.transducer(
         gates, wiring, rows, start, torch.ones_like(start), baseline[None].float(), known, 30.0
     )
     evidence = gather_evidence(roll_out, gates, batch, baseline[None].float(), known)
-    solved = local_states(gates, wiring, model.transducer, evidence)
+    solved = local_states(gates, wiring, model.next_state.transducer, evidence)
     assert len(solved) > 300
     assert (solved - evidence.value_O).abs().max() < 0.03
     wrong = replace(gates, tau_hours_F=gates.tau_hours_F * 2)
-    missed = local_states(wrong, wiring, model.transducer, evidence)
+    missed = local_states(wrong, wiring, model.next_state.transducer, evidence)
     assert (missed - evidence.value_O).abs().max() > 0.1
 
 

@@ -412,8 +412,8 @@ def test_gradient_checkpointing_changes_nothing(tokenizer):
 def test_initial_weights_follow_the_table(tokenizer):
     """transformers calls `_init_weights` on leaves; gate defaults are leaves for that reason."""
     model = HMLMForSignaling(HMLMConfig(vocab_size=tokenizer.vocab_size))
-    assert model.gates.partner_default.weight[0].item() == 3.0
-    assert model.gates.weight_default.weight.min().item() == -4.0
+    assert model.next_state.gates.partner_default.weight[0].item() == 3.0
+    assert model.next_state.gates.weight_default.weight.min().item() == -4.0
     assert (model.hmlm.embeddings.members.weight[0] == 0).all()
     assert model.hmlm.norm.weight.eq(1).all()
 
@@ -479,5 +479,5 @@ def test_whatever_is_computed_is_trained(tokenizer):
     output = model(**tokenizer.pad([encoding]))
     assert not output.gates.partner_X.numel()
     output.loss.backward()
-    assert model.gates.partner.weight.grad is not None
-    assert model.gates.partner_default.weight.grad is not None
+    assert model.next_state.gates.partner.weight.grad is not None
+    assert model.next_state.gates.partner_default.weight.grad is not None

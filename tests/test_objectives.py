@@ -5,7 +5,7 @@ import pytest
 import torch
 from toys import toy_network
 
-from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer, load_core
+from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer, load_core, load_network
 from hmlm_fm.baselines.molecules import Frequency, NeighbourLookUp
 from hmlm_fm.dynamics.draw import draw_condition, draw_dynamics
 from hmlm_fm.dynamics.trajectories import TIMES_HOURS, make_trajectories
@@ -16,8 +16,8 @@ from hmlm_fm.evaluation import (
     paired_ratio,
     wilson_interval,
 )
-from hmlm_fm.masked_head import NeighbourVotes
-from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
+from hmlm_fm.masked_head import NeighbourVotes, PathwayVotes
+from hmlm_fm.network import Interaction, Molecule, Pathway, SignalingNetwork
 from hmlm_fm.objectives import (
     Instrument,
     PretrainingExamples,
@@ -133,7 +133,26 @@ def test_examples_are_drawn_by_number(tokenizer, samples):
     silent = [n for n, p in model.named_parameters() if p.grad is None]
     assert not silent
     with pytest.raises(ValueError, match="both objectives"):
-        PretrainingExamples(networks, samples, tokenizer, 1, 0, 0, next_state=False)
+        PretrainingExamples(
+            networks, samples, tokenizer, 1, 0, language_networks=0, next_state=False
+        )
+
+
+def test_masked_networks_of_a_batch_are_of_one_size_and_all_are_drawn_alike(tokenizer):
+    networks = [*load_core()[:20], load_network("cardiac-fibroblast"), toy_network()]
+    examples = PretrainingExamples(
+        networks, [], tokenizer, 100, seed=1, batch_size=4, language_networks=8, next_state=False
+    )
+    for first in range(0, 40, 4):
+        batch = [network for i in range(first, first + 4) for network in examples[i]["language"]]
+        sizes = [len(network["attention_mask"]) for network in batch]
+        assert max(sizes) <= 1.25 * min(sizes)
+    # Six molecules or a hundred: as many of each are drawn in the long run.
+    for group, share, count in zip(
+        examples.groups, examples.share_of_molecules, examples.networks_of_group, strict=True
+    ):
+        drawn = share * count / len(group)
+        assert drawn == pytest.approx(8 / len(networks), rel=0.15)
 
 
 def test_questions_never_stand_in_the_context(tokenizer, samples):
@@ -197,37 +216,44 @@ def _edge(source, target, sign=1):
 
 def _votes(head, batch, table):
     wiring = Wiring.from_batch(batch["input_ids"].shape[1], batch)
-    return head(batch["input_ids"], batch["molecule_kind_ids"], wiring, table)
+    return head(
+        batch["input_ids"].flatten(0, 1), batch["molecule_kind_ids"].flatten(), wiring, table
+    )
 
 
 def test_neighbours_alone_teach_both_directions_of_a_pair(tokenizer):
     torch.manual_seed(0)
-    config = HMLMConfig(vocab_size=tokenizer.vocab_size, embedding_size=16)
+    config = HMLMConfig(vocab_size=tokenizer.vocab_size, embedding_size=24)
     model = HMLMForSignaling(config).train()
     head, table = model.masked_molecule, model.hmlm.embeddings.members.weight
     ring = [_edge(a, b) for a, b in zip(PROTEINS, (*PROTEINS[1:], PROTEINS[0]), strict=True)]
     batch = tokenizer(ring)
-    nothing = torch.full_like(batch["input_ids"], -1)
+    ids, nothing = batch["input_ids"], torch.full_like(batch["input_ids"], -1)
     optimizer = torch.optim.Adam([*head.parameters(), table], lr=0.03)
+
+    def votes_of(ids):
+        wiring = Wiring.from_batch(ids.shape[1], batch)
+        return head.votes(
+            ids, batch["molecule_kind_ids"], batch["membership_index"], 1, wiring, table
+        )
+
     for _ in range(60):
         optimizer.zero_grad()
-        votes = _votes(head.votes, batch, table)
-        head.neighbour_loss(votes, batch["input_ids"], nothing, table).backward()
+        sum(head.losses_alone(votes_of(ids), ids, nothing, table)).backward()
         optimizer.step()
     model.eval()
-    ids = batch["input_ids"]
     # Source and target have the same two neighbours in the ring, told apart by direction alone.
     for end in (0, 1):
         hidden = ids.clone()
         hidden[:, end] = tokenizer.mask_token_id
-        votes = _votes(head.votes, {**batch, "input_ids": hidden}, table).view(len(ring), 2, -1)
-        found = (votes[:, end] @ table.T + head.vocabulary.bias).argmax(-1)
-        assert torch.equal(found, ids[:, end, 0])
+        neighbours, _ = votes_of(hidden).view(len(ring), 2, -1)[:, end].split(head.widths, dim=-1)
+        scores = neighbours @ table[:, : head.widths[0]].T + head.vocabulary.bias
+        assert torch.equal(scores.argmax(-1), ids[:, end, 0])
 
 
 def test_hidden_neighbours_and_twins_have_no_vote(tokenizer):
     torch.manual_seed(0)
-    votes = NeighbourVotes(HMLMConfig(embedding_size=6)).eval()
+    votes = NeighbourVotes(HMLMConfig(embedding_size=9)).eval()
     table = torch.randn(tokenizer.vocab_size, 6)
 
     def of_target(network):
@@ -243,9 +269,94 @@ def test_votes_hear_signs_unless_taken_out(tokenizer):
     table = torch.randn(tokenizer.vocab_size, 6)
     for parts in ([], ["signs"]):
         torch.manual_seed(0)
-        votes = NeighbourVotes(HMLMConfig(embedding_size=6, disabled_parts=parts)).eval()
+        votes = NeighbourVotes(HMLMConfig(embedding_size=9, disabled_parts=parts)).eval()
         up, down = (_votes(votes, tokenizer(_edge("EGF", "EGFR", sign)), table) for sign in (1, -1))
         assert torch.equal(up, down) == bool(parts)
+
+
+def _in_pathways(**pathways):
+    """Molecules named after their gene, or genes, by pathway."""
+    genes = list(dict.fromkeys(gene for members in pathways.values() for gene in members))
+    return SignalingNetwork(
+        name="company",
+        molecules=tuple(
+            Molecule(
+                gene,
+                members=tuple(gene.split("+")),
+                pathways=tuple(name for name, members in pathways.items() if gene in members),
+            )
+            for gene in genes
+        ),
+        pathways=tuple(Pathway(name) for name in pathways),
+    )
+
+
+def test_pathways_vote_by_what_they_hold_beside_the_molecule(tokenizer):
+    torch.manual_seed(0)
+    votes = PathwayVotes(HMLMConfig(embedding_size=12)).eval()
+    table = torch.randn(tokenizer.vocab_size, 4)
+    token = {gene: table[tokenizer.get_vocab()[gene]] for gene in ("EGF", "RAF1", "AKT1", "AKT2")}
+
+    def found(**pathways):
+        batch = tokenizer(_in_pathways(**pathways))
+        return votes(
+            batch["input_ids"], batch["membership_index"], batch["pathway_mask"].shape[1], table
+        )
+
+    def expected(*genes):
+        return votes.company(sum(token[gene] for gene in genes) / len(genes) ** 0.5)
+
+    of_egf, of_raf1, of_family = found(one=["EGF", "RAF1", "AKT1+AKT2"])
+    torch.testing.assert_close(of_egf, expected("RAF1", "AKT1", "AKT2"))
+    torch.testing.assert_close(of_family, expected("EGF", "RAF1"))
+    # A twin's token counts once, and is silent for whoever carries it.
+    of_egf, _, of_family, of_twin = found(one=["EGF", "RAF1", "AKT1+AKT2", "AKT2"])
+    torch.testing.assert_close(of_egf, expected("RAF1", "AKT1", "AKT2"))
+    torch.testing.assert_close(of_family, expected("EGF", "RAF1"))
+    torch.testing.assert_close(of_twin, expected("EGF", "RAF1", "AKT1"))
+    # Pathways of one molecule speak in turn; a lone one has nothing to say.
+    of_egf, of_raf1, _, of_alone = found(
+        one=["EGF", "RAF1"], two=["EGF", "AKT1"], three=["JUN"]
+    ).clone()
+    torch.testing.assert_close(of_egf, (expected("RAF1") + expected("AKT1")) / 2)
+    torch.testing.assert_close(of_raf1, expected("EGF"))
+    assert not of_alone.any()
+
+
+def test_pathways_alone_teach_company(tokenizer):
+    """Half of the proteins keep to themselves; a hidden one is then looked for among its own."""
+    torch.manual_seed(0)
+    config = HMLMConfig(vocab_size=tokenizer.vocab_size, embedding_size=24)
+    head, table = (
+        HMLMForSignaling(config).masked_molecule.train(),
+        torch.nn.Parameter(0.1 * torch.randn(tokenizer.vocab_size, 24)),
+    )
+    mine = PROTEINS[: len(PROTEINS) // 2], PROTEINS[len(PROTEINS) // 2 :]
+    rng = np.random.default_rng(0)
+    networks = [
+        _in_pathways(one=list(rng.choice(mine[i % 2], len(mine[0]) - 1, replace=False)))
+        for i in range(24)
+    ]
+    batch = tokenizer(networks)
+    ids, nothing = batch["input_ids"], torch.full_like(batch["input_ids"], -1)
+    wiring = Wiring.from_batch(ids.shape[1], batch)
+    optimizer = torch.optim.Adam([*head.parameters(), table], lr=0.03)
+    fields = (batch["molecule_kind_ids"], batch["membership_index"], 1, wiring, table)
+    for _ in range(80):
+        optimizer.zero_grad()
+        sum(head.losses_alone(head.votes(ids, *fields), ids, nothing, table)).backward()
+        optimizer.step()
+    head.eval()
+    hidden = ids.clone()
+    hidden[:, 0] = tokenizer.mask_token_id
+    company = head.votes(hidden, *fields).view(24, ids.shape[1], -1)[:, 0, head.widths[0] :]
+    scores = company @ table[:, head.widths[0] :].T
+    for row, score in enumerate(scores):
+        shown = [PROTEINS.index(tokenizer.convert_ids_to_tokens(int(t))) for t in ids[row, 1:, 0]]
+        own = [p for p in mine[row % 2] if PROTEINS.index(p) not in shown]
+        vocabulary = tokenizer.get_vocab()
+        worst = min(score[vocabulary[p]] for p in own)
+        assert worst > max(score[vocabulary[p]] for p in mine[1 - row % 2])
 
 
 def test_intervals():

@@ -1,0 +1,190 @@
+"""The head of the next-state objective: the information transducer, with what a context adds to it.
+
+Gates are read off the encoding of a network, corrected by what a context of conditions shows, and
+rolled out under the conditions that are asked; where an asked condition was itself observed, the
+residuals correct the roll-out on both sides. Travels with checkpoints.
+
+Shapes: B batch, N molecules, D width, C conditions and O observations of the context, Q asked
+conditions, U query times, S observed times of an asked condition, Y modalities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from .batch_graph import CONDITION_FIELDS, condition_rows, perturbed_at
+from .conditions import ConditionTensors
+from .configuration_hmlm import HMLMConfig
+from .gate_inference import Evidence, GateInference, gather_evidence
+from .gates import GateReadout, Gates
+from .network import INTERACTION_KINDS
+from .observation import observe, observe_points, smoothing_correction, state_scale
+from .transducer import Transducer
+from .wiring import Wiring
+
+
+def shows_observations(network: Mapping[str, Any]) -> bool:
+    """Whether the context among a tokenizer's fields holds any observation."""
+    index = network.get("observation_index")
+    return index is not None and bool((index >= 0).any())
+
+
+@dataclass
+class Question:
+    """States that are asked for; what is None is not known.
+
+    Attributes:
+        conditions: B · Q rows.
+        hours_BQU: the query times.
+        initial_BQN, initial_mask_BQN: states at time 0 and where they are known; known everywhere
+            without a mask.
+        baseline_BN, baseline_mask_BN: states at rest and where they are known.
+        observed_hours_BQS, observed_BQSN, observed_mask_BQSN: what was seen of the asked
+            conditions themselves.
+    """
+
+    conditions: ConditionTensors
+    hours_BQU: torch.Tensor
+    initial_BQN: torch.Tensor | None = None
+    initial_mask_BQN: torch.Tensor | None = None
+    baseline_BN: torch.Tensor | None = None
+    baseline_mask_BN: torch.Tensor | None = None
+    observed_hours_BQS: torch.Tensor | None = None
+    observed_BQSN: torch.Tensor | None = None
+    observed_mask_BQSN: torch.Tensor | None = None
+
+
+@dataclass
+class Answer:
+    """The states that were asked for; fields as in `HMLMSignalingOutput`."""
+
+    gates: Gates
+    states: torch.Tensor
+    states_scale: torch.Tensor
+    modality_values: torch.Tensor
+    modality_scale: torch.Tensor
+
+
+class NextStateHead(nn.Module):
+    """Gates, their inference from a context, and the roll-out.
+
+    All of it in full precision: small differences of states and logarithms do not survive half.
+    """
+
+    def __init__(self, config: HMLMConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.gates = GateReadout(config, len(INTERACTION_KINDS))
+        self.inference = GateInference(config)
+        self.transducer = Transducer(config)
+
+    @property
+    def hears_context(self) -> bool:
+        return self.config.has("conditions") or self.config.has("inference")
+
+    def read_context(
+        self,
+        encoding_BND: torch.Tensor,
+        wiring: Wiring,
+        network: Mapping[str, Any],
+        baseline_BN: torch.Tensor | None,
+        baseline_mask_BN: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, Evidence | None]:
+        """What the wiring alone lets expect at each observation of the context (B, C, O), and the
+        evidence that the observations are for the gates.
+
+        Args:
+            encoding_BND: of the wiring alone.
+            wiring: of the networks.
+            network: the tokenizer's fields, with at least one observation.
+            baseline_BN, baseline_mask_BN: states at rest and where they are known.
+        """
+        index = network["observation_index"]
+        row, condition, position = torch.nonzero(index >= 0, as_tuple=True)
+        with torch.autocast(encoding_BND.device.type, enabled=False):
+            gates = self.gates(encoding_BND.float(), wiring).gates(wiring)
+            conditions = condition_rows(*(network.get(name) for name in CONDITION_FIELDS))
+            unknown = gates.tau_hours_F.new_zeros(*index.shape[:2], wiring.molecules)
+            baseline, known = _or_unknown(baseline_BN, baseline_mask_BN, unknown[:, 0])
+            hours = network["observation_hours"][row, condition, position]
+            roll_out = self.transducer(
+                gates, wiring, conditions, unknown, unknown, baseline, known, float(hours.max())
+            )
+            molecule = index[row, condition, position]
+            state, drive = roll_out.at_points(row, condition, molecule, hours)
+            modality = network["observation_modality"][row, condition, position]
+            value = observe_points(state, drive, gates, row * wiring.molecules + molecule, modality)
+            expected = unknown.new_zeros(index.shape).index_put((row, condition, position), value)
+            evidence = None
+            if self.config.has("inference"):
+                evidence = gather_evidence(roll_out, gates, network, baseline, known)
+        return expected, evidence
+
+    def forward(
+        self,
+        encoding_BND: torch.Tensor,
+        wiring: Wiring,
+        question: Question,
+        evidence: Evidence | None = None,
+    ) -> Answer:
+        """The answer, from the encoding of the wiring and what the context is evidence for."""
+        with torch.autocast(encoding_BND.device.type, enabled=False):
+            logits = self.gates(encoding_BND.float(), wiring)
+            if evidence is not None:
+                logits = self.inference(logits, wiring, self.transducer, evidence)
+            return self._roll_out(logits.gates(wiring), wiring, question)
+
+    def _roll_out(self, gates: Gates, wiring: Wiring, question: Question) -> Answer:
+        hours, conditions = question.hours_BQU, question.conditions
+        batch, asked = hours.shape[:2]
+        unknown = conditions.stimulus_RN.new_zeros(batch, asked, wiring.molecules)
+        initial, initial_known = question.initial_BQN, question.initial_mask_BQN
+        if initial is not None and initial_known is None:
+            initial_known = torch.ones_like(initial)
+        initial, initial_known = _or_unknown(initial, initial_known, unknown)
+        baseline, known = _or_unknown(
+            question.baseline_BN, question.baseline_mask_BN, unknown[:, 0]
+        )
+        observed_hours = question.observed_hours_BQS
+        last = hours.max()
+        if observed_hours is not None:
+            last = torch.maximum(last, observed_hours.max())
+        roll_out = self.transducer(
+            gates, wiring, conditions, initial, initial_known, baseline, known, float(last)
+        )
+        states, drives = roll_out.at(hours)
+        if observed_hours is not None and self.config.has("smoothing"):
+            assert question.observed_BQSN is not None
+            assert question.observed_mask_BQSN is not None
+            fitted, _ = roll_out.at(observed_hours)
+            correction = smoothing_correction(
+                question.observed_BQSN - fitted,
+                question.observed_mask_BQSN,
+                observed_hours.unsqueeze(-1).expand_as(fitted),
+                initial_known,
+                hours,
+                gates,
+            )
+            # What is held by a perturbation stays exact, whatever was measured; a state that is
+            # still above a lowered ymax comes down at its own pace.
+            held, ymax = perturbed_at(conditions, hours)
+            highest = torch.maximum(states, ymax)
+            corrected = torch.minimum((states + correction).clamp(min=0), highest)
+            states = torch.where(held, states, corrected)
+        first = roll_out.state_GFQ[0].view(batch, wiring.molecules, asked).transpose(1, 2)
+        values, scale = observe(states, drives, gates)
+        return Answer(gates, states, state_scale(states, first, hours, gates), values, scale)
+
+
+def _or_unknown(
+    values: torch.Tensor | None, known: torch.Tensor | None, unknown: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Values and where they are known; known nowhere where either is missing."""
+    if values is None or known is None:
+        return unknown, unknown
+    return values, known
