@@ -1,38 +1,34 @@
 """Inference of gates from a context: what its observations say about each molecule's own gate.
 
-The roll-out from the wiring is corrected by what was seen (smoothing), so that every molecule's
-inputs are about known at all times. Then each molecule's own equation is solved with these inputs,
-apart from all others: where it misses what was seen, its gate and time constant are to blame, and
-not those upstream. Errors and sensitivities of this local solution are the evidence; a small
-network, learned in pretraining, turns them into corrections of the logits, a few times over
-(iterative amortized inference: Marino, Yue and Mandt, ICML 2018). No weight changes.
+Each molecule's own equation is solved with its inputs as they were seen (`evidence.py`): where it
+misses what was seen, its gate and time constant are to blame, and not those upstream. Errors and
+sensitivities of this local solution are the evidence; a small network, learned in pretraining,
+turns them into corrections of the logits, a few times over (iterative amortized inference: Marino,
+Yue and Mandt, ICML 2018). What the molecules of a network have in common, such as how steep its
+responses are, is corrected for all at once, and reaches those of which nothing was seen. No weight
+changes.
 
-Travels with checkpoints. Shapes: B batch, C conditions, N molecules, F = B · N flat molecules,
-G times of the inference grid, K = C · G columns, S observed times, O observations.
+Travels with checkpoints. Shapes: B batch, F flat molecules, O observations, L logits of all
+inferred fields end to end, K kinds of logits.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import nn
 
-from .conditions import ConditionTensors, PerturbationEffects
 from .configuration_hmlm import HMLMConfig
-from .gates import GateLogits, Gates, PresetTable
-from .observation import smoothing_correction
-from .transducer import RollOut, Transducer, grid_hours
+from .evidence import Evidence, local_states
+from .gates import GateLogits, PresetTable
+from .transducer import Transducer
 from .wiring import Wiring
 
-# Every third time of the roll-out's grid: drives between are interpolated.
-GRID_STRIDE = 3
-JUMP_HOURS = 1e-3
-# No single step moves a logit further than this.
-LONGEST_STEP = 1.5
+# No single step moves a logit further than this, and all of a network further than that.
+LONGEST_STEP, LONGEST_SHARED_STEP = 1.5, 0.7
 
 INFERRED = {
     "log_tau_F": 0.6,
@@ -45,211 +41,6 @@ INFERRED = {
     "partner_X": 1.5,
 }
 """Fields of `GateLogits` that a context corrects, and how far they may be off before training."""
-
-
-@dataclass
-class Evidence:
-    """What a context shows, laid out for the local solution of every molecule.
-
-    Attributes:
-        hours_FCG: times of the inference grid, from 0, the ends of windows among them.
-        state_FCG: smoothed states.
-        stimulus_FC, stimulated_FC: levels of stimuli, and where they are given.
-        effects: of perturbations, with the axes (F, K); None without perturbations.
-        baseline_F, baseline_known_F: states at rest.
-        molecule_O, condition_O: flat molecule and condition of each observation of a state.
-        step_O, since_O: grid time before it, and the hours since.
-        value_O: what was seen.
-    """
-
-    hours_FCG: torch.Tensor
-    state_FCG: torch.Tensor
-    stimulus_FC: torch.Tensor
-    stimulated_FC: torch.Tensor
-    effects: PerturbationEffects | None
-    baseline_F: torch.Tensor
-    baseline_known_F: torch.Tensor
-    molecule_O: torch.Tensor
-    condition_O: torch.Tensor
-    step_O: torch.Tensor
-    since_O: torch.Tensor
-    value_O: torch.Tensor
-
-
-@torch.no_grad()
-def gather_evidence(
-    roll_out: RollOut,
-    gates: Gates,
-    network: Mapping[str, Any],
-    baseline_BN: torch.Tensor,
-    baseline_mask_BN: torch.Tensor,
-) -> Evidence | None:
-    """Evidence of the activities that a context shows; None where it shows none after time 0.
-
-    Args:
-        roll_out: of the context's conditions, from the wiring alone.
-        gates: that it was made with.
-        network: the tokenizer's fields, with the observations among them.
-        baseline_BN, baseline_mask_BN: states at rest and where they are known.
-    """
-    index = network["observation_index"]
-    batch, conditions = index.shape[:2]
-    molecules = baseline_BN.shape[1]
-    # Only activities are states; other modalities speak through temporal attention.
-    shown = (index >= 0) & (network["observation_modality"] == 0)
-    row, condition, position = torch.nonzero(shown, as_tuple=True)
-    if not len(row):
-        return None
-    molecule = index[row, condition, position]
-    hours = network["observation_hours"][row, condition, position]
-    value = network["observation_value"][row, condition, position]
-    last = float(hours.max())
-    if last <= 0:
-        return None
-
-    # A table (B, C, S, N) of each molecule's own observations.
-    rank = _rank_within((row * conditions + condition) * molecules + molecule)
-    place = (row, condition, rank, molecule)
-    table = value.new_zeros(batch, conditions, int(rank.max()) + 1, molecules)
-    expected, _ = roll_out.at_points(row, condition, molecule, hours)
-    rows = roll_out.conditions
-    grid = grid_hours(last + 6.0)[::GRID_STRIDE].to(hours).expand(batch * conditions, -1)
-    perturbed = rows.perturbation_index_RE.shape[1] > 0
-    if perturbed:
-        ends = rows.boundaries_within(float(grid[0, -1])).to(grid)
-        # Just before and at the end of a window: drives may jump there.
-        grid = torch.cat([grid, (ends - JUMP_HOURS).clamp(min=0), ends], dim=1).sort(dim=1).values
-    grid = grid.contiguous()
-    by_condition = grid.unflatten(0, (batch, conditions))
-    correction = smoothing_correction(
-        table.index_put(place, value - expected),
-        table.bool().index_put(place, torch.ones_like(row, dtype=torch.bool)),
-        table.index_put(place, hours),
-        baseline_mask_BN.bool().unsqueeze(1).expand(-1, conditions, -1),
-        by_condition,
-        gates,
-    )
-    smoothed = roll_out.at(by_condition)[0] + correction
-    state = smoothed.clamp(0, 1).permute(0, 3, 1, 2).flatten(0, 1)
-    effects = _effects_on_grid(rows, grid, batch) if perturbed else None
-    if effects is not None:
-        state = effects.hold(state.flatten(1)).view_as(state)
-
-    def flat(rows_RN: torch.Tensor) -> torch.Tensor:
-        return rows_RN.view(batch, conditions, molecules).transpose(1, 2).flatten(0, 1)
-
-    own_grid = grid[row * conditions + condition]
-    step = torch.searchsorted(own_grid, hours[:, None].contiguous(), right=True) - 1
-    step = step.clamp(0, grid.shape[1] - 2)
-    flat_molecule = row * molecules + molecule
-    useful = hours > 0
-    if effects is not None:
-        useful &= ~effects.held_RN[flat_molecule, condition * grid.shape[1] + step.squeeze(1)]
-    return Evidence(
-        hours_FCG=by_condition.repeat_interleave(molecules, 0),
-        state_FCG=state,
-        stimulus_FC=flat(rows.stimulus_RN),
-        stimulated_FC=flat(rows.stimulated_RN),
-        effects=effects,
-        baseline_F=baseline_BN.flatten(),
-        baseline_known_F=baseline_mask_BN.flatten().bool(),
-        molecule_O=flat_molecule[useful],
-        condition_O=condition[useful],
-        step_O=step.squeeze(1)[useful],
-        since_O=(hours - own_grid.gather(1, step).squeeze(1))[useful],
-        value_O=value[useful],
-    )
-
-
-def _rank_within(group_O: torch.Tensor) -> torch.Tensor:
-    """The position of each entry among those of its group (O)."""
-    ordered, order = group_O.sort(stable=True)
-    place = torch.arange(len(ordered), device=ordered.device)
-    return torch.empty_like(place).scatter(0, order, place - torch.searchsorted(ordered, ordered))
-
-
-def _effects_on_grid(
-    conditions: ConditionTensors, hours_RG: torch.Tensor, batch: int
-) -> PerturbationEffects:
-    """What perturbations do at every grid time, with the axes (F, K)."""
-    every = ConditionTensors(
-        **{
-            f.name: getattr(conditions, f.name).repeat_interleave(hours_RG.shape[1], 0)
-            for f in fields(conditions)
-        }
-    )
-    effects = every.effects_at(hours_RG.flatten())
-
-    def flat(value_RN: torch.Tensor) -> torch.Tensor:
-        return value_RN.unflatten(0, (batch, -1)).transpose(1, 2).flatten(0, 1)
-
-    return PerturbationEffects(**{name: flat(value) for name, value in vars(effects).items()})
-
-
-def local_states(
-    gates: Gates, wiring: Wiring, transducer: Transducer, evidence: Evidence
-) -> torch.Tensor:
-    """Each observed state by its molecule's own equation, the others being as smoothed (O)."""
-    molecules, conditions, times = evidence.state_FCG.shape
-
-    def at_all_times(values_FC: torch.Tensor) -> torch.Tensor:
-        return values_FC.unsqueeze(-1).expand(-1, -1, times).flatten(1)
-
-    inputs = torch.where(evidence.stimulated_FC, evidence.stimulus_FC, gates.input_F[:, None])
-    shift = transducer.baseline_shift(gates, wiring, evidence.baseline_F, evidence.baseline_known_F)
-    drive = transducer.drive(
-        evidence.state_FCG.flatten(1),
-        at_all_times(inputs),
-        gates,
-        wiring,
-        evidence.effects,
-        shift,
-        at_all_times(evidence.stimulated_FC),
-    ).view(molecules, conditions, times)
-    # Steps of no length are those of windows that other conditions have.
-    step = evidence.hours_FCG.diff().clamp(min=1e-6)
-    tau = gates.tau_hours_F[:, None]
-    held = evidence.effects.held_RN.view_as(drive) if evidence.effects is not None else None
-    state = evidence.state_FCG[:, :, 0]
-    states = [state]
-    for g in range(times - 1):
-        solved = first_order_hold(
-            state, drive[:, :, g], drive[:, :, g + 1], step[:, :, g], step[:, :, g], tau
-        )
-        if held is None:
-            state = solved
-        else:
-            # Held until the window ends, and again from where the next begins.
-            state = torch.where(held[:, :, g], state, solved)
-            state = torch.where(held[:, :, g + 1], evidence.state_FCG[:, :, g + 1], state)
-        states.append(state)
-    place = (evidence.molecule_O, evidence.condition_O, evidence.step_O)
-    following = (evidence.molecule_O, evidence.condition_O, evidence.step_O + 1)
-    return first_order_hold(
-        torch.stack(states, dim=-1)[place],
-        drive[place],
-        drive[following],
-        step[place],
-        evidence.since_O,
-        gates.tau_hours_F[evidence.molecule_O],
-    )
-
-
-def first_order_hold(
-    state: torch.Tensor,
-    drive: torch.Tensor,
-    next_drive: torch.Tensor,
-    step_hours: torch.Tensor,
-    passed_hours: torch.Tensor,
-    tau_hours: torch.Tensor,
-) -> torch.Tensor:
-    """τ·ds/dt = u - s after some of a step in which u goes in a line from one drive to the next.
-
-    The exact solution (Hochbruck and Ostermann, Acta Numerica 2010;19:209-286, eq. 2.7).
-    """
-    x = (passed_hours / tau_hours).clamp(min=1e-6)
-    ramp = passed_hours / step_hours * (1 + torch.expm1(-x) / x)
-    return drive + (state - drive) * torch.exp(-x) + (next_drive - drive) * ramp
 
 
 Holder = TypeVar("Holder")
@@ -270,6 +61,60 @@ class ZeroLinear(nn.Linear):
     """A linear layer that starts at zero."""
 
 
+@dataclass
+class Cell:
+    """Which network, molecule and kind every inferred logit belongs to.
+
+    Attributes:
+        network_L, target_L, kind_L: of each logit; the molecule is the one whose gate it is of.
+        networks, molecules: how many networks and flat molecules there are.
+    """
+
+    network_L: torch.Tensor
+    networks: int
+    target_L: torch.Tensor
+    molecules: int
+    kind_L: torch.Tensor
+
+    def by_molecule(self, values_L: torch.Tensor) -> torch.Tensor:
+        """Sums over the logits of each molecule (F)."""
+        return values_L.new_zeros(self.molecules).index_add(0, self.target_L, values_L)
+
+    def by_molecule_and_kind(self, values_L: torch.Tensor) -> torch.Tensor:
+        """Sums over the logits of each molecule and kind (B, F / B, K)."""
+        kinds = len(INFERRED)
+        table = values_L.new_zeros(self.molecules * kinds)
+        table = table.index_add(0, self.target_L * kinds + self.kind_L, values_L)
+        return table.view(self.networks, -1, kinds)
+
+
+class CellScale(nn.Module):
+    """Ω↑ and Ω↓ between molecules and the cell: corrections that a whole network has in common.
+
+    Ω↑ sums, over its molecules, what their errors say of each kind of logit; Ω↓ hands the damped
+    least-squares step down to every logit of that kind.
+    """
+
+    def __init__(self, config: HMLMConfig) -> None:
+        super().__init__()
+        self.config = config
+        # Logarithms: of the rate and the prior variance by kind of logit, and of the damping.
+        self.prior = PresetTable([[0.0, 2 * math.log(off)] for off in INFERRED.values()])
+        self.damping = PresetTable([[math.log(0.02)]])
+
+    def forward(
+        self, cell: Cell, error_L: torch.Tensor, sensitivity_L: torch.Tensor
+    ) -> torch.Tensor:
+        """The move of every logit (L)."""
+        rate_K, variance_K = self.prior.weight.exp().unbind(-1)
+        error_BK = cell.by_molecule_and_kind(error_L).sum(1)
+        power_BK = (cell.by_molecule_and_kind(sensitivity_L) ** 2).sum(1)
+        damped_B = (variance_K * power_BK).sum(-1, keepdim=True) + self.damping.weight.exp()
+        move_BK = -rate_K * variance_K * error_BK / damped_B
+        move_BK = LONGEST_SHARED_STEP * torch.tanh(move_BK / LONGEST_SHARED_STEP)
+        return move_BK[cell.network_L, cell.kind_L]
+
+
 class GateInference(nn.Module):
     """Corrects the logits of gates by the errors and sensitivities of local solutions.
 
@@ -288,6 +133,7 @@ class GateInference(nn.Module):
         # is seen, and of the share of it that does not shrink with the number of observations.
         self.prior = PresetTable([[-0.5, 2 * math.log(off)] for off in INFERRED.values()])
         self.damping = PresetTable([[math.log(0.02), math.log(0.1)]])
+        self.cell_scale = CellScale(config)
         self.kind = nn.Embedding(len(INFERRED), self.HIDDEN)
         self.features = nn.Linear(self.FEATURES, self.HIDDEN)
         self.correction = ZeroLinear(self.HIDDEN, 2)
@@ -295,7 +141,7 @@ class GateInference(nn.Module):
     def forward(
         self, logits: GateLogits, wiring: Wiring, transducer: Transducer, evidence: Evidence
     ) -> GateLogits:
-        """The logits, corrected; as they were for molecules of which nothing was seen."""
+        """The logits, corrected; where nothing of a network was seen, as they were."""
         if torch.is_inference_mode_enabled() or evidence.value_O.is_inference():
             logits, wiring, evidence = _tracked(logits), _tracked(wiring), _tracked(evidence)
         size = len(evidence.state_FCG)
@@ -314,14 +160,21 @@ class GateInference(nn.Module):
         damping = self.damping.weight[0].exp()
         n = count[target]
         seen = n > 0
+        cell = Cell(target // wiring.molecules, wiring.batch, target, size, kind)
         for _ in range(self.config.num_inference_steps):
             error, sensitivity, spread = self._evidence(
                 logits, current.detach().split(sizes), wiring, transducer, evidence
             )
             error, sensitivity = error / n.clamp(min=1), sensitivity / n.clamp(min=1)
+            shared = torch.zeros_like(error)
+            if self.config.has("aggregation") and self.config.has("decomposition"):
+                shared = self.cell_scale(cell, error, sensitivity)
+                # What is left for the molecules to explain, to first order.
+                moved = cell.by_molecule(sensitivity * shared)
+                error = error + sensitivity * moved[target]
             # How much one molecule's logits together could move its states.
-            power = torch.zeros_like(count).index_add(0, target, variance * sensitivity**2)
-            damped = power[target] + damping[0] * (1 / n.clamp(min=1) + damping[1])
+            power = cell.by_molecule(variance * sensitivity**2)[target]
+            damped = power + damping[0] * (1 / n.clamp(min=1) + damping[1])
             step = -variance * error / damped
             rms = (spread / count.clamp(min=1)).sqrt()[target]
             features = torch.stack(
@@ -331,7 +184,7 @@ class GateInference(nn.Module):
                     torch.log1p(n) / 3,
                     10 * rms,
                     torch.asinh(20 * sensitivity),
-                    (power[target].clamp(min=1e-8).log() + 6) / 6,
+                    (power.clamp(min=1e-8).log() + 6) / 6,
                 ],
                 dim=-1,
             )
@@ -339,7 +192,7 @@ class GateInference(nn.Module):
             factor, shift = self.correction(hidden).unbind(-1)
             move = rate * step * torch.exp(factor.clamp(-3, 3)) + shift
             move = LONGEST_STEP * torch.tanh(move / LONGEST_STEP)
-            current = current + move * seen
+            current = current + move * seen + shared
         return replace(logits, **dict(zip(INFERRED, current.split(sizes), strict=True)))
 
     @staticmethod

@@ -31,7 +31,8 @@ from .batch_graph import (
 )
 from .configuration_hmlm import HMLMConfig
 from .embeddings import HMLMEmbeddings
-from .gate_inference import Evidence, ZeroLinear
+from .evidence import Evidence
+from .gate_inference import ZeroLinear
 from .gates import PresetTable, QuietLinear
 from .losses import masked_molecule_loss, next_state_loss, observation_loss, weighted_sum
 from .masked_head import MaskedMoleculeHead, VocabularyBias

@@ -20,7 +20,8 @@ from torch import nn
 from .batch_graph import CONDITION_FIELDS, condition_rows, perturbed_at
 from .conditions import ConditionTensors
 from .configuration_hmlm import HMLMConfig
-from .gate_inference import Evidence, GateInference, gather_evidence
+from .evidence import Evidence, gather_evidence
+from .gate_inference import GateInference
 from .gates import GateReadout, Gates
 from .network import INTERACTION_KINDS
 from .observation import observe, observe_points, smoothing_correction, state_scale

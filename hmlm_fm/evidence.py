@@ -1,0 +1,232 @@
+"""What a context shows, laid out as evidence about every molecule's own gate.
+
+The roll-out from the wiring is corrected by what was seen (smoothing), so that every molecule's
+inputs are about known at all times. Then each molecule's own equation can be solved with these
+inputs, apart from all others. Travels with checkpoints.
+
+Shapes: B batch, C conditions, N molecules, F = B · N flat molecules, G times of the inference grid,
+K = C · G columns, S observed times, O observations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+
+from .conditions import ConditionTensors, PerturbationEffects
+from .gates import Gates
+from .observation import smoothing_correction
+from .transducer import RollOut, Transducer, grid_hours
+from .wiring import Wiring
+
+# Every third time of the roll-out's grid: drives between are interpolated.
+GRID_STRIDE = 3
+JUMP_HOURS = 1e-3
+
+
+@dataclass
+class Evidence:
+    """What a context shows, laid out for the local solution of every molecule.
+
+    Attributes:
+        hours_FCG: times of the inference grid, from 0, the ends of windows among them.
+        state_FCG: smoothed states.
+        stimulus_FC, stimulated_FC: levels of stimuli, and where they are given.
+        effects: of perturbations, with the axes (F, K); None without perturbations.
+        baseline_F, baseline_known_F: states at rest.
+        molecule_O, condition_O: flat molecule and condition of each observation of a state.
+        step_O, since_O: grid time before it, and the hours since.
+        value_O: what was seen.
+    """
+
+    hours_FCG: torch.Tensor
+    state_FCG: torch.Tensor
+    stimulus_FC: torch.Tensor
+    stimulated_FC: torch.Tensor
+    effects: PerturbationEffects | None
+    baseline_F: torch.Tensor
+    baseline_known_F: torch.Tensor
+    molecule_O: torch.Tensor
+    condition_O: torch.Tensor
+    step_O: torch.Tensor
+    since_O: torch.Tensor
+    value_O: torch.Tensor
+
+
+@torch.no_grad()
+def gather_evidence(
+    roll_out: RollOut,
+    gates: Gates,
+    network: Mapping[str, Any],
+    baseline_BN: torch.Tensor,
+    baseline_mask_BN: torch.Tensor,
+) -> Evidence | None:
+    """Evidence of the activities that a context shows; None where it shows none after time 0.
+
+    Args:
+        roll_out: of the context's conditions, from the wiring alone.
+        gates: that it was made with.
+        network: the tokenizer's fields, with the observations among them.
+        baseline_BN, baseline_mask_BN: states at rest and where they are known.
+    """
+    index = network["observation_index"]
+    batch, conditions = index.shape[:2]
+    molecules = baseline_BN.shape[1]
+    # Only activities are states; other modalities speak through temporal attention.
+    shown = (index >= 0) & (network["observation_modality"] == 0)
+    row, condition, position = torch.nonzero(shown, as_tuple=True)
+    if not len(row):
+        return None
+    molecule = index[row, condition, position]
+    hours = network["observation_hours"][row, condition, position]
+    value = network["observation_value"][row, condition, position]
+    last = float(hours.max())
+    if last <= 0:
+        return None
+
+    # A table (B, C, S, N) of each molecule's own observations.
+    rank = _rank_within((row * conditions + condition) * molecules + molecule)
+    place = (row, condition, rank, molecule)
+    table = value.new_zeros(batch, conditions, int(rank.max()) + 1, molecules)
+    expected, _ = roll_out.at_points(row, condition, molecule, hours)
+    rows = roll_out.conditions
+    grid = grid_hours(last + 6.0)[::GRID_STRIDE].to(hours).expand(batch * conditions, -1)
+    perturbed = rows.perturbation_index_RE.shape[1] > 0
+    if perturbed:
+        ends = rows.boundaries_within(float(grid[0, -1])).to(grid)
+        # Just before and at the end of a window: drives may jump there.
+        grid = torch.cat([grid, (ends - JUMP_HOURS).clamp(min=0), ends], dim=1).sort(dim=1).values
+    grid = grid.contiguous()
+    by_condition = grid.unflatten(0, (batch, conditions))
+    correction = smoothing_correction(
+        table.index_put(place, value - expected),
+        table.bool().index_put(place, torch.ones_like(row, dtype=torch.bool)),
+        table.index_put(place, hours),
+        baseline_mask_BN.bool().unsqueeze(1).expand(-1, conditions, -1),
+        by_condition,
+        gates,
+    )
+    smoothed = roll_out.at(by_condition)[0] + correction
+    state = smoothed.clamp(0, 1).permute(0, 3, 1, 2).flatten(0, 1)
+    effects = _effects_on_grid(rows, grid, batch) if perturbed else None
+    if effects is not None:
+        state = effects.hold(state.flatten(1)).view_as(state)
+
+    def flat(rows_RN: torch.Tensor) -> torch.Tensor:
+        return rows_RN.view(batch, conditions, molecules).transpose(1, 2).flatten(0, 1)
+
+    own_grid = grid[row * conditions + condition]
+    step = torch.searchsorted(own_grid, hours[:, None].contiguous(), right=True) - 1
+    step = step.clamp(0, grid.shape[1] - 2)
+    flat_molecule = row * molecules + molecule
+    useful = hours > 0
+    if effects is not None:
+        useful &= ~effects.held_RN[flat_molecule, condition * grid.shape[1] + step.squeeze(1)]
+    return Evidence(
+        hours_FCG=by_condition.repeat_interleave(molecules, 0),
+        state_FCG=state,
+        stimulus_FC=flat(rows.stimulus_RN),
+        stimulated_FC=flat(rows.stimulated_RN),
+        effects=effects,
+        baseline_F=baseline_BN.flatten(),
+        baseline_known_F=baseline_mask_BN.flatten().bool(),
+        molecule_O=flat_molecule[useful],
+        condition_O=condition[useful],
+        step_O=step.squeeze(1)[useful],
+        since_O=(hours - own_grid.gather(1, step).squeeze(1))[useful],
+        value_O=value[useful],
+    )
+
+
+def _rank_within(group_O: torch.Tensor) -> torch.Tensor:
+    """The position of each entry among those of its group (O)."""
+    ordered, order = group_O.sort(stable=True)
+    place = torch.arange(len(ordered), device=ordered.device)
+    return torch.empty_like(place).scatter(0, order, place - torch.searchsorted(ordered, ordered))
+
+
+def _effects_on_grid(
+    conditions: ConditionTensors, hours_RG: torch.Tensor, batch: int
+) -> PerturbationEffects:
+    """What perturbations do at every grid time, with the axes (F, K)."""
+    every = ConditionTensors(
+        **{
+            f.name: getattr(conditions, f.name).repeat_interleave(hours_RG.shape[1], 0)
+            for f in fields(conditions)
+        }
+    )
+    effects = every.effects_at(hours_RG.flatten())
+
+    def flat(value_RN: torch.Tensor) -> torch.Tensor:
+        return value_RN.unflatten(0, (batch, -1)).transpose(1, 2).flatten(0, 1)
+
+    return PerturbationEffects(**{name: flat(value) for name, value in vars(effects).items()})
+
+
+def local_states(
+    gates: Gates, wiring: Wiring, transducer: Transducer, evidence: Evidence
+) -> torch.Tensor:
+    """Each observed state by its molecule's own equation, the others being as smoothed (O)."""
+    molecules, conditions, times = evidence.state_FCG.shape
+
+    def at_all_times(values_FC: torch.Tensor) -> torch.Tensor:
+        return values_FC.unsqueeze(-1).expand(-1, -1, times).flatten(1)
+
+    inputs = torch.where(evidence.stimulated_FC, evidence.stimulus_FC, gates.input_F[:, None])
+    shift = transducer.baseline_shift(gates, wiring, evidence.baseline_F, evidence.baseline_known_F)
+    drive = transducer.drive(
+        evidence.state_FCG.flatten(1),
+        at_all_times(inputs),
+        gates,
+        wiring,
+        evidence.effects,
+        shift,
+        at_all_times(evidence.stimulated_FC),
+    ).view(molecules, conditions, times)
+    # Steps of no length are those of windows that other conditions have.
+    step = evidence.hours_FCG.diff().clamp(min=1e-6)
+    tau = gates.tau_hours_F[:, None]
+    held = evidence.effects.held_RN.view_as(drive) if evidence.effects is not None else None
+    state = evidence.state_FCG[:, :, 0]
+    states = [state]
+    for g in range(times - 1):
+        solved = first_order_hold(
+            state, drive[:, :, g], drive[:, :, g + 1], step[:, :, g], step[:, :, g], tau
+        )
+        if held is None:
+            state = solved
+        else:
+            # Held until the window ends, and again from where the next begins.
+            state = torch.where(held[:, :, g], state, solved)
+            state = torch.where(held[:, :, g + 1], evidence.state_FCG[:, :, g + 1], state)
+        states.append(state)
+    place = (evidence.molecule_O, evidence.condition_O, evidence.step_O)
+    following = (evidence.molecule_O, evidence.condition_O, evidence.step_O + 1)
+    return first_order_hold(
+        torch.stack(states, dim=-1)[place],
+        drive[place],
+        drive[following],
+        step[place],
+        evidence.since_O,
+        gates.tau_hours_F[evidence.molecule_O],
+    )
+
+
+def first_order_hold(
+    state: torch.Tensor,
+    drive: torch.Tensor,
+    next_drive: torch.Tensor,
+    step_hours: torch.Tensor,
+    passed_hours: torch.Tensor,
+    tau_hours: torch.Tensor,
+) -> torch.Tensor:
+    """τ·ds/dt = u - s after some of a step in which u goes in a line from one drive to the next.
+
+    The exact solution (Hochbruck and Ostermann, Acta Numerica 2010;19:209-286, eq. 2.7).
+    """
+    x = (passed_hours / tau_hours).clamp(min=1e-6)
+    ramp = passed_hours / step_hours * (1 + torch.expm1(-x) / x)
+    return drive + (state - drive) * torch.exp(-x) + (next_drive - drive) * ramp
