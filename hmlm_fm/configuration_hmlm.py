@@ -9,6 +9,7 @@ from transformers import PreTrainedConfig
 PARTS = (
     "signs",
     "conditions",
+    "condition_attention",
     "inference",
     "aggregation",
     "decomposition",
@@ -16,9 +17,11 @@ PARTS = (
     "pathways",
     "smoothing",
 )
-"""Parts that can be taken out: signs of interactions, the context's conditions, the inference of
-gates from them, Ω↑, Ω↓, Ω↔, the pathway scale, and the correction of a roll-out by its residuals at
-observed times."""
+"""Parts that can be taken out: signs of interactions; the context's conditions, or of what is done
+with them the attention or the inference of gates alone; Ω↑, Ω↓, Ω↔; the pathway scale; and the
+correction of a roll-out by its residuals at observed times."""
+
+WHOLE_OF_PART = {"condition_attention": "conditions", "inference": "conditions"}
 
 SIZES: dict[str, dict[str, int]] = {
     "tiny": {"hidden_size": 64, "embedding_size": 42, "num_hidden_layers": 4},
@@ -110,4 +113,5 @@ class HMLMConfig(PreTrainedConfig):
 
     def has(self, part: str) -> bool:
         """Whether a part of `PARTS` takes part in the computation."""
-        return part not in (self.disabled_parts or ())
+        off = self.disabled_parts or ()
+        return part not in off and WHOLE_OF_PART.get(part) not in off

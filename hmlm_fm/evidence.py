@@ -20,6 +20,7 @@ from .conditions import ConditionTensors, PerturbationEffects
 from .gates import Gates
 from .observation import smoothing_correction
 from .transducer import RollOut, Transducer, grid_hours
+from .translation import ACTIVITY, translate
 from .wiring import Wiring
 
 # Every third time of the roll-out's grid: drives between are interpolated.
@@ -37,9 +38,11 @@ class Evidence:
         stimulus_FC, stimulated_FC: levels of stimuli, and where they are given.
         effects: of perturbations, with the axes (F, K); None without perturbations.
         baseline_F, baseline_known_F: states at rest.
-        molecule_O, condition_O: flat molecule and condition of each observation of a state.
+        molecule_O, condition_O: flat molecule and condition of each observation.
         step_O, since_O: grid time before it, and the hours since.
-        value_O: what was seen.
+        value_O: the state that was seen, or the drive where `is_drive_O`.
+        weight_O: what it is worth, 1 for an activity.
+        is_drive_O: whether it tells of the drive, as mRNA does.
     """
 
     hours_FCG: torch.Tensor
@@ -54,6 +57,8 @@ class Evidence:
     step_O: torch.Tensor
     since_O: torch.Tensor
     value_O: torch.Tensor
+    weight_O: torch.Tensor
+    is_drive_O: torch.Tensor
 
 
 @torch.no_grad()
@@ -63,35 +68,48 @@ def gather_evidence(
     network: Mapping[str, Any],
     baseline_BN: torch.Tensor,
     baseline_mask_BN: torch.Tensor,
+    translated: bool = True,
 ) -> Evidence | None:
-    """Evidence of the activities that a context shows; None where it shows none after time 0.
+    """Evidence of what a context shows; None where it shows nothing after time 0.
 
     Args:
         roll_out: of the context's conditions, from the wiring alone.
         gates: that it was made with.
         network: the tokenizer's fields, with the observations among them.
         baseline_BN, baseline_mask_BN: states at rest and where they are known.
+        translated: whether modalities other than activity are evidence too, as Ω↔ reads them.
     """
     index = network["observation_index"]
     batch, conditions = index.shape[:2]
     molecules = baseline_BN.shape[1]
-    # Only activities are states; other modalities speak through temporal attention.
-    shown = (index >= 0) & (network["observation_modality"] == 0)
+    shown = index >= 0
+    if not translated:
+        shown = shown & (network["observation_modality"] == ACTIVITY)
     row, condition, position = torch.nonzero(shown, as_tuple=True)
     if not len(row):
         return None
     molecule = index[row, condition, position]
     hours = network["observation_hours"][row, condition, position]
-    value = network["observation_value"][row, condition, position]
+    expected, drive = roll_out.at_points(row, condition, molecule, hours)
+    seen = translate(
+        network["observation_value"][row, condition, position],
+        network["observation_modality"][row, condition, position],
+        row,
+        batch,
+        expected,
+        drive,
+    )
     last = float(hours.max())
     if last <= 0:
         return None
 
-    # A table (B, C, S, N) of each molecule's own observations.
-    rank = _rank_within((row * conditions + condition) * molecules + molecule)
-    place = (row, condition, rank, molecule)
-    table = value.new_zeros(batch, conditions, int(rank.max()) + 1, molecules)
-    expected, _ = roll_out.at_points(row, condition, molecule, hours)
+    # A table (B, C, S, N) of the states seen of each molecule.
+    of_state = ~seen.is_drive_O
+    row_S, condition_S, molecule_S = (x[of_state] for x in (row, condition, molecule))
+    rank = _rank_within((row_S * conditions + condition_S) * molecules + molecule_S)
+    place = (row_S, condition_S, rank, molecule_S)
+    most = int(rank.max()) + 1 if len(rank) else 1
+    table = expected.new_zeros(batch, conditions, most, molecules)
     rows = roll_out.conditions
     grid = grid_hours(last + 6.0)[::GRID_STRIDE].to(hours).expand(batch * conditions, -1)
     perturbed = rows.perturbation_index_RE.shape[1] > 0
@@ -102,9 +120,9 @@ def gather_evidence(
     grid = grid.contiguous()
     by_condition = grid.unflatten(0, (batch, conditions))
     correction = smoothing_correction(
-        table.index_put(place, value - expected),
-        table.bool().index_put(place, torch.ones_like(row, dtype=torch.bool)),
-        table.index_put(place, hours),
+        table.index_put(place, (seen.value_O - expected)[of_state]),
+        table.bool().index_put(place, torch.ones_like(row_S, dtype=torch.bool)),
+        table.index_put(place, hours[of_state]),
         baseline_mask_BN.bool().unsqueeze(1).expand(-1, conditions, -1),
         by_condition,
         gates,
@@ -137,7 +155,9 @@ def gather_evidence(
         condition_O=condition[useful],
         step_O=step.squeeze(1)[useful],
         since_O=(hours - own_grid.gather(1, step).squeeze(1))[useful],
-        value_O=value[useful],
+        value_O=seen.value_O[useful],
+        weight_O=seen.weight_O[useful],
+        is_drive_O=seen.is_drive_O[useful],
     )
 
 
@@ -169,7 +189,8 @@ def _effects_on_grid(
 def local_states(
     gates: Gates, wiring: Wiring, transducer: Transducer, evidence: Evidence
 ) -> torch.Tensor:
-    """Each observed state by its molecule's own equation, the others being as smoothed (O)."""
+    """Each observed state, or drive, by its molecule's own equation, the others being as smoothed
+    (O)."""
     molecules, conditions, times = evidence.state_FCG.shape
 
     def at_all_times(values_FC: torch.Tensor) -> torch.Tensor:
@@ -205,7 +226,7 @@ def local_states(
         states.append(state)
     place = (evidence.molecule_O, evidence.condition_O, evidence.step_O)
     following = (evidence.molecule_O, evidence.condition_O, evidence.step_O + 1)
-    return first_order_hold(
+    solved = first_order_hold(
         torch.stack(states, dim=-1)[place],
         drive[place],
         drive[following],
@@ -213,6 +234,8 @@ def local_states(
         evidence.since_O,
         gates.tau_hours_F[evidence.molecule_O],
     )
+    drive_then = torch.lerp(drive[place], drive[following], evidence.since_O / step[place])
+    return torch.where(evidence.is_drive_O, drive_then, solved)
 
 
 def first_order_hold(

@@ -29,6 +29,7 @@ from .wiring import Wiring
 
 # No single step moves a logit further than this, and all of a network further than that.
 LONGEST_STEP, LONGEST_SHARED_STEP = 1.5, 0.7
+LEAST_COUNT = 1e-3
 
 INFERRED = {
     "log_tau_F": 0.6,
@@ -145,7 +146,9 @@ class GateInference(nn.Module):
         if torch.is_inference_mode_enabled() or evidence.value_O.is_inference():
             logits, wiring, evidence = _tracked(logits), _tracked(wiring), _tracked(evidence)
         size = len(evidence.state_FCG)
-        count = torch.bincount(evidence.molecule_O, minlength=size).to(evidence.value_O)
+        # How much was seen of each molecule, in units of an activity.
+        count = torch.zeros_like(logits.log_tau_F)
+        count = count.index_add(0, evidence.molecule_O, evidence.weight_O)
         target = torch.cat([self._targets(name, wiring, size) for name in INFERRED])
         kind = torch.cat(
             [
@@ -165,7 +168,10 @@ class GateInference(nn.Module):
             error, sensitivity, spread = self._evidence(
                 logits, current.detach().split(sizes), wiring, transducer, evidence
             )
-            error, sensitivity = error / n.clamp(min=1), sensitivity / n.clamp(min=1)
+            error, sensitivity = (
+                error / n.clamp(min=LEAST_COUNT),
+                sensitivity / n.clamp(min=LEAST_COUNT),
+            )
             shared = torch.zeros_like(error)
             if self.config.has("aggregation") and self.config.has("decomposition"):
                 shared = self.cell_scale(cell, error, sensitivity)
@@ -174,9 +180,9 @@ class GateInference(nn.Module):
                 error = error + sensitivity * moved[target]
             # How much one molecule's logits together could move its states.
             power = cell.by_molecule(variance * sensitivity**2)[target]
-            damped = power + damping[0] * (1 / n.clamp(min=1) + damping[1])
+            damped = power + damping[0] * (1 / n.clamp(min=LEAST_COUNT) + damping[1])
             step = -variance * error / damped
-            rms = (spread / count.clamp(min=1)).sqrt()[target]
+            rms = (spread / count.clamp(min=LEAST_COUNT)).sqrt()[target]
             features = torch.stack(
                 [
                     step.clamp(-3, 3),
@@ -212,20 +218,21 @@ class GateInference(nn.Module):
         transducer: Transducer,
         evidence: Evidence,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Per logit, the sum over observations of error · sensitivity and of sensitivity; per
-        molecule (F), the sum of squared errors. No gradient flows through them."""
+        """Per logit, the sum over observations, each by its weight, of error · sensitivity and of
+        sensitivity; per molecule (F), that of squared errors. No gradient flows through them."""
         # There are sensitivities whatever mode the caller is in.
         with torch.inference_mode(False), torch.enable_grad():
             leaves = [value.clone().requires_grad_() for value in values]
             trial = replace(logits, **dict(zip(INFERRED, leaves, strict=True)))
             solved = local_states(trial.gates(wiring), wiring, transducer, evidence)
-            error = (solved - evidence.value_O).detach()
+            missed = (solved - evidence.value_O).detach()
+            error = evidence.weight_O * missed
             weighted = torch.autograd.grad(
                 solved, leaves, error, retain_graph=True, materialize_grads=True
             )
             sensitivity = torch.autograd.grad(
-                solved, leaves, torch.ones_like(solved), materialize_grads=True
+                solved, leaves, evidence.weight_O, materialize_grads=True
             )
         spread = error.new_zeros(len(evidence.state_FCG))
-        spread = spread.index_add(0, evidence.molecule_O, error**2)
+        spread = spread.index_add(0, evidence.molecule_O, error * missed)
         return torch.cat(weighted), torch.cat(sensitivity), spread

@@ -85,7 +85,10 @@ class NeighbourVotes(nn.Module):
 
 
 class PathwayVotes(nn.Module):
-    """What a molecule's pathways expect it to be, by the tokens that they hold beside its own."""
+    """What a molecule's pathways expect it to be, by the tokens that they hold beside its own.
+
+    Ω↑ gathers the tokens of every pathway, and Ω↓ hands them to its molecules, each less its own.
+    """
 
     def __init__(self, config: HMLMConfig) -> None:
         super().__init__()
@@ -150,6 +153,10 @@ class MaskedMoleculeHead(nn.Module):
             config.pathway_embedding_size,
         )
 
+    @property
+    def pathways_vote(self) -> bool:
+        return all(self.config.has(p) for p in ("pathways", "aggregation", "decomposition"))
+
     def votes(
         self,
         input_ids: torch.Tensor,
@@ -164,7 +171,7 @@ class MaskedMoleculeHead(nn.Module):
         neighbours = self.neighbour_votes(
             input_ids.flatten(0, 1), molecule_kind_ids.flatten(), wiring, table_VA
         )
-        if self.config.has("pathways"):
+        if self.pathways_vote:
             company = self.pathway_votes(input_ids, membership_index, pathways, table_VG)
         else:
             company = neighbours.new_zeros(len(neighbours), self.widths[1])
@@ -223,7 +230,7 @@ class MaskedMoleculeHead(nn.Module):
 
         votes, tables = (x.split(self.widths, dim=-1) for x in (votes_FE, table_VE))
         neighbours = loss(votes[0], tables[0], bias)
-        if not self.config.has("pathways"):
+        if not self.pathways_vote:
             return neighbours, None
         return neighbours, loss(votes[1], tables[1], bias.detach())
 

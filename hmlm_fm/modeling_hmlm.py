@@ -93,7 +93,7 @@ class HMLMLayer(GradientCheckpointingLayer):
             normed, normed, graph.molecular, bias, output_attentions
         )
         molecule = molecule + update
-        if config.has("conditions") and molecule.shape[1] > 1:
+        if config.has("condition_attention") and molecule.shape[1] > 1:
             molecule = molecule + self.conditions(norms[1](molecule), graph.slot_mask)
         if config.has("pathways"):
             if config.has("aggregation"):

@@ -86,7 +86,7 @@ class NextStateHead(nn.Module):
 
     @property
     def hears_context(self) -> bool:
-        return self.config.has("conditions") or self.config.has("inference")
+        return self.config.has("condition_attention") or self.config.has("inference")
 
     def read_context(
         self,
@@ -123,7 +123,8 @@ class NextStateHead(nn.Module):
             expected = unknown.new_zeros(index.shape).index_put((row, condition, position), value)
             evidence = None
             if self.config.has("inference"):
-                evidence = gather_evidence(roll_out, gates, network, baseline, known)
+                translated = self.config.has("translation")
+                evidence = gather_evidence(roll_out, gates, network, baseline, known, translated)
         return expected, evidence
 
     def forward(

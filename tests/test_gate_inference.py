@@ -10,7 +10,8 @@ from toys import toy_network
 from hmlm_fm import Condition, HMLMConfig, HMLMForSignaling, HMLMTokenizer, Observation
 from hmlm_fm.batch_graph import CONDITION_FIELDS, condition_rows
 from hmlm_fm.dynamics import Perturbation, simulate
-from hmlm_fm.gate_inference import gather_evidence, local_states
+from hmlm_fm.evidence import gather_evidence, local_states
+from hmlm_fm.gate_inference import INFERRED, Cell, CellScale
 from hmlm_fm.gates import GateLogits
 from hmlm_fm.network import SignalingNetwork
 from hmlm_fm.tokenization_hmlm import encode_conditions
@@ -125,20 +126,80 @@ def test_time_constants_follow_what_was_seen(model, tokenizer, baseline):
 
 
 @torch.no_grad()
-def test_what_was_not_seen_is_left_alone(model, tokenizer, baseline):
+def test_what_was_not_seen_moves_with_the_cell_alone(model, tokenizer, baseline):
+    """A molecule that was seen changes its own gate; the others change by what all have in common,
+    and where that is taken out, not at all."""
     context = (list(SHOWN), observed(baseline, molecules={"RAS"}))
     batch = tokenizer.pad([encode(tokenizer, baseline, context)])
-    whole = model(**batch).gates
-    model.config.disabled_parts = ["inference"]
-    without = model(**batch).gates
+    seen = torch.tensor([name == "RAS" for name in truth().names])
+
+    def log_tau(*parts):
+        model.config.disabled_parts = list(parts)
+        found = model(**batch).gates.tau_hours_F.log()
+        model.config.disabled_parts = []
+        return found
+
+    moved = log_tau() - log_tau("inference")
+    alone = log_tau("aggregation") - log_tau("aggregation", "inference")
+    assert torch.equal(alone.abs() > 1e-6, seen)
+    others = moved[~seen]
+    assert (others - others.mean()).abs().max() < 1e-5
+    assert others.mean().abs() > 1e-4
+    assert (moved[seen] - others.mean()).abs() > 1e-3
+
+
+def test_the_cell_takes_the_damped_least_squares_step():
+    """Two molecules err by 0.1 and 0.3 with sensitivities 0.5 and 1 to a logit of one kind: the
+    step is -v · Σ e·s / (v · Σ s² + damping); another network in the batch has its own."""
+    kind = list(INFERRED).index("log_n_J")
+    cell = Cell(
+        network_L=torch.tensor([0, 0, 1, 1]),
+        networks=2,
+        target_L=torch.tensor([0, 1, 2, 3]),
+        molecules=4,
+        kind_L=torch.tensor([kind, kind, kind, kind + 1]),
+    )
+    scale = CellScale(HMLMConfig())
+    with torch.no_grad():
+        scale.prior.weight.zero_()
+        scale.damping.weight.fill_(np.log(0.02))
+    sensitivity = torch.tensor([0.5, 1.0, 0.0, 0.0])
+    move = scale(cell, torch.tensor([0.1, 0.3, 1.0, 0.0]) * sensitivity, sensitivity)
+    step = -(0.1 * 0.5 + 0.3) / (0.5**2 + 1 + 0.02)
+    expected = 0.7 * np.tanh(step / 0.7)
+    torch.testing.assert_close(move, torch.tensor([expected, expected, 0.0, 0.0]).float())
+
+
+def measured(signal, modality, molecules):
+    """Seen through an instrument with an offset, a gain and a saturation that nobody states."""
+    return [
+        [
+            Observation(
+                name, hour, 0.15 + 1.3 * (x := float(signal[c, t, n])) * 3 / (x + 2), modality
+            )
+            for t, hour in enumerate(HOURS)
+            for n, name in enumerate(truth().names)
+            if name in molecules
+        ]
+        for c in range(len(SHOWN))
+    ]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("modality", ["phosphoprotein", "protein", "imaging feature"])
+def test_every_modality_is_evidence(model, tokenizer, baseline, modality):
+    seen = measured(simulate(truth(), SHOWN, HOURS, initial=baseline), modality, truth().names)
+    batch = tokenizer.pad([encode(tokenizer, baseline, (list(SHOWN), seen))])
+    informed = error(model(**batch), baseline)
+    model.config.disabled_parts = ["translation"]
+    without = error(model(**batch), baseline)
     model.config.disabled_parts = []
-    changed = (whole.tau_hours_F - without.tau_hours_F).abs() > 1e-6
-    assert changed.tolist() == [name == "RAS" for name in truth().names]
+    assert informed < 0.9 * without
 
 
 def test_the_truth_solves_every_molecules_equation(model, tokenizer, baseline):
     """With the simulator's own gates and smoothed states that pass through its states, the local
-    solutions are the observed states."""
+    solutions are the observed states, and their drives u = s + τ·ds/dt those that mRNA shows."""
     network = truth()
     dense = [0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 21, 24, 27, 30]
     conditions = [*SHOWN, Condition({"EGF": 0.9}, (Perturbation("ERK", start_hours=12.4),))]
@@ -165,6 +226,22 @@ def test_the_truth_solves_every_molecules_equation(model, tokenizer, baseline):
     solved = local_states(gates, wiring, model.next_state.transducer, evidence)
     assert len(solved) > 300
     assert (solved - evidence.value_O).abs().max() < 0.03
+    tau = torch.tensor([m.tau_hours for m in network.molecules])
+    around = [hour + late for hour in dense[1:] for late in (-0.01, 0.01)]
+    early, late = (
+        simulate(network, conditions, around, initial=baseline).unflatten(1, (-1, 2)).unbind(2)
+    )
+    drive_CTN = states[:, 1:] + tau * (late - early) / 0.02
+    of_drives = replace(evidence, is_drive_O=torch.ones_like(evidence.is_drive_O))
+    drives = local_states(gates, wiring, model.next_state.transducer, of_drives)
+    position = torch.full((len(drives),), -1)
+    for t, hour in enumerate(dense[1:]):
+        at = evidence.hours_FCG[evidence.molecule_O, evidence.condition_O, evidence.step_O]
+        position[((at + evidence.since_O) - hour).abs() < 1e-3] = t
+    known = position >= 0
+    expected = drive_CTN[evidence.condition_O, position, evidence.molecule_O]
+    # Between the times of the grid a drive is taken to go in a line.
+    assert (drives - expected)[known].abs().mean() < 0.01
     wrong = replace(gates, tau_hours_F=gates.tau_hours_F * 2)
     missed = local_states(wrong, wiring, model.next_state.transducer, evidence)
     assert (missed - evidence.value_O).abs().max() > 0.1
