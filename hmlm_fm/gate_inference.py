@@ -29,6 +29,7 @@ from .wiring import Wiring
 
 # No single step moves a logit further than this, and all of a network further than that.
 LONGEST_STEP, LONGEST_SHARED_STEP = 1.5, 0.7
+# Keeps what was not seen at all from dividing by nothing.
 LEAST_COUNT = 1e-3
 
 INFERRED = {
@@ -161,17 +162,14 @@ class GateInference(nn.Module):
         current = first
         rate, variance = self.prior(kind).exp().unbind(-1)
         damping = self.damping.weight[0].exp()
-        n = count[target]
-        seen = n > 0
+        n = count[target].clamp(min=LEAST_COUNT)
+        seen = count[target] > 0
         cell = Cell(target // wiring.molecules, wiring.batch, target, size, kind)
         for _ in range(self.config.num_inference_steps):
             error, sensitivity, spread = self._evidence(
                 logits, current.detach().split(sizes), wiring, transducer, evidence
             )
-            error, sensitivity = (
-                error / n.clamp(min=LEAST_COUNT),
-                sensitivity / n.clamp(min=LEAST_COUNT),
-            )
+            error, sensitivity = error / n, sensitivity / n
             shared = torch.zeros_like(error)
             if self.config.has("aggregation") and self.config.has("decomposition"):
                 shared = self.cell_scale(cell, error, sensitivity)
@@ -180,7 +178,7 @@ class GateInference(nn.Module):
                 error = error + sensitivity * moved[target]
             # How much one molecule's logits together could move its states.
             power = cell.by_molecule(variance * sensitivity**2)[target]
-            damped = power + damping[0] * (1 / n.clamp(min=LEAST_COUNT) + damping[1])
+            damped = power + damping[0] * (1 / n + damping[1])
             step = -variance * error / damped
             rms = (spread / count.clamp(min=LEAST_COUNT)).sqrt()[target]
             features = torch.stack(

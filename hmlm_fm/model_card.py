@@ -39,6 +39,7 @@ def write_model_card(
         "",
         *_masked_table(metrics.get("masked_molecule")),
         *_state_table(metrics.get("next_state")),
+        *_ablation_table(metrics.get("ablations")),
         f"Training and evaluation took {metrics['seconds']:.0f} s. "
         "`metrics.json` has every figure, `training_info.json` how they came about.",
         "",
@@ -85,12 +86,46 @@ def _state_table(found: Mapping[str, Any] | None) -> list[str]:
         table.append(f"| before training, {context} conditions seen | {mse:.5f} | |")
     for name in ("hold", "corpus_mean", "context_mean"):
         table.append(f"| {name.replace('_', ' ')} | {found[name + '_mse']:.5f} | |")
-    ratio = found["context_16_to_0"]
-    low, high = ratio["interval"]
+    ratios = []
+    for some, fewer in (("16", "0"), ("4", "0"), ("16", "4")):
+        ratio = found[f"context_{some}_to_{fewer}"]
+        low, high = ratio["interval"]
+        ratios.append(
+            f"{some} conditions over {fewer}: {ratio['ratio']:.3f} ({low:.3f} to {high:.3f})"
+        )
     return [
         *table,
         "",
-        f"Error with 16 conditions seen over error with none: {ratio['ratio']:.3f} "
-        f"({low:.3f} to {high:.3f}).",
+        "Ratios of errors on the same networks, with paired intervals: " + "; ".join(ratios) + ".",
         "",
     ]
+
+
+ABLATION_COLUMNS = {
+    "mse_0": "states, no context",
+    "mse_4": "4 conditions",
+    "mse_16": "16 conditions",
+    "mixed_modalities_rmse": "mixed modalities (RMSE)",
+    "values_rmse": "measured values (RMSE)",
+    "masked_cross_entropy": "masked (nats)",
+    "masked_top10": "masked top-10",
+}
+
+
+def _ablation_table(found: Mapping[str, Mapping[str, float]] | None) -> list[str]:
+    """What each part is worth: the trained model's errors with it taken out."""
+    if found is None:
+        return []
+    columns = [name for name in ABLATION_COLUMNS if name in found["none"]]
+    table = [
+        "What the trained model misses with one part taken out (`--ablations true`):",
+        "",
+        "| taken out | " + " | ".join(ABLATION_COLUMNS[name] for name in columns) + " |",
+        "|---" * (len(columns) + 1) + "|",
+    ]
+    for part, row in found.items():
+        cells = (
+            f"{row[name]:.5f}" if name.startswith("mse") else f"{row[name]:.3f}" for name in columns
+        )
+        table.append(f"| {part.replace('_', ' ')} | {' | '.join(cells)} |")
+    return [*table, ""]

@@ -7,10 +7,12 @@ from toys import toy_network
 
 from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer, load_core, load_network
 from hmlm_fm.baselines.molecules import Frequency, NeighbourLookUp
+from hmlm_fm.configuration_hmlm import PARTS
 from hmlm_fm.dynamics.draw import draw_condition, draw_dynamics
 from hmlm_fm.dynamics.trajectories import TIMES_HOURS, make_trajectories
 from hmlm_fm.evaluation import (
     StateRivals,
+    evaluate_ablations,
     evaluate_masked_molecules,
     evaluate_next_state,
     paired_ratio,
@@ -384,3 +386,19 @@ def test_context_mean_uses_shown_conditions_only(samples):
     mean = StateRivals.context_mean(sample, shown)
     assert mean[0] == pytest.approx(sample.states[shown, 0].astype(float).mean(0))
     assert mean.shape == sample.states.shape[1:]
+
+
+def test_ablations_take_one_part_out_each_and_put_it_back(tokenizer, samples):
+    torch.manual_seed(0)
+    model = HMLMForSignaling(
+        HMLMConfig(vocab_size=tokenizer.vocab_size, disabled_parts=["smoothing"])
+    )
+    networks = load_core()
+    table = evaluate_ablations(model, tokenizer, networks[1:3], networks[:1], samples[:2])
+    assert list(table) == ["none", *PARTS]
+    assert model.config.disabled_parts == ["smoothing"]
+    # What the wiring and the context say by themselves needs no training.
+    for part in ("signs", "conditions", "inference", "aggregation"):
+        assert table[part]["mse_16"] > table["none"]["mse_16"], part
+    assert table["translation"]["mixed_modalities_rmse"] > table["none"]["mixed_modalities_rmse"]
+    assert table["smoothing"] == table["none"]
