@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .formats.files import write_text
+
 if TYPE_CHECKING:
     from .pretraining import PretrainingOptions
 
@@ -46,7 +48,7 @@ def write_model_card(
         "The licence is that of the weights; the corpus keeps its own.",
         "",
     ]
-    (folder / "README.md").write_text("\n".join(lines), encoding="utf-8")
+    write_text(folder / "README.md", "\n".join(lines))
 
 
 def _masked_table(found: Mapping[str, Any] | None) -> list[str]:

@@ -36,6 +36,7 @@ from .evaluation import (
     evaluate_next_state,
     predict_held_out,
 )
+from .formats.files import write_text
 from .model_card import write_model_card
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
@@ -252,7 +253,7 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
     progress.trainer = trainer
     for talkative in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(talkative)
-    (output_dir / OPTIONS_FILE).write_text(json.dumps(asdict(options), indent=2), encoding="utf-8")
+    write_text(output_dir / OPTIONS_FILE, json.dumps(asdict(options), indent=2))
     trainer.train(resume_from_checkpoint=checkpoint)
     if not trainer.is_world_process_zero():
         return {}
@@ -432,7 +433,7 @@ def _write_result(
 ) -> None:
     model.save_pretrained(output_dir)
     tokenizer.save_pretrained(output_dir)
-    (output_dir / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    write_text(output_dir / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     info = {
         "options": asdict(options),
         "corpus": {
@@ -456,7 +457,7 @@ def _write_result(
         },
         "log": trainer.state.log_history,
     }
-    (output_dir / "training_info.json").write_text(json.dumps(info, indent=2) + "\n")
+    write_text(output_dir / "training_info.json", json.dumps(info, indent=2) + "\n")
     plot_losses(trainer.state.log_history, output_dir / "losses.png")
     if unseen:
         shown = unseen[:1]

@@ -83,6 +83,11 @@ def main() -> int:
     except (PretrainingError, FormatError, NetworkError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(
+            "\nstopped; --resume_from_checkpoint true goes on from the last save", file=sys.stderr
+        )
+        return 130
     return 0
 
 

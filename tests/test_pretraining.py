@@ -72,21 +72,28 @@ def test_the_folder_holds_what_is_promised(whole):
     assert model.config.vocab_size == HMLMTokenizer.from_pretrained(folder).vocab_size
 
 
-def test_a_killed_run_resumes_to_the_same_weights(whole, tmp_path):
-    folder = tmp_path / "killed"
+def stopped_after_a_save(folder, how):
+    """A run that got a signal once its first checkpoint was complete, and what it said."""
     process = subprocess.Popen(
         [sys.executable, "pretrain/run.py", *SMALL, "--output_dir", str(folder)],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     deadline = time.monotonic() + 600
     while not (folder / "checkpoint-2" / "trainer_state.json").exists():
-        assert process.poll() is None, "it ended before it could be killed"
+        assert process.poll() is None, "it ended before it could be stopped"
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.send_signal(how)
+    _, said = process.communicate()
+    return process.returncode, said
+
+
+def test_a_killed_run_resumes_to_the_same_weights(whole, tmp_path):
+    folder = tmp_path / "killed"
+    stopped_after_a_save(folder, signal.SIGKILL)
     # A checkpoint that was being written when the process died is never taken for complete.
     (folder / "checkpoint-5").mkdir(exist_ok=True)
     (folder / "checkpoint-5" / "model.safetensors").write_bytes(b"half")
@@ -95,6 +102,13 @@ def test_a_killed_run_resumes_to_the_same_weights(whole, tmp_path):
     expected = HMLMForSignaling.from_pretrained(whole[0]).state_dict()
     for name, value in HMLMForSignaling.from_pretrained(folder).state_dict().items():
         assert torch.equal(value, expected[name]), name
+
+
+def test_ctrl_c_ends_with_a_word_on_how_to_go_on(tmp_path):
+    code, said = stopped_after_a_save(tmp_path / "stopped", signal.SIGINT)
+    assert code == 130
+    assert "--resume_from_checkpoint true" in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize(
