@@ -233,8 +233,6 @@ class MolecularBias(nn.Module):
         present = literal_pair_BJ2[..., 0] >= 0
         row = torch.nonzero(present)[:, 0]
         sign = literal_sign_BJ[present] + 1
-        if not self.config.has("signs"):
-            sign = torch.ones_like(sign)
         for direction in (0, 1):
             relation = (direction * 3 + sign) * 2 + literal_grouped_BJ[present].long()
             kind = direction * self.kinds + literal_kind_BJ[present]

@@ -12,6 +12,7 @@ import torch
 
 from .attention import Pairs
 from .conditions import ConditionTensors
+from .network import INTERACTION_KINDS
 
 CONDITION_FIELDS = (
     "stimulus",
@@ -27,6 +28,19 @@ CONDITION_FIELDS = (
 def is_context_field(name: str) -> bool:
     """Whether a field of the tokenizer tells of conditions rather than of the wiring."""
     return name in CONDITION_FIELDS or name.startswith(("condition_", "observation_"))
+
+
+# Kinds that state a sign, and what is left of them without it.
+KIND_WITHOUT_SIGN = {"activation": "unknown", "inhibition": "unknown", "repression": "expression"}
+
+
+def without_signs(
+    literal_sign: torch.Tensor, interaction_kind_ids: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The two fields of a batch that tell signs, telling none."""
+    left = [INTERACTION_KINDS.index(KIND_WITHOUT_SIGN.get(k, k)) for k in INTERACTION_KINDS]
+    kinds = torch.tensor(left, device=interaction_kind_ids.device)
+    return torch.zeros_like(literal_sign), kinds[interaction_kind_ids]
 
 
 @dataclass

@@ -157,7 +157,7 @@ class GateReadout(nn.Module):
     def forward(self, encoding_BND: torch.Tensor, wiring: Wiring) -> GateLogits:
         h = encoding_BND.flatten(0, 1)
         molecule = self.molecule(h)
-        sign = wiring.sign_J if self.config.has("signs") else torch.zeros_like(wiring.sign_J)
+        sign = wiring.sign_J
         literal = nn.functional.gelu(
             self.source(h)[wiring.source_J]
             + self.target(h)[wiring.target_J]

@@ -68,8 +68,7 @@ class NeighbourVotes(nn.Module):
         """Votes (F, A), to be compared with every row of the table."""
         token = nn.functional.embedding_bag(ids_FK, table_VA, mode="mean", padding_idx=0)
         source, target = wiring.source_J, wiring.target_J
-        sign = wiring.sign_J if self.config.has("signs") else torch.zeros_like(wiring.sign_J)
-        manner = 1 + self.sign(sign + 1) + self.kind(wiring.kind_J)
+        manner = 1 + self.sign(wiring.sign_J + 1) + self.kind(wiring.kind_J)
         vote = torch.cat(
             [self.from_source(token)[source] * manner, self.from_target(token)[target] * manner]
         )

@@ -28,6 +28,7 @@ from .batch_graph import (
     is_context_field,
     place_in_graph,
     upward_pairs,
+    without_signs,
 )
 from .configuration_hmlm import HMLMConfig
 from .embeddings import HMLMEmbeddings
@@ -217,6 +218,8 @@ class HMLMModel(HMLMPreTrainedModel):
         `observation_expected` (B, C, O) is what somebody who knew the wiring alone expected to see;
         `HMLMForSignaling` fills it in from its own roll-out without context.
         """
+        if not self.config.has("signs"):
+            literal_sign, interaction_kind_ids = without_signs(literal_sign, interaction_kind_ids)
         batch, molecules = input_ids.shape[:2]
         like = self.embeddings.project.weight
         if baseline_state is None or baseline_mask is None:
@@ -263,7 +266,7 @@ class HMLMModel(HMLMPreTrainedModel):
             interaction_target,
             literal_interaction,
             literal_source,
-            literal_sign if self.config.has("signs") else torch.zeros_like(literal_sign),
+            literal_sign,
             molecules,
         )
         token = self.embeddings(
@@ -369,6 +372,10 @@ class HMLMForSignaling(HMLMPreTrainedModel):
         for the masked objective alone, so that both objectives are one call, and one graph for
         whoever distributes it.
         """
+        if not self.config.has("signs"):
+            network["literal_sign"], network["interaction_kind_ids"] = without_signs(
+                network["literal_sign"], network["interaction_kind_ids"]
+            )
         wiring = Wiring.from_batch(input_ids.shape[1], network)
         expected = evidence = None
         if self.next_state.hears_context and shows_observations(network):

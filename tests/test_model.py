@@ -192,6 +192,26 @@ def test_direction_sign_and_logic_matter(model, tokenizer):
         assert (states(model, tokenizer, changed) - straight).abs().max() > 1e-3
 
 
+def test_without_signs_nothing_tells_them(model, tokenizer):
+    """Neither the signs themselves nor kinds that state one reach any output."""
+    opposite = {"activation": "inhibition", "expression": "repression"}
+    network = toy_network()
+    flipped = with_interactions(
+        network,
+        lambda i: replace(i, signs=tuple(-s for s in i.signs), kind=opposite.get(i.kind, i.kind)),
+    )
+    found = []
+    model.config.disabled_parts = ["signs"]
+    for told in (network, flipped):
+        with torch.no_grad():
+            logits = model(**tokenizer(told, warn_unknown=False)).logits
+        found.append((states(model, tokenizer, told), logits))
+    model.config.disabled_parts = []
+    assert torch.equal(found[0][0], found[1][0])
+    assert torch.equal(found[0][1], found[1][1])
+    assert not torch.equal(states(model, tokenizer, network), found[0][0])
+
+
 @pytest.mark.parametrize("change", ["direction", "sign", "logic"])
 def test_attention_sees_the_syntax(model, tokenizer, change, monkeypatch):
     """Not by degrees alone, which tell of it too, but by the biases of molecular attention."""
