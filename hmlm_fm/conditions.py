@@ -193,6 +193,12 @@ class ConditionTensors:
             perturbation_window_RE2=cat("perturbation_window_RE2"),
         )
 
+    @property
+    def _holds(self) -> torch.Tensor:
+        """Which perturbations hold a state at a value (R, E)."""
+        kinds = [PERTURBATION_KINDS.index(kind) for kind in ("knockout", "clamp")]
+        return torch.stack([self.perturbation_kind_RE == kind for kind in kinds]).any(0)
+
     def effects_at(self, time_hours_R: torch.Tensor) -> PerturbationEffects:
         """What the perturbations do at one time per row (R)."""
         start, end = self.perturbation_window_RE2.unbind(-1)
@@ -209,10 +215,7 @@ class ConditionTensors:
             return ones.scatter_reduce(-1, self.perturbation_index_RE, factor, "prod")
 
         overexpressed = kind == PERTURBATION_KINDS.index("overexpression")
-        held = active & (
-            (kind == PERTURBATION_KINDS.index("knockout"))
-            | (kind == PERTURBATION_KINDS.index("clamp"))
-        )
+        held = active & self._holds
         # A knockout wins over a clamp of the same molecule: what is not there cannot be held.
         value = torch.where(kind == PERTURBATION_KINDS.index("knockout"), 0.0, strength)
         value = torch.where(held, value, math.inf)
@@ -229,6 +232,17 @@ class ConditionTensors:
             held_RN=held_value.isfinite(),
             held_value_RN=torch.where(held_value.isfinite(), held_value, 0.0),
         )
+
+    def let_go_by(self, time_hours_BCTN: torch.Tensor) -> torch.Tensor:
+        """When a perturbation last ceased to hold each molecule, at or before times of its own
+        (B, C, T, N), with B · C rows; 0 if none did."""
+        time_RTN = time_hours_BCTN.flatten(0, 1)
+        index = self.perturbation_index_RE.unsqueeze(1).expand(-1, time_RTN.shape[1], -1)
+        end = torch.where(self._holds, self.perturbation_window_RE2[..., 1], math.inf)
+        end = end.unsqueeze(1).to(time_RTN.dtype)
+        let_go = torch.where(end <= time_RTN.gather(-1, index), end, 0.0).clamp(min=0)
+        let_go = torch.zeros_like(time_RTN).scatter_reduce(-1, index, let_go, "amax")
+        return let_go.view(time_hours_BCTN.shape)
 
     def boundaries_within(self, horizon_hours: float) -> torch.Tensor:
         """Times in (0, horizon) at which a window opens or closes (R, 2E), padded with horizon."""

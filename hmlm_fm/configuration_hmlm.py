@@ -101,6 +101,20 @@ class HMLMConfig(PreTrainedConfig):
         }
 
     @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """The configuration that a checkpoint states.
+
+        Raises:
+            ValueError: it is one of another model.
+        """
+        found = config_dict.get("model_type", cls.model_type)
+        if found != cls.model_type:
+            raise ValueError(
+                f"the checkpoint is one of a {found!r} model; expected {cls.model_type!r}"
+            )
+        return super().from_dict(config_dict, **kwargs)
+
+    @classmethod
     def of_size(cls, size: str, **overrides: Any) -> HMLMConfig:
         """The configuration of a named size.
 

@@ -51,12 +51,15 @@ class HMLMEmbeddings(nn.Module):
         conditions: ConditionTensors | None,
     ) -> torch.Tensor:
         """Tokens (B, S, N, D); `conditions` has B · C rows."""
+        dtype = self.project.weight.dtype
         token = (
             self.molecule_tokens(input_ids)
             + self.kind(molecule_kind_ids)
             + self.compartment(compartment_ids)
             + self.place(place_BN5)
-            + self.baseline(torch.stack([baseline_BN, baseline_mask_BN.to(baseline_BN)], -1))
+            + self.baseline(
+                torch.stack([baseline_BN, baseline_mask_BN.to(baseline_BN)], -1).to(dtype)
+            )
         )
         slots = [(token + self.in_condition.weight[0]).unsqueeze(1)]
         if conditions is not None:
@@ -64,11 +67,11 @@ class HMLMEmbeddings(nn.Module):
             told = torch.stack(
                 [conditions.stimulus_RN, conditions.stimulated_RN.to(conditions.stimulus_RN)], -1
             )
-            update = self.stimulus(told)
+            update = self.stimulus(told.to(dtype))
             start, end = conditions.perturbation_window_RE2.unbind(-1)
             hours = torch.log1p(torch.stack([start, end], -1).clamp(0, 1e3))
             dose = torch.cat([conditions.perturbation_strength_RE.unsqueeze(-1), hours], -1)
-            event = self.perturbation(conditions.perturbation_kind_RE) + self.dose(dose)
+            event = self.perturbation(conditions.perturbation_kind_RE) + self.dose(dose.to(dtype))
             # Padding has an empty window.
             event = event * (end > start).unsqueeze(-1)
             index = conditions.perturbation_index_RE.unsqueeze(-1).expand_as(event)

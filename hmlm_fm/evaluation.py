@@ -117,10 +117,15 @@ def evaluate_masked_molecules(
 
 
 def _rank(scores_V: np.ndarray, candidates_V: np.ndarray, own: Sequence[int]) -> int:
-    """How many candidates score above the best own member; ties count half against it."""
-    best = scores_V[own].max()
+    """How many candidates score above the best own member; ties count half against it.
+
+    Scores that are no numbers rank last.
+    """
     rest = candidates_V.copy()
     rest[own] = False
+    best = scores_V[own].max()
+    if not np.isfinite(scores_V[candidates_V]).all():
+        return int(rest.sum())
     return int((scores_V[rest] > best).sum() + (scores_V[rest] == best).sum() // 2)
 
 
@@ -130,7 +135,7 @@ def wilson_interval(hits: int, n: int, z: float = 1.96) -> list[float]:
         return [0.0, 1.0]
     centre = (hits + z * z / 2) / (n + z * z)
     half = z / (n + z * z) * np.sqrt(hits * (n - hits) / n + z * z / 4)
-    return [float(centre - half), float(centre + half)]
+    return [max(float(centre - half), 0.0), min(float(centre + half), 1.0)]
 
 
 class StateRivals:

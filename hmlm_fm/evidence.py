@@ -89,10 +89,11 @@ def gather_evidence(
     if not len(row):
         return None
     molecule = index[row, condition, position]
-    hours = network["observation_hours"][row, condition, position]
+    like = gates.tau_hours_F
+    hours = network["observation_hours"][row, condition, position].to(like)
     expected, drive = roll_out.at_points(row, condition, molecule, hours)
     seen = translate(
-        network["observation_value"][row, condition, position],
+        network["observation_value"][row, condition, position].to(like),
         network["observation_modality"][row, condition, position],
         row,
         batch,
@@ -103,13 +104,6 @@ def gather_evidence(
     if last <= 0:
         return None
 
-    # A table (B, C, S, N) of the states seen of each molecule.
-    of_state = ~seen.is_drive_O
-    row_S, condition_S, molecule_S = (x[of_state] for x in (row, condition, molecule))
-    rank = _rank_within((row_S * conditions + condition_S) * molecules + molecule_S)
-    place = (row_S, condition_S, rank, molecule_S)
-    most = int(rank.max()) + 1 if len(rank) else 1
-    table = expected.new_zeros(batch, conditions, most, molecules)
     rows = roll_out.conditions
     grid = grid_hours(last + 6.0)[::GRID_STRIDE].to(hours).expand(batch * conditions, -1)
     perturbed = rows.perturbation_index_RE.shape[1] > 0
@@ -118,31 +112,45 @@ def gather_evidence(
         # Just before and at the end of a window: drives may jump there.
         grid = torch.cat([grid, (ends - JUMP_HOURS).clamp(min=0), ends], dim=1).sort(dim=1).values
     grid = grid.contiguous()
+    effects = _effects_on_grid(rows, grid, batch) if perturbed else None
+    own_grid = grid[row * conditions + condition]
+    step = torch.searchsorted(own_grid, hours[:, None].contiguous(), right=True) - 1
+    step = step.clamp(0, grid.shape[1] - 2)
+    flat_molecule = row * molecules + molecule
+    # What a perturbation held says nothing about gates, nor about the roll-out's error.
+    free = torch.ones_like(hours, dtype=torch.bool)
+    if effects is not None:
+        free = ~effects.held_RN[flat_molecule, condition * grid.shape[1] + step.squeeze(1)]
+
+    # A table (B, C, S, N) of the states seen of each molecule.
+    of_state = free & ~seen.is_drive_O
+    row_S, condition_S, molecule_S = (x[of_state] for x in (row, condition, molecule))
+    rank = _rank_within((row_S * conditions + condition_S) * molecules + molecule_S)
+    place = (row_S, condition_S, rank, molecule_S)
+    most = int(rank.max()) + 1 if len(rank) else 1
+    table = expected.new_zeros(batch, conditions, most, molecules)
     by_condition = grid.unflatten(0, (batch, conditions))
+    every_hour = by_condition.unsqueeze(-1).expand(-1, -1, -1, molecules)
+    seen_hours = table.index_put(place, hours[of_state])
     correction = smoothing_correction(
         table.index_put(place, (seen.value_O - expected)[of_state]),
         table.bool().index_put(place, torch.ones_like(row_S, dtype=torch.bool)),
-        table.index_put(place, hours[of_state]),
+        seen_hours,
+        rows.let_go_by(seen_hours),
         baseline_mask_BN.bool().unsqueeze(1).expand(-1, conditions, -1),
         by_condition,
+        rows.let_go_by(every_hour),
         gates,
     )
     smoothed = roll_out.at(by_condition)[0] + correction
     state = smoothed.clamp(0, 1).permute(0, 3, 1, 2).flatten(0, 1)
-    effects = _effects_on_grid(rows, grid, batch) if perturbed else None
     if effects is not None:
         state = effects.hold(state.flatten(1)).view_as(state)
 
     def flat(rows_RN: torch.Tensor) -> torch.Tensor:
         return rows_RN.view(batch, conditions, molecules).transpose(1, 2).flatten(0, 1)
 
-    own_grid = grid[row * conditions + condition]
-    step = torch.searchsorted(own_grid, hours[:, None].contiguous(), right=True) - 1
-    step = step.clamp(0, grid.shape[1] - 2)
-    flat_molecule = row * molecules + molecule
-    useful = hours > 0
-    if effects is not None:
-        useful &= ~effects.held_RN[flat_molecule, condition * grid.shape[1] + step.squeeze(1)]
+    useful = free & (hours > 0)
     return Evidence(
         hours_FCG=by_condition.repeat_interleave(molecules, 0),
         state_FCG=state,

@@ -131,6 +131,19 @@ class HMLMPreTrainedModel(PreTrainedModel):
     _supports_sdpa = True
     _supports_attention_backend = True
     _no_split_modules = ["HMLMLayer"]
+    # Small differences of states and logarithms do not survive half precision.
+    _keep_in_fp32_modules_strict = {"next_state"}
+
+    def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Embedding:
+        """Not possible: the vocabulary is one list for the whole package.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(
+            "the vocabulary is one list for the whole package and every checkpoint; a molecule "
+            "that it has not is known by its kind and its place in the graph"
+        )
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -222,9 +235,10 @@ class HMLMModel(HMLMPreTrainedModel):
             literal_sign, interaction_kind_ids = without_signs(literal_sign, interaction_kind_ids)
         batch, molecules = input_ids.shape[:2]
         like = self.embeddings.project.weight
-        if baseline_state is None or baseline_mask is None:
-            baseline_state = like.new_zeros(batch, molecules)
-            baseline_mask = like.new_zeros(batch, molecules)
+        if baseline_state is None:
+            baseline_state = baseline_mask = like.new_zeros(batch, molecules)
+        elif baseline_mask is None:
+            baseline_mask = torch.ones_like(baseline_state)
         conditions = None
         slot_mask = attention_mask.new_ones(batch, 1, dtype=torch.bool)
         if condition_mask is not None and condition_mask.shape[1]:

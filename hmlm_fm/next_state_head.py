@@ -10,9 +10,9 @@ conditions, U query times, S observed times of an asked condition, Y modalities.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -44,7 +44,7 @@ class Question:
         hours_BQU: the query times.
         initial_BQN, initial_mask_BQN: states at time 0 and where they are known; known everywhere
             without a mask.
-        baseline_BN, baseline_mask_BN: states at rest and where they are known.
+        baseline_BN, baseline_mask_BN: the same of states at rest.
         observed_hours_BQS, observed_BQSN, observed_mask_BQSN: what was seen of the asked
             conditions themselves.
     """
@@ -84,6 +84,18 @@ class NextStateHead(nn.Module):
         self.inference = GateInference(config)
         self.transducer = Transducer(config)
 
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Self:
+        """Moves and casts of the whole model leave this head at least single precision."""
+        super()._apply(fn, recurse)
+        for parameter in self.parameters():
+            if parameter.dtype in (torch.float16, torch.bfloat16):
+                parameter.data = parameter.data.float()
+        return self
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.gates.molecule.weight.dtype
+
     @property
     def hears_context(self) -> bool:
         return self.config.has("condition_attention") or self.config.has("inference")
@@ -108,11 +120,11 @@ class NextStateHead(nn.Module):
         index = network["observation_index"]
         row, condition, position = torch.nonzero(index >= 0, as_tuple=True)
         with torch.autocast(encoding_BND.device.type, enabled=False):
-            gates = self.gates(encoding_BND.float(), wiring).gates(wiring)
+            gates = self.gates(encoding_BND.to(self.dtype), wiring).gates(wiring)
             conditions = condition_rows(*(network.get(name) for name in CONDITION_FIELDS))
             unknown = gates.tau_hours_F.new_zeros(*index.shape[:2], wiring.molecules)
             baseline, known = _or_unknown(baseline_BN, baseline_mask_BN, unknown[:, 0])
-            hours = network["observation_hours"][row, condition, position]
+            hours = network["observation_hours"][row, condition, position].to(unknown)
             roll_out = self.transducer(
                 gates, wiring, conditions, unknown, unknown, baseline, known, float(hours.max())
             )
@@ -136,7 +148,7 @@ class NextStateHead(nn.Module):
     ) -> Answer:
         """The answer, from the encoding of the wiring and what the context is evidence for."""
         with torch.autocast(encoding_BND.device.type, enabled=False):
-            logits = self.gates(encoding_BND.float(), wiring)
+            logits = self.gates(encoding_BND.to(self.dtype), wiring)
             if evidence is not None:
                 logits = self.inference(logits, wiring, self.transducer, evidence)
             return self._roll_out(logits.gates(wiring), wiring, question)
@@ -145,10 +157,9 @@ class NextStateHead(nn.Module):
         hours, conditions = question.hours_BQU, question.conditions
         batch, asked = hours.shape[:2]
         unknown = conditions.stimulus_RN.new_zeros(batch, asked, wiring.molecules)
-        initial, initial_known = question.initial_BQN, question.initial_mask_BQN
-        if initial is not None and initial_known is None:
-            initial_known = torch.ones_like(initial)
-        initial, initial_known = _or_unknown(initial, initial_known, unknown)
+        initial, initial_known = _or_unknown(
+            question.initial_BQN, question.initial_mask_BQN, unknown
+        )
         baseline, known = _or_unknown(
             question.baseline_BN, question.baseline_mask_BN, unknown[:, 0]
         )
@@ -164,12 +175,16 @@ class NextStateHead(nn.Module):
             assert question.observed_BQSN is not None
             assert question.observed_mask_BQSN is not None
             fitted, _ = roll_out.at(observed_hours)
+            seen = question.observed_mask_BQSN.bool() & ~perturbed_at(conditions, observed_hours)[0]
+            seen_hours = observed_hours.unsqueeze(-1).expand_as(fitted)
             correction = smoothing_correction(
                 question.observed_BQSN - fitted,
-                question.observed_mask_BQSN,
-                observed_hours.unsqueeze(-1).expand_as(fitted),
+                seen,
+                seen_hours,
+                conditions.let_go_by(seen_hours),
                 initial_known,
                 hours,
+                conditions.let_go_by(hours.unsqueeze(-1).expand_as(states)),
                 gates,
             )
             # What is held by a perturbation stays exact, whatever was measured; a state that is
@@ -186,7 +201,7 @@ class NextStateHead(nn.Module):
 def _or_unknown(
     values: torch.Tensor | None, known: torch.Tensor | None, unknown: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Values and where they are known; known nowhere where either is missing."""
-    if values is None or known is None:
+    """Values and where they are known: everywhere without a mask, nowhere without values."""
+    if values is None:
         return unknown, unknown
-    return values, known
+    return values, torch.ones_like(values) if known is None else known

@@ -19,51 +19,65 @@ def smoothing_correction(
     residual_BQSN: torch.Tensor,
     observed_BQSN: torch.Tensor,
     observed_hours_BQSN: torch.Tensor,
+    observed_since_BQSN: torch.Tensor,
     anchored_BQN: torch.Tensor,
     hours_BQU: torch.Tensor,
+    since_BQUN: torch.Tensor,
     gates: Gates,
 ) -> torch.Tensor:
     """What residuals at observed times say about the states at others, on both sides (B, Q, U, N).
 
     The roll-out's error is taken for a smooth process in time with a length and a noise that the
     network infers per molecule; its mean given the residuals is that of Gaussian-process regression
-    with a Matérn 3/2 covariance (Rasmussen and Williams 2006, eq. 2.25 and 4.17).
+    with a Matérn 3/2 covariance (Rasmussen and Williams 2006, eq. 2.25 and 4.17). Where the state
+    is known exactly, at time 0 or when a perturbation lets go of it, the process is conditioned on
+    an error of 0; nothing is carried across a time at which a state was held.
 
     Args:
         residual_BQSN: what was observed less the roll-out.
-        observed_BQSN: where anything was.
+        observed_BQSN: where anything was, that no perturbation held.
         observed_hours_BQSN: when; every molecule has times of its own.
+        observed_since_BQSN: when the state was last let go before it; 0 if it was never held.
         anchored_BQN: where the state at time 0 is known, so that nothing corrects it.
-        hours_BQU: the times that are asked.
+        hours_BQU, since_BQUN: the times that are asked, and when states were last let go.
         gates: lengths and noises.
     """
     batch, asked, _, molecules = residual_BQSN.shape
     parameters = gates.smoothing_F2.view(batch, 1, molecules, 2)
-    length = 8.0 * torch.exp(parameters[..., 0].clamp(-3, 3))[..., None, None]
+    length = 8.0 * torch.exp(parameters[..., 0].clamp(-3, 3))[..., None]
     noise = 0.05 * torch.exp(parameters[..., 1].clamp(-5, 5))[..., None, None]
 
-    def with_anchor(values_BQSN: torch.Tensor, anchor_BQN: torch.Tensor) -> torch.Tensor:
-        """Observations with time 0 before them, by molecule (B, Q, N, 1 + S)."""
-        return torch.cat([anchor_BQN.unsqueeze(2), values_BQSN], dim=2).transpose(2, 3)
+    def by_molecule(values_BQSN: torch.Tensor) -> torch.Tensor:
+        return values_BQSN.to(residual_BQSN).transpose(2, 3)
 
-    def covariance(a_BQNT: torch.Tensor, b_BQNS: torch.Tensor) -> torch.Tensor:
-        scaled = math.sqrt(3) * (a_BQNT[..., :, None] - b_BQNS[..., None, :]).abs() / length
-        return (1 + scaled) * torch.exp(-scaled)
+    def covariance(
+        a: torch.Tensor, a_since: torch.Tensor, b: torch.Tensor, b_since: torch.Tensor
+    ) -> torch.Tensor:
+        """Between times (B, Q, N, T) and (B, Q, N, S), given an error of 0 at the anchors."""
 
-    zero = torch.zeros_like(residual_BQSN[:, :, 0])
-    seen = with_anchor(observed_BQSN.to(zero), anchored_BQN.to(zero))
-    hours = with_anchor(observed_hours_BQSN.to(zero), zero)
-    residual = (with_anchor(residual_BQSN, zero) * seen).unsqueeze(-1)
+        def kernel(apart: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+            scaled = math.sqrt(3) * apart.abs() / length
+            return (1 + scaled) * torch.exp(-scaled)
+
+        free = kernel(a[..., :, None] - b[..., None, :], length[..., None])
+        known = (
+            kernel(a - a_since, length)[..., :, None] * kernel(b - b_since, length)[..., None, :]
+        )
+        anchored = anchored_BQN.bool()[..., None, None] | (a_since > 0)[..., :, None]
+        together = a_since[..., :, None] == b_since[..., None, :]
+        return torch.where(anchored, free - known, free) * together
+
+    seen = by_molecule(observed_BQSN)
+    hours, since = by_molecule(observed_hours_BQSN), by_molecule(observed_since_BQSN)
+    residual = (by_molecule(residual_BQSN) * seen).unsqueeze(-1)
     both = seen[..., :, None] * seen[..., None, :]
     unit = torch.eye(seen.shape[-1], device=seen.device, dtype=seen.dtype)
     # An unobserved time is cut off from the others and has no residual, so it says nothing.
-    gram = covariance(hours, hours) * both + unit * (1 - both)
-    noisy = torch.ones_like(unit[0])
-    noisy[0] = 0.0
-    gram = gram + unit * (noise * noisy + 1e-4)
-    solved = torch.linalg.solve(gram, residual)
-    across = covariance(hours_BQU.unsqueeze(2), hours) * seen[..., None, :]
-    return (across @ solved).squeeze(-1).transpose(2, 3)
+    gram = covariance(hours, since, hours, since) * both + unit * (1 - both)
+    solved = torch.linalg.solve(gram + unit * (noise + 1e-4), residual)
+    asked_hours = hours_BQU.to(residual).unsqueeze(2).expand(-1, -1, molecules, -1)
+    across = covariance(asked_hours, by_molecule(since_BQUN), hours, since)
+    return (across * seen[..., None, :] @ solved).squeeze(-1).transpose(2, 3)
 
 
 def observe(

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import shutil
@@ -22,6 +23,7 @@ import accelerate
 import numpy as np
 import torch
 import transformers
+from safetensors import SafetensorError, safe_open
 from tqdm.auto import tqdm
 from transformers import PrinterCallback, ProgressCallback, TrainingArguments, set_seed
 
@@ -47,6 +49,7 @@ from .trainer import PretrainingTrainer, Progress
 
 # Seeds of held-out trajectories start here, far from those of training.
 HELD_OUT_SEED = 10**6
+LARGEST_SEED = 2**31 - 1
 # No model is pretrained on what it is to be benchmarked on.
 EXCLUDED_FAMILIES = ("cardiac-fibroblast", "hypertrophy")
 # Resuming with another value of one of these would be another run.
@@ -56,11 +59,21 @@ SETTINGS_OF_A_RUN = (
     "seed",
     "steps",
     "batch_size",
+    "learning_rate",
+    "token_rate_factor",
+    "token_weight_decay",
+    "warmup_steps",
+    "weight_decay",
+    "max_grad_norm",
+    "bf16",
+    "attn_implementation",
+    "gradient_checkpointing",
     "masked_molecule",
     "next_state",
     "language_networks",
     "trajectory_networks",
     "conditions",
+    "held_out_networks",
     "held_out_share",
     "disabled_parts",
 )
@@ -118,7 +131,11 @@ class PretrainingOptions:
     save_steps: int = field(default=50, metadata={"help": "steps between checkpoints"})
     resume_from_checkpoint: str | None = field(
         default=None,
-        metadata={"help": "a checkpoint folder, or `true` for the last one in output_dir"},
+        metadata={
+            "nargs": "?",
+            "const": "true",
+            "help": "a checkpoint folder; without one, the last in output_dir",
+        },
     )
     attn_implementation: str = field(default="sdpa", metadata={"help": "eager, sdpa or sparse"})
     gradient_checkpointing: bool = field(
@@ -149,6 +166,16 @@ class PretrainingOptions:
         for name, least in lowest.items():
             if getattr(self, name) < least:
                 raise PretrainingError(f"{name} {getattr(self, name)}; expected at least {least}")
+        if self.seed > LARGEST_SEED:
+            raise PretrainingError(f"seed {self.seed}; expected at most {LARGEST_SEED}")
+        for name in ("learning_rate", "token_rate_factor", "max_grad_norm"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise PretrainingError(f"{name} {getattr(self, name)}; expected a positive number")
+        for name in ("weight_decay", "token_weight_decay"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise PretrainingError(
+                    f"{name} {getattr(self, name)}; expected a number of at least 0"
+                )
         if not 0.05 <= self.held_out_share <= 0.5:
             raise PretrainingError(
                 f"held_out_share {self.held_out_share}; expected a number from 0.05 to 0.5"
@@ -204,7 +231,12 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
                 draw_topology(side, np.random.default_rng(options.seed))
     except ValueError as error:
         raise PretrainingError(f"{options.corpus}: {error}") from None
-    output_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PretrainingError(
+            f"{output_dir}: it cannot be made ({error.strerror}); expected a folder to write into"
+        ) from None
 
     set_seed(options.seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -253,7 +285,8 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
     progress.trainer = trainer
     for talkative in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(talkative)
-    write_text(output_dir / OPTIONS_FILE, json.dumps(asdict(options), indent=2))
+    if checkpoint is None:
+        write_text(output_dir / OPTIONS_FILE, json.dumps(asdict(options), indent=2))
     trainer.train(resume_from_checkpoint=checkpoint)
     if not trainer.is_world_process_zero():
         return {}
@@ -284,6 +317,8 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
 
 def _find_checkpoint(options: PretrainingOptions, output_dir: Path) -> str | None:
     """The checkpoint to go on from, or None; refuses to write into somebody's folder."""
+    if output_dir.exists() and not output_dir.is_dir():
+        raise PretrainingError(f"{output_dir}: it is a file; expected a folder, empty or new")
     asked = (options.resume_from_checkpoint or "false").lower()
     # A run that was stopped before its first checkpoint left nothing but its options.
     occupied = output_dir.exists() and any(p.name != OPTIONS_FILE for p in output_dir.iterdir())
@@ -291,14 +326,14 @@ def _find_checkpoint(options: PretrainingOptions, output_dir: Path) -> str | Non
         if occupied:
             raise PretrainingError(
                 f"{output_dir}: the folder is not empty; expected a new one, "
-                "or --resume_from_checkpoint true to go on with what is there"
+                "or --resume_from_checkpoint to go on with what is there"
             )
         return None
     if asked == "true":
-        complete = [p for p in output_dir.glob("checkpoint-*") if _is_complete(p)]
-        if not complete:
+        last = last_checkpoint(output_dir)
+        if last is None:
             raise PretrainingError(f"{output_dir}: there is no complete checkpoint to go on from")
-        checkpoint = max(complete, key=lambda p: int(p.name.rsplit("-", 1)[1]))
+        checkpoint = last
     else:
         checkpoint = Path(options.resume_from_checkpoint or "")
         if not _is_complete(checkpoint):
@@ -310,6 +345,12 @@ def _find_checkpoint(options: PretrainingOptions, output_dir: Path) -> str | Non
             )
     _check_same_run(options, checkpoint)
     return str(checkpoint)
+
+
+def last_checkpoint(output_dir: Path) -> Path | None:
+    """The last checkpoint of a run that was written to its end."""
+    complete = [p for p in output_dir.glob("checkpoint-*") if _is_complete(p)]
+    return max(complete, key=lambda p: int(p.name.rsplit("-", 1)[1]), default=None)
 
 
 def _check_same_run(options: PretrainingOptions, checkpoint: Path) -> None:
@@ -334,12 +375,17 @@ def _check_same_run(options: PretrainingOptions, checkpoint: Path) -> None:
 
 
 def _is_complete(checkpoint: Path) -> bool:
-    """Whether a checkpoint was written to its end: the Trainer writes its state last."""
+    """Whether all of a checkpoint is there, and what says what it is can be read."""
     try:
-        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        for name in ("trainer_state.json", "config.json"):
+            json.loads((checkpoint / name).read_text(encoding="utf-8"))
+        with safe_open(checkpoint / "model.safetensors", "pt"):
+            pass
+    except (OSError, ValueError, SafetensorError):
         return False
-    return (checkpoint / "model.safetensors").exists()
+    return all((checkpoint / name).exists() for name in ("optimizer.pt", "scheduler.pt")) and any(
+        checkpoint.glob("rng_state*.pth")
+    )
 
 
 def _training_arguments(options: PretrainingOptions) -> TrainingArguments:

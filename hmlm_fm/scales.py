@@ -127,6 +127,7 @@ class TemporalAttention(nn.Module):
             ],
             dim=-1,
         )
+        features = features.to(self.features.weight.dtype)
         embedded = nn.functional.gelu(self.features(features) + self.modality(modality_O))
         k, v = self.key_value(embedded).unflatten(-1, (2, self.heads, -1)).unbind(1)
         tokens = token_BSND.flatten(0, 2)

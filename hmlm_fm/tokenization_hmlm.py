@@ -38,6 +38,9 @@ from .vocabulary import Vocabulary
 
 logger = logging.get_logger(__name__)
 
+# Activity lies in [0, 1], up to 2 under overexpression; noise may carry a measurement further.
+PLAUSIBLE_ACTIVITY = (-0.5, 2.5)
+
 VOCAB_FILES_NAMES = {"vocab_file": "vocab.json"}
 
 
@@ -102,6 +105,13 @@ FIELDS: dict[str, Field] = {
     "target_values_mask": Field("QUNY"),
 }
 """Every field an encoding may hold; the last five are labels that the objectives add."""
+
+MASK_OF = {
+    "baseline_state": "baseline_mask",
+    "query_initial_state": "query_initial_mask",
+    "query_observation_value": "query_observation_mask",
+}
+"""Fields of states, with the field that says where they are known."""
 
 
 class HMLMTokenizer(PreTrainedTokenizer):
@@ -189,7 +199,8 @@ class HMLMTokenizer(PreTrainedTokenizer):
 
         Raises:
             NetworkError: conditions or observations name molecules that the network has not.
-            ValueError: context for a list of networks, or lists of different lengths.
+            ValueError: context for a list of networks, lists of different lengths, or values out of
+                their range.
         """
         if isinstance(networks, SignalingNetwork):
             encoding = self.encode_network(networks, warn_unknown)
@@ -305,12 +316,14 @@ class HMLMTokenizer(PreTrainedTokenizer):
         """Join encodings of different sizes; padding never changes a result.
 
         Only encodings that have a field fill it; where others lack it, they count as empty there.
+        States that come without a mask count as known.
         The arguments after the first are those of every Hugging Face tokenizer; networks are always
         padded to the largest of the batch, so lengths are not for choosing.
 
         Raises:
             ValueError: a field that the tokenizer does not know.
         """
+        encoded_inputs = [_with_masks(encoding) for encoding in encoded_inputs]
         keys = list(dict.fromkeys(key for encoding in encoded_inputs for key in encoding))
         unknown = [key for key in keys if key not in FIELDS]
         if unknown:
@@ -411,7 +424,8 @@ def encode_context(
 
     Raises:
         NetworkError: a name that the network has not.
-        ValueError: an unknown modality, a value or time that is not finite, unequal lengths.
+        ValueError: an unknown modality, a value or time that is not finite, an activity far out of
+            range, unequal lengths.
     """
     observations = [()] * len(conditions) if observations is None else observations
     if len(observations) != len(conditions):
@@ -431,6 +445,12 @@ def encode_context(
                 raise ValueError(
                     f"{where}: time {o.time_hours} h, value {o.value}; "
                     "expected finite numbers and a time of at least 0"
+                )
+            low, high = PLAUSIBLE_ACTIVITY
+            if o.modality == "activity" and not low <= o.value <= high:
+                raise ValueError(
+                    f"{where}: activity {o.value}; expected a value in [0, 1], "
+                    f"or {low} to {high} with noise and overexpression"
                 )
     width = max((len(seen) for seen in observations), default=0)
 
@@ -471,9 +491,21 @@ def _encode_baseline(
     known = np.zeros(len(network.molecules), dtype=bool)
     for name, value in baseline.items():
         network.molecule(name)
+        if not 0 <= value <= 1:
+            raise ValueError(f"baseline of {name!r} is {value}; expected a state in [0, 1]")
         state[network.molecule_index[name]] = value
         known[network.molecule_index[name]] = True
     return {"baseline_state": state, "baseline_mask": known}
+
+
+def _with_masks(encoding: Mapping[str, Any]) -> dict[str, Any]:
+    """The encoding, with a mask of ones for states that come without one."""
+    masks = {
+        mask: np.ones(np.asarray(encoding[state]).shape, dtype=bool)
+        for state, mask in MASK_OF.items()
+        if state in encoding and mask not in encoding
+    }
+    return {**encoding, **masks}
 
 
 def _ragged(rows: Sequence[Sequence[int]]) -> np.ndarray:

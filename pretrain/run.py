@@ -3,7 +3,7 @@
     accelerate launch pretrain/run.py
     accelerate launch pretrain/run.py --config pretrain/configs/wikipathways.yaml
     accelerate launch pretrain/run.py --corpus FOLDER --size small --output_dir outputs/mine
-    accelerate launch pretrain/run.py --output_dir outputs/mine --resume_from_checkpoint true
+    accelerate launch pretrain/run.py --output_dir outputs/mine --resume_from_checkpoint
 
 On a machine without a GPU, several processes:
 
@@ -27,7 +27,12 @@ from transformers import HfArgumentParser
 
 from hmlm_fm.formats.errors import FormatError
 from hmlm_fm.network import NetworkError
-from hmlm_fm.pretraining import PretrainingError, PretrainingOptions, run_pretraining
+from hmlm_fm.pretraining import (
+    PretrainingError,
+    PretrainingOptions,
+    last_checkpoint,
+    run_pretraining,
+)
 
 
 def parse_options(arguments: list[str]) -> PretrainingOptions:
@@ -78,15 +83,18 @@ def _read_config(path: Path) -> dict[str, object]:
 
 
 def main() -> int:
+    output_dir = Path()
     try:
-        run_pretraining(parse_options(sys.argv[1:]))
+        options = parse_options(sys.argv[1:])
+        output_dir = Path(options.output_dir)
+        run_pretraining(options)
     except (PretrainingError, FormatError, NetworkError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(
-            "\nstopped; --resume_from_checkpoint true goes on from the last save", file=sys.stderr
-        )
+        saved = last_checkpoint(output_dir)
+        hint = f"--resume_from_checkpoint goes on from {saved}" if saved else "nothing is saved yet"
+        print(f"\nstopped; {hint}", file=sys.stderr)
         return 130
     return 0
 

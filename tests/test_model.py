@@ -341,7 +341,68 @@ def test_what_is_given_exactly_stays_exact_whatever_was_observed(model, tokenize
     assert (found[0, :, ras] == 0).all()
     assert found[1, 1, erk] == pytest.approx(0.37)
     free = [n for n in range(6) if n != ras]
-    assert torch.allclose(found[0, 0, free], torch.full((5,), 0.2), atol=1e-3)
+    assert torch.allclose(found[0, 0, free], torch.full((5,), 0.2), atol=1e-6)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("hour", [1.0, 3.0])
+def test_a_perturbation_lets_go_continuously(model, tokenizer, hour):
+    """What was seen before or during a hold changes nothing after it; what is seen later does."""
+    condition = (Condition({"EGF": 0.9}, (Perturbation("ERK", "knockout", 1.0, 2.0, 6.0),)),)
+    asked = {"hours": (5.99, 6.0, 6.01, 12.0), "conditions": condition}
+    encoding = question(tokenizer, toy_network(), **asked)
+    plain = states(model, tokenizer, toy_network(), **asked)[0, :, 3]
+    early, late = (
+        model(**tokenizer.pad([with_observations(encoding, hours)])).states[0, 0, :, 3]
+        for hours in ((hour,), (hour, 11.0))
+    )
+    assert torch.allclose(early, plain, atol=1e-5)
+    assert (late[:3] - plain[:3]).abs().max() < 0.01
+    assert (late[3] - plain[3]).abs() > 0.05
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_other_precisions_answer_too(tokenizer, tmp_path, dtype):
+    torch.manual_seed(0)
+    model = HMLMForSignaling(HMLMConfig(vocab_size=tokenizer.vocab_size)).eval()
+    model.save_pretrained(tmp_path)
+    batch = tokenizer.pad([with_observations(question(tokenizer, toy_network()))])
+    with torch.no_grad():
+        expected = model(**batch).states
+        for cast in (model.to(dtype), HMLMForSignaling.from_pretrained(tmp_path, dtype=dtype)):
+            found = cast.eval()(**batch).states
+            assert found.dtype in (torch.float32, torch.float64)
+            assert (found - expected).abs().max() < 0.01
+
+
+@torch.no_grad()
+def test_a_state_without_a_mask_is_known_and_padding_is_not(model, tokenizer):
+    bare = question(tokenizer, toy_network())
+    for field in ("query_initial_state", "query_initial_mask", "baseline_state", "baseline_mask"):
+        bare.pop(field, None)
+    told = bare | {
+        "query_initial_state": np.full((3, 6), 0.3, dtype=np.float32),
+        "baseline_state": np.full(6, 0.1, dtype=np.float32),
+    }
+    masked = told | {
+        "query_initial_mask": np.ones((3, 6), dtype=bool),
+        "baseline_mask": np.ones(6, dtype=bool),
+    }
+    alone, known = (model(**tokenizer.pad([e])).states[0] for e in (bare, masked))
+    together = model(**tokenizer.pad([bare, told])).states
+    assert torch.allclose(together[0], alone, atol=1e-5)
+    assert torch.allclose(together[1], known, atol=1e-5)
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "bert", "hidden_size": 8}')
+    with pytest.raises(ValueError, match="a 'bert' model; expected 'hmlm'"):
+        HMLMForSignaling.from_pretrained(tmp_path)
+
+
+def test_the_vocabulary_cannot_be_resized(model):
+    with pytest.raises(ValueError, match="one list for the whole package"):
+        model.resize_token_embeddings(10)
 
 
 @torch.no_grad()

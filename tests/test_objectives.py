@@ -12,6 +12,7 @@ from hmlm_fm.dynamics.draw import draw_condition, draw_dynamics
 from hmlm_fm.dynamics.trajectories import TIMES_HOURS, make_trajectories
 from hmlm_fm.evaluation import (
     StateRivals,
+    _rank,
     evaluate_ablations,
     evaluate_masked_molecules,
     evaluate_next_state,
@@ -359,7 +360,13 @@ def test_pathways_alone_teach_company(tokenizer):
         assert worst > max(score[vocabulary[p]] for p in mine[1 - row % 2])
 
 
+def test_scores_that_are_no_numbers_rank_last():
+    assert _rank(np.array([0.3, 0.9, 0.1, 0.5]), np.ones(4, dtype=bool), [3]) == 1
+    assert _rank(np.full(4, np.nan), np.ones(4, dtype=bool), [3]) == 3
+
+
 def test_intervals():
+    assert wilson_interval(0, 304)[0] == 0.0
     low, high = wilson_interval(5, 10)
     assert (low, high) == pytest.approx((0.2366, 0.7634), abs=1e-3)
     ratio = paired_ratio(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0]))

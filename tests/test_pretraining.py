@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from hmlm_fm import HMLMForSignaling, HMLMTokenizer
+from hmlm_fm.pretraining import last_checkpoint
 
 ROOT = Path(__file__).parents[1]
 SMALL = (
@@ -97,7 +99,7 @@ def test_a_killed_run_resumes_to_the_same_weights(whole, tmp_path):
     # A checkpoint that was being written when the process died is never taken for complete.
     (folder / "checkpoint-5").mkdir(exist_ok=True)
     (folder / "checkpoint-5" / "model.safetensors").write_bytes(b"half")
-    done = run(*SMALL, "--output_dir", folder, "--resume_from_checkpoint", "true")
+    done = run(*SMALL, "--output_dir", folder, "--resume_from_checkpoint")
     assert done.returncode == 0, done.stderr
     expected = HMLMForSignaling.from_pretrained(whole[0]).state_dict()
     for name, value in HMLMForSignaling.from_pretrained(folder).state_dict().items():
@@ -107,7 +109,7 @@ def test_a_killed_run_resumes_to_the_same_weights(whole, tmp_path):
 def test_ctrl_c_ends_with_a_word_on_how_to_go_on(tmp_path):
     code, said = stopped_after_a_save(tmp_path / "stopped", signal.SIGINT)
     assert code == 130
-    assert "--resume_from_checkpoint true" in said
+    assert "--resume_from_checkpoint goes on from" in said
     assert "Traceback" not in said
 
 
@@ -116,6 +118,7 @@ def test_ctrl_c_ends_with_a_word_on_how_to_go_on(tmp_path):
     [
         (["--seed", "5"], "started with seed 0, not 5"),
         (["--size", "small"], "size small has"),
+        (["--learning_rate", "0.1"], "learning_rate 0.002, not 0.1"),
     ],
 )
 def test_another_run_cannot_go_on_from_a_checkpoint(whole, arguments, said):
@@ -149,6 +152,10 @@ def test_resuming_writes_into_nobody_elses_folder(whole, tmp_path):
         (["--seed", "-1"], "seed -1; expected at least 0"),
         (["--report_to", "nonsense"], "expected none or some of wandb"),
         (["--held_out_networks", "0"], "held_out_networks 0"),
+        (["--learning_rate", "-1"], "learning_rate -1"),
+        (["--max_grad_norm", "nan"], "max_grad_norm nan"),
+        (["--token_weight_decay", "-1"], "token_weight_decay -1"),
+        (["--seed", "99999999999"], "seed 99999999999; expected at most"),
     ],
 )
 def test_bad_options_end_in_one_sentence(tmp_path, arguments, said):
@@ -157,6 +164,29 @@ def test_bad_options_end_in_one_sentence(tmp_path, arguments, said):
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_checkpoint_is_not_taken_for_complete(whole, tmp_path):
+    source = last_checkpoint(whole[0])
+    for name in ("config.json", "model.safetensors", "optimizer.pt", "scheduler.pt"):
+        damaged = tmp_path / name / source.name
+        shutil.copytree(source, damaged)
+        assert last_checkpoint(damaged.parent) == damaged
+        (damaged / name).unlink()
+        assert last_checkpoint(damaged.parent) is None
+        if name in ("config.json", "model.safetensors"):
+            (damaged / name).write_bytes(b"half")
+            assert last_checkpoint(damaged.parent) is None
+
+
+@pytest.mark.parametrize("below", ["", "folder"])
+def test_a_file_is_no_output_folder(tmp_path, below):
+    (tmp_path / "file").write_text("mine")
+    done = run("--output_dir", tmp_path / "file" / below)
+    assert done.returncode == 2
+    assert "expected a folder" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path):

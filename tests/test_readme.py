@@ -37,6 +37,12 @@ def test_ci_runs_the_readmes_test_command():
     assert any('pip install -c constraints.txt -e ".[dev]" && pytest' in block for block in SHELL)
 
 
+def test_nothing_is_left_to_fill_in():
+    for path in ("README.md", "CHANGELOG.md", "pretrain/RESULTS.md"):
+        text = (ROOT / path).read_text(encoding="utf-8")
+        assert not re.search(r"^[A-Z]+_[A-Z]+$|TODO|TBD", text, re.MULTILINE), path
+
+
 def test_links_lead_somewhere():
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / target).exists(), target

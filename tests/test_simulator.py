@@ -206,3 +206,32 @@ def test_errors_name_what_is_wrong():
         Perturbation("A", "removal")
     with pytest.raises(ValueError, match="level"):
         Condition({"A": 2.0})
+
+
+def test_what_is_no_number_ends_in_an_error_and_not_in_a_loop():
+    network = toy_network()
+    with pytest.raises(ValueError, match="not all finite"):
+        simulate(network, [Condition()], [1.0], initial=torch.full((6,), math.nan))
+    broken = LogicODE.from_network(network)
+    broken.weight[0] = math.nan
+    rows = ConditionTensors.from_conditions([Condition()], network)
+    with pytest.raises(ValueError, match="no numbers any more"):
+        simulate_system(broken, rows, [1.0])
+
+
+def test_kinetics_beyond_floating_point_are_refused():
+    network = SignalingNetwork(
+        "steep",
+        (Molecule("A"), Molecule("B")),
+        (
+            Interaction((), (), "A", "input", weight=0.5),
+            Interaction(("A",), (1,), "B", n=300.0, ec50=0.05),
+        ),
+    )
+    with pytest.raises(NetworkError, match="'A => B' has n 300 and EC50 0.05"):
+        simulate(network, [Condition()], [0.0, 30.0])
+
+
+def test_nothing_asked_is_answered_with_nothing():
+    assert simulate(toy_network(), [], [0.0, 1.0]).shape == (0, 2, 6)
+    assert simulate(toy_network(), [Condition()], []).shape == (1, 0, 6)

@@ -97,6 +97,13 @@ def test_context_becomes_tensors(tokenizer):
         tokenizer(
             toy_network(), conditions=[Condition()], observations=[[Observation("ERK", -1, 1)]]
         )
+    with pytest.raises(ValueError, match="activity 50"):
+        tokenizer(
+            toy_network(), conditions=[Condition()], observations=[[Observation("ERK", 1, 50)]]
+        )
+    for state in (7.0, float("nan")):
+        with pytest.raises(ValueError, match="baseline of 'ERK'"):
+            tokenizer(toy_network(), baseline={"ERK": state})
     with pytest.raises(ValueError, match="one list per condition"):
         tokenizer(toy_network(), conditions=[Condition()], observations=[])
 

@@ -26,6 +26,8 @@ from hmlm_fm.network import NetworkError, SignalingNetwork
 # What Netflux assumes where a model says nothing; τ in hours.
 DEFAULT_WEIGHT, DEFAULT_N, DEFAULT_EC50, DEFAULT_TAU_HOURS, DEFAULT_YMAX = 1.0, 1.4, 0.5, 1.0, 1.0
 
+SMALLEST_THRESHOLD = 1e-30
+
 
 def hill(x: torch.Tensor, n: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
     """Normalised Hill activation: f(0) = 0, f(EC50) = ½, f(1) = 1; c = EC50ⁿ, in (0, 1)."""
@@ -115,7 +117,8 @@ class LogicODE:
         """The equations of `network`, with Netflux's defaults where it states no parameter.
 
         Raises:
-            NetworkError: an interaction has a source of unknown sign, so that no rate follows.
+            NetworkError: an interaction has a source of unknown sign, so that no rate follows, or
+                is too steep for floating-point numbers.
         """
         index = network.molecule_index
         reactions = [i for i in network.interactions if not i.is_input]
@@ -145,6 +148,13 @@ class LogicODE:
         )
         n = known([r.n for r in reactions], DEFAULT_N)
         ec50 = known([r.ec50 for r in reactions], DEFAULT_EC50)
+        steepest = int(torch.argmin(ec50**n)) if reactions else 0
+        if reactions and ec50[steepest] ** n[steepest] < SMALLEST_THRESHOLD:
+            raise NetworkError(
+                f"network {network.name!r}: {reactions[steepest].rule!r} has n "
+                f"{float(n[steepest]):g} and EC50 {float(ec50[steepest]):g}; expected an EC50 to "
+                f"the power of n of at least {SMALLEST_THRESHOLD}, or numbers underflow"
+            )
         return cls(
             network_of_molecule=torch.zeros(len(network.molecules), dtype=torch.long),
             tau_hours=known([m.tau_hours for m in network.molecules], DEFAULT_TAU_HOURS),

@@ -51,8 +51,11 @@ def simulate(
 
     Raises:
         NetworkError: a condition names an unknown molecule, or a sign is unknown.
-        ValueError: times or initial states that do not fit.
+        ValueError: times or initial states that do not fit, or states that are no numbers any more.
     """
+    if not len(conditions) or not len(times_hours):
+        shape = (len(conditions), len(times_hours), len(network.molecules))
+        return torch.zeros(shape, dtype=dtype, device=device)
     system = LogicODE.from_network(network, dtype).to(device)
     tensors = ConditionTensors.from_conditions(conditions, network)
     if initial is not None:
@@ -63,6 +66,8 @@ def simulate(
                 f"initial states have shape {tuple(initial.shape)}; expected {expected[1:]} "
                 f"or {expected} (conditions, molecules)"
             )
+        if not initial.isfinite().all():
+            raise ValueError("initial states are not all finite; expected numbers of at least 0")
         initial = initial.expand(expected).T
     states_TMC = simulate_system(system, tensors, times_hours, initial, tolerance=tolerance)
     return states_TMC.permute(2, 0, 1)
@@ -157,6 +162,10 @@ class _Run:
             error_G = torch.zeros_like(step_G).scatter_reduce(
                 0, of_molecule, error_MC.detach().amax(1), "amax"
             )
+            if not bool(error_G.isfinite().all()):
+                raise ValueError(
+                    "the states are no numbers any more; expected finite parameters and states"
+                )
             accepted_G = (error_G <= self.tolerance) | (step_G <= SHORTEST_STEP_HOURS)
             state_MC = torch.where(accepted_G[of_molecule, None], after, state_MC)
             left_G = torch.where(accepted_G, left_G - step_G, left_G)

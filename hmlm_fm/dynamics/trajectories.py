@@ -8,6 +8,7 @@ Shapes: C conditions, T times, N molecules.
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -121,11 +122,17 @@ def make_many(
             progress(len(made))
         return made
     # Fork would copy the threads' locks of a parent that has already computed.
-    with multiprocessing.get_context("spawn").Pool(processes, torch.set_num_threads, (1,)) as pool:
+    with multiprocessing.get_context("spawn").Pool(processes, _start_worker) as pool:
         for part in pool.imap(_star, arguments):
             made += part
             progress(len(made))
     return made
+
+
+def _start_worker() -> None:
+    torch.set_num_threads(1)
+    # Ctrl-C is the parent's to answer.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _star(arguments: tuple[Sequence[SignalingNetwork], Sequence[int], int]) -> list[Trajectories]:
