@@ -30,7 +30,7 @@ from .wiring import Wiring
 # No single step moves a logit further than this, and all of a network further than that.
 LONGEST_STEP, LONGEST_SHARED_STEP = 1.5, 0.7
 # Keeps what was not seen at all from dividing by nothing.
-LEAST_COUNT = 1e-3
+LEAST_COUNT, LEAST_SQUARE = 1e-3, 1e-8
 
 INFERRED = {
     "log_tau_F": 0.6,
@@ -105,12 +105,29 @@ class CellScale(nn.Module):
         self.damping = PresetTable([[math.log(0.02)]])
 
     def forward(
-        self, cell: Cell, error_L: torch.Tensor, sensitivity_L: torch.Tensor
+        self,
+        cell: Cell,
+        error_L: torch.Tensor,
+        sensitivity_L: torch.Tensor,
+        squared_F: torch.Tensor,
     ) -> torch.Tensor:
-        """The move of every logit (L)."""
+        """The move of every logit (L).
+
+        Args:
+            cell: where each logit belongs.
+            error_L: mean over what was seen of a molecule of error · sensitivity.
+            sensitivity_L: mean of the sensitivity.
+            squared_F: mean of the squared error.
+        """
         rate_K, variance_K = self.prior.weight.exp().unbind(-1)
-        error_BK = cell.by_molecule_and_kind(error_L).sum(1)
-        power_BK = (cell.by_molecule_and_kind(sensitivity_L) ** 2).sum(1)
+        error_BNK = cell.by_molecule_and_kind(error_L)
+        # Sensitivities of both signs cancel in their mean s, and a step by s² would leap. By Cauchy
+        # and Schwarz the mean of their squares is at least (mean of e·s)² / (mean of e²).
+        squared_BN1 = squared_F.view(len(error_BNK), -1, 1).clamp(min=LEAST_SQUARE)
+        power_BNK = torch.maximum(
+            cell.by_molecule_and_kind(sensitivity_L) ** 2, error_BNK**2 / squared_BN1
+        )
+        error_BK, power_BK = error_BNK.sum(1), power_BNK.sum(1)
         damped_B = (variance_K * power_BK).sum(-1, keepdim=True) + self.damping.weight.exp()
         move_BK = -rate_K * variance_K * error_BK / damped_B
         move_BK = LONGEST_SHARED_STEP * torch.tanh(move_BK / LONGEST_SHARED_STEP)
@@ -170,9 +187,10 @@ class GateInference(nn.Module):
                 logits, current.detach().split(sizes), wiring, transducer, evidence
             )
             error, sensitivity = error / n, sensitivity / n
+            squared = spread / count.clamp(min=LEAST_COUNT)
             shared = torch.zeros_like(error)
             if self.config.has("aggregation") and self.config.has("decomposition"):
-                shared = self.cell_scale(cell, error, sensitivity)
+                shared = self.cell_scale(cell, error, sensitivity, squared)
                 # What is left for the molecules to explain, to first order.
                 moved = cell.by_molecule(sensitivity * shared)
                 error = error + sensitivity * moved[target]
@@ -180,13 +198,12 @@ class GateInference(nn.Module):
             power = cell.by_molecule(variance * sensitivity**2)[target]
             damped = power + damping[0] * (1 / n + damping[1])
             step = -variance * error / damped
-            rms = (spread / count.clamp(min=LEAST_COUNT)).sqrt()[target]
             features = torch.stack(
                 [
                     step.clamp(-3, 3),
                     (current - first).clamp(-3, 3),
                     torch.log1p(n) / 3,
-                    10 * rms,
+                    10 * squared.sqrt()[target],
                     torch.asinh(20 * sensitivity),
                     (power.clamp(min=1e-8).log() + 6) / 6,
                 ],

@@ -164,9 +164,13 @@ def test_the_cell_takes_the_damped_least_squares_step():
         scale.prior.weight.zero_()
         scale.damping.weight.fill_(np.log(0.02))
     sensitivity = torch.tensor([0.5, 1.0, 0.0, 0.0])
-    move = scale(cell, torch.tensor([0.1, 0.3, 1.0, 0.0]) * sensitivity, sensitivity)
+    error = torch.tensor([0.1, 0.3, 1.0, 0.0])
+    move = scale(cell, error * sensitivity, sensitivity, error**2)
     step = -(0.1 * 0.5 + 0.3) / (0.5**2 + 1 + 0.02)
     expected = 0.7 * np.tanh(step / 0.7)
+    torch.testing.assert_close(move, torch.tensor([expected, expected, 0.0, 0.0]).float())
+    # Sensitivities that cancel in their mean: the step is no longer than their squares allow.
+    move = scale(cell, error * sensitivity, 0 * sensitivity, error**2)
     torch.testing.assert_close(move, torch.tensor([expected, expected, 0.0, 0.0]).float())
 
 
