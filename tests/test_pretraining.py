@@ -82,6 +82,8 @@ def stopped_after_a_save(folder, how):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        # A suite that runs in the background of a shell has Ctrl-C ignored, and so would the run.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 600
     while not (folder / "checkpoint-2" / "trainer_state.json").exists():
