@@ -82,6 +82,15 @@ def condition_rows(
     )
 
 
+def values_and_mask(
+    values: torch.Tensor | None, known: torch.Tensor | None, unknown: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Values and where they are known: everywhere without a mask, nowhere without values."""
+    if values is None:
+        return unknown, unknown
+    return values, torch.ones_like(values) if known is None else known
+
+
 def perturbed_at(
     conditions: ConditionTensors, hours_BQU: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:

@@ -168,13 +168,9 @@ class GateInference(nn.Module):
         count = torch.zeros_like(logits.log_tau_F)
         count = count.index_add(0, evidence.molecule_O, evidence.weight_O)
         target = torch.cat([self._targets(name, wiring, size) for name in INFERRED])
-        kind = torch.cat(
-            [
-                torch.full_like(self._targets(name, wiring, size), k)
-                for k, name in enumerate(INFERRED)
-            ]
-        )
         sizes = [len(getattr(logits, name)) for name in INFERRED]
+        kinds = torch.arange(len(sizes), device=target.device)
+        kind = kinds.repeat_interleave(torch.tensor(sizes, device=target.device))
         first = torch.cat([getattr(logits, name) for name in INFERRED])
         current = first
         rate, variance = self.prior(kind).exp().unbind(-1)

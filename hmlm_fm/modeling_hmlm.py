@@ -28,6 +28,7 @@ from .batch_graph import (
     is_context_field,
     place_in_graph,
     upward_pairs,
+    values_and_mask,
     without_signs,
 )
 from .configuration_hmlm import HMLMConfig
@@ -235,10 +236,9 @@ class HMLMModel(HMLMPreTrainedModel):
             literal_sign, interaction_kind_ids = without_signs(literal_sign, interaction_kind_ids)
         batch, molecules = input_ids.shape[:2]
         like = self.embeddings.project.weight
-        if baseline_state is None:
-            baseline_state = baseline_mask = like.new_zeros(batch, molecules)
-        elif baseline_mask is None:
-            baseline_mask = torch.ones_like(baseline_state)
+        baseline_state, baseline_mask = values_and_mask(
+            baseline_state, baseline_mask, like.new_zeros(batch, molecules)
+        )
         conditions = None
         slot_mask = attention_mask.new_ones(batch, 1, dtype=torch.bool)
         if condition_mask is not None and condition_mask.shape[1]:

@@ -17,7 +17,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from .batch_graph import CONDITION_FIELDS, condition_rows, perturbed_at
+from .batch_graph import CONDITION_FIELDS, condition_rows, perturbed_at, values_and_mask
 from .conditions import ConditionTensors
 from .configuration_hmlm import HMLMConfig
 from .evidence import Evidence, gather_evidence
@@ -123,7 +123,7 @@ class NextStateHead(nn.Module):
             gates = self.gates(encoding_BND.to(self.dtype), wiring).gates(wiring)
             conditions = condition_rows(*(network.get(name) for name in CONDITION_FIELDS))
             unknown = gates.tau_hours_F.new_zeros(*index.shape[:2], wiring.molecules)
-            baseline, known = _or_unknown(baseline_BN, baseline_mask_BN, unknown[:, 0])
+            baseline, known = values_and_mask(baseline_BN, baseline_mask_BN, unknown[:, 0])
             hours = network["observation_hours"][row, condition, position].to(unknown)
             roll_out = self.transducer(
                 gates, wiring, conditions, unknown, unknown, baseline, known, float(hours.max())
@@ -157,10 +157,10 @@ class NextStateHead(nn.Module):
         hours, conditions = question.hours_BQU, question.conditions
         batch, asked = hours.shape[:2]
         unknown = conditions.stimulus_RN.new_zeros(batch, asked, wiring.molecules)
-        initial, initial_known = _or_unknown(
+        initial, initial_known = values_and_mask(
             question.initial_BQN, question.initial_mask_BQN, unknown
         )
-        baseline, known = _or_unknown(
+        baseline, known = values_and_mask(
             question.baseline_BN, question.baseline_mask_BN, unknown[:, 0]
         )
         observed_hours = question.observed_hours_BQS
@@ -196,12 +196,3 @@ class NextStateHead(nn.Module):
         first = roll_out.state_GFQ[0].view(batch, wiring.molecules, asked).transpose(1, 2)
         values, scale = observe(states, drives, gates)
         return Answer(gates, states, state_scale(states, first, hours, gates), values, scale)
-
-
-def _or_unknown(
-    values: torch.Tensor | None, known: torch.Tensor | None, unknown: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Values and where they are known: everywhere without a mask, nowhere without values."""
-    if values is None:
-        return unknown, unknown
-    return values, torch.ones_like(values) if known is None else known
