@@ -33,6 +33,10 @@ class MissingFileError(FormatError, FileNotFoundError):
     """There is no such file, nor a shipped network of that name."""
 
 
+class FormatWarning(UserWarning):
+    """A file is odd but was read; the message says what was made of it."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint with the names closest to `name`, or nothing."""
     spelled = {candidate.lower(): candidate for candidate in known}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
 import re
 import tempfile
+import zlib
 from pathlib import Path
 
 from .errors import FormatError, MissingFileError
@@ -43,20 +46,44 @@ def read_lines(path: str | os.PathLike[str]) -> list[str]:
     return lines if lines[-1] else lines[:-1]
 
 
+GZIP_MAGIC = b"\x1f\x8b"
+MOST_BYTES = 1 << 30
+"""What a compressed file may unpack to: far above any network, far below a machine's memory."""
+
+
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The file's content.
+    """The file's content, unpacked where it is gzipped.
 
     Raises:
-        FormatError: it does not exist, is a folder, or may not be read.
+        FormatError: it does not exist, is a folder, may not be read, or its gzip is damaged.
     """
     try:
-        return Path(path).read_bytes()
+        data = Path(path).read_bytes()
+        return _unpacked(data, path) if data.startswith(GZIP_MAGIC) else data
     except FileNotFoundError:
         raise MissingFileError("there is no such file", path=path) from None
     except OSError as error:
         raise FormatError(
             f"it cannot be read ({error.strerror}); expected a file", path=path
         ) from None
+
+
+def stem(path: str | os.PathLike[str]) -> str:
+    """The file's name without folder, without `.gz`, and without its ending."""
+    return Path(str(path).removesuffix(".gz")).stem
+
+
+def _unpacked(data: bytes, path: str | os.PathLike[str]) -> bytes:
+    try:
+        with gzip.open(io.BytesIO(data)) as file:
+            content = file.read(MOST_BYTES + 1)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise FormatError(
+            f"it is gzipped and damaged ({error}); expected a whole file", path=path
+        ) from None
+    if len(content) > MOST_BYTES:
+        raise FormatError(f"it unpacks to more than {MOST_BYTES >> 20} MiB", path=path)
+    return content
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -12,11 +12,11 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
 from ..vocabulary import Vocabulary
 from .errors import FormatError, did_you_mean
+from .files import stem
 from .rules import kind_of_signs, parse_rule
 from .spreadsheet import Cell, Rows, read_sheets
 
@@ -61,7 +61,7 @@ def read_netflux(path: str | os.PathLike[str]) -> SignalingNetwork:
             _interactions(_table(sheets, "reactions", ("rule",)), {m.name for m in molecules})
         )
         return SignalingNetwork(
-            name=Path(path).stem,
+            name=stem(path),
             molecules=molecules,
             interactions=interactions,
             pathways=tuple(

@@ -12,11 +12,10 @@ import os
 import re
 import warnings
 from collections import defaultdict
-from pathlib import Path
 
 from ..network import Interaction, Molecule, NetworkError, SignalingNetwork
 from .errors import FormatError
-from .files import read_lines, write_text
+from .files import read_lines, stem, write_text
 from .names import meaning_of
 from .rules import kind_of_signs
 
@@ -74,7 +73,7 @@ def read_sif(path: str | os.PathLike[str]) -> SignalingNetwork:
         interactions.setdefault((frozenset(signed), target), interaction)
     try:
         return SignalingNetwork(
-            name=Path(path).stem,
+            name=stem(path),
             molecules=tuple(_molecule(name) for name in names if name not in and_nodes),
             interactions=tuple(interactions.values()),
             logic_known=bool(and_nodes),
