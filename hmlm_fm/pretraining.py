@@ -29,7 +29,8 @@ from transformers import PrinterCallback, ProgressCallback, TrainingArguments, s
 
 from ._version import __version__
 from .configuration_hmlm import PARTS, SIZES, HMLMConfig
-from .corpus import load_corpus, split_corpus
+from .corpora import load_corpus, load_sides, split_networks
+from .corpora.relatives import PROTECTED_FAMILIES, family_of
 from .dynamics.trajectories import Trajectories, draw_topology, make_many
 from .evaluation import (
     evaluate_ablations,
@@ -50,8 +51,6 @@ from .trainer import PretrainingTrainer, Progress
 # Seeds of held-out trajectories start here, far from those of training.
 HELD_OUT_SEED = 10**6
 LARGEST_SEED = 2**31 - 1
-# No model is pretrained on what it is to be benchmarked on.
-EXCLUDED_FAMILIES = ("cardiac-fibroblast", "hypertrophy")
 # Resuming with another value of one of these would be another run.
 SETTINGS_OF_A_RUN = (
     "corpus",
@@ -220,12 +219,8 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
     output_dir = Path(options.output_dir)
     checkpoint = _find_checkpoint(options, output_dir)
     networks = load_corpus(options.corpus)
-    share = options.held_out_share
     try:
-        sides = split_corpus(
-            networks, options.seed, (1 - share, share / 4, 0.75 * share), EXCLUDED_FAMILIES
-        )
-        training, held_out = sides["train"], sides["test"]
+        training, held_out = _training_and_held_out(options, networks)
         if options.next_state:
             for side in (training, held_out):
                 draw_topology(side, np.random.default_rng(options.seed))
@@ -313,6 +308,28 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
     print(json.dumps(metrics, indent=2))
     print(f"the model is in {output_dir}; see {output_dir / 'README.md'}", flush=True)
     return metrics
+
+
+def _training_and_held_out(
+    options: PretrainingOptions, networks: Sequence[SignalingNetwork]
+) -> tuple[Sequence[SignalingNetwork], Sequence[SignalingNetwork]]:
+    """Two sides without relatives across: those a corpus states, or those drawn by the seed.
+
+    No model is pretrained on, or scored here on, what it is to be benchmarked on.
+    """
+    stated = load_sides(options.corpus)
+    if stated is not None and stated["train"] and stated["test"]:
+        train, test = (
+            [n for n in stated[side] if family_of(n) not in PROTECTED_FAMILIES]
+            for side in ("train", "test")
+        )
+        if train and test:
+            return train, test
+    share = options.held_out_share
+    sides = split_networks(
+        networks, options.seed, (1 - share, share / 4, 0.75 * share), PROTECTED_FAMILIES
+    )
+    return sides["train"], sides["test"]
 
 
 def _find_checkpoint(options: PretrainingOptions, output_dir: Path) -> str | None:

@@ -9,7 +9,7 @@ import pytest
 
 from hmlm_fm.formats import load_core
 from hmlm_fm.network import SignalingNetwork, merge_networks
-from hmlm_fm.networks.evidence import below_thresholds, check_evidence, summarise, type_sign
+from hmlm_fm.networks.evidence import below_thresholds, check_evidence, summarise
 
 CORE = load_core()
 NAMES = [network.name for network in CORE]
@@ -120,15 +120,6 @@ def test_the_union_is_one_network() -> None:
     union = merge_networks(CORE, "core")
     assert len(union.pathways) == len(CORE)
     assert len(union.molecules) == len({m.name for network in CORE for m in network.molecules})
-
-
-def test_type_sign_reads_the_words_of_a_type() -> None:
-    assert type_sign("activate|phosphorylate") == 1
-    assert type_sign("inhibit|ubiquitinate") == -1
-    assert type_sign("expression|repression") == -1
-    assert type_sign("binding") == 0
-    assert type_sign("activate|inhibit") == 0
-    assert type_sign("inhibit|activate", first_word_only=True) == -1
 
 
 def test_public_databases_have_the_statements(shared_data: Path) -> None:

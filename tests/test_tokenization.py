@@ -144,7 +144,7 @@ def test_save_and_load(tokenizer, tmp_path):
 
 
 def test_every_wikipathways_network_is_tokenised(tokenizer, shared_data):
-    from hmlm_fm.corpus import load_corpus
+    from hmlm_fm.corpora import load_corpus
 
     networks = load_corpus(str(shared_data / "wikipathways"))
     assert len(networks) == 960

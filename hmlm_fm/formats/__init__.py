@@ -9,15 +9,17 @@ from pathlib import Path
 
 from ..network import Pathway, SignalingNetwork
 from .edge_table import read_edge_table
-from .errors import FormatError, MissingFileError, did_you_mean
-from .files import read_bytes
+from .errors import FormatError, FormatWarning, MissingFileError, did_you_mean
+from .identifiers import Identifiers
 from .json_format import read_json, write_json
 from .netflux import read_netflux
+from .recognise import read_networks
 from .sif import read_sif, write_sif
-from .spreadsheet import OLE_MAGIC, ZIP_MAGIC
 
 __all__ = [
     "FormatError",
+    "FormatWarning",
+    "Identifiers",
     "MissingFileError",
     "load_core",
     "load_network",
@@ -41,9 +43,9 @@ def load_network(
     """A shipped network by its name, or the network of a file, whose format is recognised.
 
     Args:
-        name_or_path: a name of `shipped_networks()`, or a file in the project's JSON, Netflux
-            (`.xlsx`, `.xls`), SIF, or an edge table.
-        pathway: the one to read of a file that holds several, which only edge tables do.
+        name_or_path: a name of `shipped_networks()`, or a file in any of the formats of
+            `recognise.FORMATS`.
+        pathway: the one to read of a file that holds several.
 
     Raises:
         FormatError: there is no such network, file or pathway, or it cannot be read.
@@ -64,8 +66,14 @@ def load_network(
     )
 
 
-def load_networks(path: str | os.PathLike[str]) -> tuple[SignalingNetwork, ...]:
-    """The networks of one file: one, or as many as an edge table has pathways.
+def load_networks(
+    path: str | os.PathLike[str], identifiers: Identifiers | None = None
+) -> tuple[SignalingNetwork, ...]:
+    """The networks of one file: one, or as many as a table has pathways.
+
+    Args:
+        path: the file.
+        identifiers: what the identifiers of other databases mean; the package's own by default.
 
     Raises:
         FormatError: there is no such file, or it cannot be read.
@@ -76,22 +84,7 @@ def load_networks(path: str | os.PathLike[str]) -> tuple[SignalingNetwork, ...]:
         raise MissingFileError(
             f"there is no such file, and no shipped network of that name{hint}", path=path
         )
-    start = read_bytes(path)[:4096]
-    if start.startswith((ZIP_MAGIC, OLE_MAGIC)):
-        return (read_netflux(path),)
-    text = start.decode("utf-8-sig", errors="replace").lstrip()
-    if text.startswith("{"):
-        return (read_json(path),)
-    first_line = text.split("\n", 1)[0].strip().split("\t")
-    if {"pathway", "source", "target"} <= set(first_line):
-        return read_edge_table(path)
-    if text.startswith("<") or "\0" in text or not text:
-        found = "is empty" if not start else "holds a web page, XML or binary data"
-        raise FormatError(
-            f"it {found}; expected a network as JSON, Netflux workbook, SIF or edge table",
-            path=path,
-        )
-    return (read_sif(path),)
+    return read_networks(path, identifiers)
 
 
 def shipped_networks() -> tuple[str, ...]:

@@ -11,15 +11,14 @@ import csv
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
-from ..network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
+from ..network import Molecule, NetworkError, Pathway, SignalingNetwork
 from .errors import FormatError, did_you_mean
 from .files import read_lines
 from .names import meaning_of
-from .rules import kind_of_signs
+from .statements import Statement, interactions_of_statements
 
 COLUMNS = ("pathway", "source", "target", "arrow", "sign")
 TITLES_FILE = "pathways.tsv"
@@ -41,12 +40,9 @@ KIND_OF_ARROW = {
 }
 
 
-@dataclass(frozen=True)
-class _Edge:
-    source: str
-    target: str
-    arrow: str
-    sign: int
+def is_edge_table(header: str) -> bool:
+    """Whether the first line of a file is the header of an edge table."""
+    return {"pathway", "source", "target"} <= {cell.strip() for cell in header.split("\t")}
 
 
 @overload
@@ -69,7 +65,7 @@ def read_edge_table(
         FormatError: a missing file or column, an empty name, a sign other than 1, -1 or 0, or no
             such pathway; the message names the line.
     """
-    edges: dict[str, list[_Edge]] = defaultdict(list)
+    edges: dict[str, list[Statement]] = defaultdict(list)
     for place, row in _rows(path, COLUMNS):
         edges[_named(row, "pathway", path, place)].append(_edge(row, path, place))
     if not edges:
@@ -120,15 +116,15 @@ def _named(row: dict[str, str], column: str, path: str | os.PathLike[str], place
     return name
 
 
-def _edge(row: dict[str, str], path: str | os.PathLike[str], place: str) -> _Edge:
+def _edge(row: dict[str, str], path: str | os.PathLike[str], place: str) -> Statement:
     text = row["sign"].strip()
     if text not in ("1", "+1", "-1", "0"):
         raise FormatError(f"sign is {text!r}; expected 1, -1 or 0", path=path, place=place)
-    return _Edge(
+    return Statement(
         source=_named(row, "source", path, place),
         target=_named(row, "target", path, place),
-        arrow=row["arrow"].strip(),
         sign=int(text),
+        kind=KIND_OF_ARROW.get(row["arrow"].strip().lower(), ""),
     )
 
 
@@ -141,18 +137,15 @@ def _titles(path: Path) -> dict[str, str]:
 
 
 def _network(
-    name: str, edges: list[_Edge], titles: dict[str, str], path: str | os.PathLike[str]
+    name: str, edges: list[Statement], titles: dict[str, str], path: str | os.PathLike[str]
 ) -> SignalingNetwork:
     nodes = dict.fromkeys(node for edge in edges for node in (edge.source, edge.target))
-    told: dict[tuple[str, str], list[_Edge]] = defaultdict(list)
-    for edge in edges:
-        told[edge.source, edge.target].append(edge)
     try:
         return SignalingNetwork(
             name=name,
             title=titles.get(name, ""),
             molecules=tuple(_molecule(node, name) for node in nodes),
-            interactions=tuple(_interaction(same) for same in told.values()),
+            interactions=interactions_of_statements(edges),
             pathways=(Pathway(name, titles.get(name, "")),),
             logic_known=False,
         )
@@ -169,18 +162,3 @@ def _molecule(node: str, pathway: str) -> Molecule:
     if len(meanings) > 1 and members:
         kind = "family"
     return Molecule(name=node, kind=kind, members=members, pathways=(pathway,))
-
-
-def _interaction(edges: list[_Edge]) -> Interaction:
-    """One interaction of all that was told about one source and target."""
-    signs = {edge.sign for edge in edges if edge.sign}
-    sign = signs.pop() if len(signs) == 1 else 0
-    # The first arrow that agrees with the sign and says more than "some arrow" names the kind.
-    kinds = [KIND_OF_ARROW.get(e.arrow.lower()) for e in edges if e.sign in (sign, 0)]
-    kind = next((kind for kind in kinds if kind), None)
-    return Interaction(
-        sources=(edges[0].source,),
-        signs=(sign,),
-        target=edges[0].target,
-        kind=kind or kind_of_signs((sign,)),
-    )

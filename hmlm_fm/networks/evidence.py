@@ -35,6 +35,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from hmlm_fm.formats.statement_tables import sign_of_words
+
 if TYPE_CHECKING:
     from hmlm_fm.network import SignalingNetwork
 
@@ -52,14 +54,6 @@ COLUMNS = (
 
 Signs = dict[tuple[str, str], set[int]]
 """Of each directed pair of gene symbols, the signs stated for it (0: the pair without a sign)."""
-
-
-def type_sign(interaction_type: str, first_word_only: bool = False) -> int:
-    """Sign that an interaction type such as ``inhibit|phosphorylate`` states, 0 for none."""
-    words = set(interaction_type.split("|")[:1] if first_word_only else interaction_type.split("|"))
-    activates = "activate" in words
-    inhibits = bool(words & {"inhibit", "repression"})
-    return int(activates) - int(inhibits)
 
 
 def read_gene_aliases() -> dict[str, str]:
@@ -82,7 +76,8 @@ def read_evidence(shared: Path) -> dict[str, Signs]:
         if name == "wikipathways":
             signs = [int(sign or 0) for sign in table["sign"]]
         else:
-            signs = [type_sign(kind, name == "signor") for kind in table["interactionType"]]
+            words = [kind.split("|") for kind in table["interactionType"]]
+            signs = [sign_of_words(w[:1] if name == "signor" else w) for w in words]
         pairs: Signs = {}
         for sources, targets, sign in zip(table["source"], table["target"], signs, strict=True):
             for a, b in itertools.product(sources.split(";"), targets.split(";")):

@@ -9,14 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hmlm_fm.corpus import (
-    OVERLAP_THRESHOLD,
-    SIDES,
-    cluster_networks,
-    load_corpus,
-    member_overlap,
-    split_corpus,
-)
+from hmlm_fm.corpora import cluster_networks, load_corpus, member_overlap, split_networks
+from hmlm_fm.corpora.relatives import OVERLAP_THRESHOLD, SIDES
 from hmlm_fm.formats import FormatError, load_core, load_network, write_json, write_sif
 from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
 
@@ -39,7 +33,7 @@ def strangers(n: int) -> list[SignalingNetwork]:
 def names_by_side(networks, seed, **options):
     return {
         side: [network.name for network in found]
-        for side, found in split_corpus(networks, seed, **options).items()
+        for side, found in split_networks(networks, seed, **options).items()
     }
 
 
@@ -139,7 +133,7 @@ def test_every_side_has_a_network_where_there_are_few(n):
 def test_a_family_stays_together(seed):
     networks = strangers(20)
     networks += [network_of(f"rev{i}", f"X{i} Y{i} Z{i}", family="model") for i in range(4)]
-    sides = split_corpus(networks, seed)
+    sides = split_networks(networks, seed)
     assert sum(any(n.family == "model" for n in found) for found in sides.values()) == 1
     assert_no_leak(sides)
 
@@ -147,7 +141,7 @@ def test_a_family_stays_together(seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_overlapping_networks_stay_together(seed):
     chain = [network_of("ab", "a b c d"), network_of("bc", "b c d e"), network_of("cd", "c d e f")]
-    sides = split_corpus([*strangers(20), *chain], seed)
+    sides = split_networks([*strangers(20), *chain], seed)
     assert sum(any(n in chain for n in found) for found in sides.values()) == 1
 
 
@@ -160,7 +154,7 @@ def test_half_an_overlap_is_not_above_the_threshold():
 def test_revisions_under_other_names_are_excluded_with_their_family():
     fibroblast = load_network(FIBROBLAST)
     renamed = replace(fibroblast, name="mine", family="")
-    sides = split_corpus(
+    sides = split_networks(
         [*strangers(9), fibroblast, renamed], 0, exclude_families=[fibroblast.family_name]
     )
     assert {n.name for found in sides.values() for n in found} == {n.name for n in strangers(9)}
@@ -169,7 +163,7 @@ def test_revisions_under_other_names_are_excluded_with_their_family():
 def test_too_few_clusters_are_an_error():
     relatives = [network_of(f"n{i}", "a b c") for i in range(5)]
     with pytest.raises(ValueError, match="5 networks make 1 clusters"):
-        split_corpus(relatives, 0)
+        split_networks(relatives, 0)
 
 
 @pytest.mark.parametrize(
@@ -177,24 +171,24 @@ def test_too_few_clusters_are_an_error():
 )
 def test_bad_fractions_are_an_error(fractions):
     with pytest.raises(ValueError, match="fractions"):
-        split_corpus(strangers(9), 0, fractions)
+        split_networks(strangers(9), 0, fractions)
 
 
 def test_repeated_names_are_an_error():
     with pytest.raises(ValueError, match="net0"):
-        split_corpus([*strangers(5), *strangers(1)], 0)
+        split_networks([*strangers(5), *strangers(1)], 0)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_core_splits_without_a_leak(seed):
-    sides = split_corpus((*load_core(), load_network(FIBROBLAST)), seed)
+    sides = split_networks((*load_core(), load_network(FIBROBLAST)), seed)
     assert all(sides.values())
     assert_no_leak(sides)
 
 
 def test_wikipathways_split_without_a_leak(shared_data: Path):
     networks = load_corpus(shared_data / "wikipathways")
-    sides = split_corpus(networks, 0)
+    sides = split_networks(networks, 0)
     shares = [len(sides[side]) / len(networks) for side in SIDES]
     assert shares == pytest.approx([0.8, 0.1, 0.1], abs=0.01)
     assert_no_leak(sides)
@@ -206,7 +200,7 @@ def test_every_revision_of_the_fibroblast_network_is_left_out(shared_data: Path,
         shutil.copy(path, tmp_path)
     shutil.copy(shared_data / "fibroblast" / "snm_1_1_rev4.xlsx", tmp_path)
     networks = (*load_corpus(tmp_path), load_network(FIBROBLAST))
-    sides = split_corpus(networks, 0, exclude_families=[FIBROBLAST])
+    sides = split_networks(networks, 0, exclude_families=[FIBROBLAST])
     kept = {network.name for found in sides.values() for network in found}
     assert {network.name for network in networks} - kept == {
         FIBROBLAST,

@@ -1,0 +1,141 @@
+"""Networks as rows of Parquet, in a folder that `datasets.load_dataset` opens.
+
+One network is one row with all it states, so that it is rebuilt exactly. The schema is that of
+`datasets`; the files are written and read with pyarrow, which keeps nothing in a home folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..formats.errors import FormatError
+from ..network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
+from .records import Provenance, Record
+from .relatives import SIDES
+
+DATA_FOLDER = "data"
+ROWS_PER_GROUP = 64
+
+_TEXT, _NUMBER, _TEXTS = pa.string(), pa.float64(), pa.list_(pa.string())
+_TYPE_OF_FIELD = {
+    "members": _TEXTS,
+    "pathways": _TEXTS,
+    "sources": _TEXTS,
+    "signs": pa.list_(pa.int8()),
+    "tau_hours": _NUMBER,
+    "y0": _NUMBER,
+    "ymax": _NUMBER,
+    "weight": _NUMBER,
+    "n": _NUMBER,
+    "ec50": _NUMBER,
+    "logic_known": pa.bool_(),
+}
+
+
+def _struct(of: type) -> pa.DataType:
+    return pa.struct([(f.name, _TYPE_OF_FIELD.get(f.name, _TEXT)) for f in fields(of)])
+
+
+SCHEMA = pa.schema(
+    [
+        ("name", _TEXT),
+        ("title", _TEXT),
+        ("source", _TEXT),
+        ("licence", _TEXT),
+        ("logic_known", pa.bool_()),
+        ("family", _TEXT),
+        ("molecules", pa.list_(_struct(Molecule))),
+        ("interactions", pa.list_(_struct(Interaction))),
+        ("pathways", pa.list_(_struct(Pathway))),
+        ("provenance", _struct(Provenance)),
+        ("content_hash", _TEXT),
+    ]
+)
+
+
+def network_to_row(record: Record) -> dict[str, Any]:
+    """The row of a network, in plain lists and dictionaries."""
+    row = asdict(record.network)
+    row["provenance"] = asdict(record.provenance)
+    row["content_hash"] = record.network.content_hash
+    return row
+
+
+def network_from_row(row: Mapping[str, Any]) -> SignalingNetwork:
+    """The network of a row, equal to the one it was made from.
+
+    Raises:
+        NetworkError: the row states no valid network, or another than its hash says.
+    """
+    plain = {f.name: row[f.name] for f in fields(SignalingNetwork)}
+    plain["molecules"] = tuple(Molecule(**m) for m in row["molecules"])
+    plain["interactions"] = tuple(Interaction(**i) for i in row["interactions"])
+    plain["pathways"] = tuple(Pathway(**p) for p in row["pathways"])
+    network = SignalingNetwork(**plain)
+    stated = row.get("content_hash")
+    if stated and stated != network.content_hash:
+        raise NetworkError(f"network {network.name!r}: its content does not match its hash")
+    return network
+
+
+def write_side(folder: Path, side: str, records: Iterable[Record]) -> Path:
+    """Write the networks of one side, sorted by name, and return the file."""
+    ordered = sorted(records, key=lambda record: record.network.name)
+    table = pa.Table.from_pylist([network_to_row(r) for r in ordered], schema=SCHEMA)
+    path = folder / DATA_FOLDER / f"{side}-00000-of-00001.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path, compression="zstd", row_group_size=ROWS_PER_GROUP)
+    return path
+
+
+def is_corpus_folder(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds a corpus in Parquet, or several in folders of their own."""
+    return bool(_parquet_files(Path(folder)))
+
+
+def read_corpus(folder: str | os.PathLike[str]) -> dict[str, tuple[SignalingNetwork, ...]]:
+    """The networks of each side of a corpus, or of several built together.
+
+    Raises:
+        FormatError: a file is damaged, is no Parquet of networks, or a row states no network.
+    """
+    sides: dict[str, list[SignalingNetwork]] = {side: [] for side in SIDES}
+    for path in _parquet_files(Path(folder)):
+        sides[path.name.partition("-")[0]] += _read_networks(path)
+    return {side: tuple(networks) for side, networks in sides.items()}
+
+
+def _parquet_files(folder: Path) -> list[Path]:
+    patterns = [f"{DATA_FOLDER}/{side}-*.parquet" for side in SIDES]
+    own = [path for pattern in patterns for path in sorted(folder.glob(pattern))]
+    return own or [path for pattern in patterns for path in sorted(folder.glob(f"*/{pattern}"))]
+
+
+def _read_networks(path: Path) -> list[SignalingNetwork]:
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        why = str(error).split("\n")[0]
+        raise FormatError(
+            f"it cannot be read ({why}); expected a Parquet file", path=path
+        ) from None
+    missing = [name for name in SCHEMA.names if name not in table.column_names]
+    if missing:
+        raise FormatError(
+            f"there is no column {', '.join(map(repr, missing))}; expected rows of networks",
+            path=path,
+        )
+    networks = []
+    for number, row in enumerate(table.to_pylist(), start=1):
+        try:
+            networks.append(network_from_row(row))
+        except (NetworkError, TypeError) as error:
+            raise FormatError(str(error), path=path, place=f"row {number}") from None
+    return networks

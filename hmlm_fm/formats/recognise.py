@@ -1,0 +1,106 @@
+"""Which format a file is of, by its content and never by its ending."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..network import SignalingNetwork
+from .edge_table import is_edge_table, read_edge_table
+from .errors import FormatError
+from .files import read_bytes
+from .gene_sets import is_gene_set, read_gmt
+from .identifiers import Identifiers
+from .json_format import read_json
+from .netflux import read_netflux
+from .pairwise import is_pairwise, read_pairwise
+from .sif import read_sif
+from .spreadsheet import OLE_MAGIC, ZIP_MAGIC
+from .statement_tables import is_statement_table, read_statements
+from .xml import root_name
+
+Path = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format that can be read.
+
+    Attributes:
+        name: as people say it.
+        read: the networks of a file, given what identifiers mean.
+    """
+
+    name: str
+    read: Callable[[Path, Identifiers | None], tuple[SignalingNetwork, ...]]
+
+
+JSON = Format("JSON", lambda path, _: (read_json(path),))
+NETFLUX = Format("Netflux workbook", lambda path, _: (read_netflux(path),))
+SIF = Format("SIF", lambda path, _: (read_sif(path),))
+EDGE_TABLE = Format("edge table", lambda path, _: read_edge_table(path))
+STATEMENTS = Format("table of statements", read_statements)
+GENE_SETS = Format("gene sets (GMT)", read_gmt)
+PAIRWISE = Format("pairwise logic", lambda path, _: (read_pairwise(path),))
+
+FORMATS = (JSON, NETFLUX, SIF, EDGE_TABLE, STATEMENTS, GENE_SETS, PAIRWISE)
+
+_OF_ROOT: dict[str, Format] = {}
+
+
+def format_of(path: Path) -> Format:
+    """The format of a file.
+
+    Raises:
+        FormatError: the file does not exist, is empty, or is of no known format.
+    """
+    start = read_bytes(path)[: 1 << 16]
+    if start.startswith((ZIP_MAGIC, OLE_MAGIC)):
+        return NETFLUX
+    text = start.decode("utf-8-sig", errors="replace").lstrip()
+    known = ", ".join(f.name for f in FORMATS)
+    if not text:
+        raise FormatError(f"it is empty; expected one of {known}", path=path)
+    root = root_name(start)
+    if root in _OF_ROOT:
+        return _OF_ROOT[root]
+    if text.startswith("<") or "\0" in text:
+        found = f"XML with the root <{root}>" if root else "XML or binary data"
+        if root and root.lower() == "html" or text[:15].lower().startswith("<!doctype html"):
+            found = "a web page"
+        raise FormatError(f"it holds {found}; expected one of {known}", path=path)
+    if text.startswith("{"):
+        return JSON
+    lines = [line for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
+    return _of_lines([line for line in lines if not line.startswith("#")] or lines)
+
+
+def read_networks(
+    path: Path, identifiers: Identifiers | None = None
+) -> tuple[SignalingNetwork, ...]:
+    """The networks of one file: one, or as many as a table has pathways.
+
+    Args:
+        path: the file.
+        identifiers: what the identifiers of other databases mean; the package's own by default.
+
+    Raises:
+        FormatError: the file is of no known format, or cannot be read as what it is.
+    """
+    return format_of(path).read(path, identifiers)
+
+
+def _of_lines(lines: list[str]) -> Format:
+    """The format of a text by its first line or, where that may be a header, its first two."""
+    first = lines[0]
+    if is_edge_table(first):
+        return EDGE_TABLE
+    if is_statement_table(first):
+        return STATEMENTS
+    if is_pairwise(first):
+        return PAIRWISE
+    if is_gene_set(first):
+        return GENE_SETS
+    return SIF
