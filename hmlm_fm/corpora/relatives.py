@@ -81,13 +81,30 @@ def split_networks(
             f"{len(networks)} networks make {len(clusters)} clusters of relatives; a split into "
             f"{', '.join(SIDES)} needs at least {len(SIDES)}"
         )
-    random.Random(seed).shuffle(clusters)
-    clusters.sort(key=len, reverse=True)  # large ones first, while every side has room
-    sides = _deal_out(clusters, fractions)
-    return {
-        side: tuple(sorted((n for c in dealt for n in c), key=lambda network: network.name))
-        for side, dealt in zip(SIDES, sides, strict=True)
-    }
+    return _sides_of(_deal_out(clusters, seed, fractions))
+
+
+def split_protected(
+    networks: Iterable[SignalingNetwork],
+    seed: int,
+    fractions: Sequence[float] = (0.8, 0.1, 0.1),
+) -> dict[str, tuple[SignalingNetwork, ...]]:
+    """As `split_networks`, with what models are benchmarked on and its relatives in the test side.
+
+    Where what is left makes fewer clusters than sides, all of it is for training.
+    """
+    networks = sorted(networks, key=lambda network: network.name)
+    free: list[list[SignalingNetwork]] = []
+    protected: list[list[SignalingNetwork]] = []
+    for cluster in cluster_networks(networks):
+        is_protected = any(family_of(network) in PROTECTED_FAMILIES for network in cluster)
+        (protected if is_protected else free).append(cluster)
+    if len(free) < len(SIDES):
+        dealt: list[list[list[SignalingNetwork]]] = [free, [], []]
+    else:
+        dealt = _deal_out(free, seed, fractions)
+    dealt[SIDES.index("test")] += protected
+    return _sides_of(dealt)
 
 
 def cluster_networks(networks: Iterable[SignalingNetwork]) -> list[list[SignalingNetwork]]:
@@ -214,9 +231,12 @@ def _overlapping_pairs(identities: Sequence[Identity], fewest: int) -> Iterator[
 
 
 def _deal_out(
-    clusters: Sequence[list[SignalingNetwork]], fractions: Sequence[float]
+    clusters: Sequence[list[SignalingNetwork]], seed: int, fractions: Sequence[float]
 ) -> list[list[list[SignalingNetwork]]]:
     """Clusters for each side: one of the smallest each, then each where most is missing."""
+    clusters = list(clusters)
+    random.Random(seed).shuffle(clusters)
+    clusters.sort(key=len, reverse=True)  # large ones first, while every side has room
     total = sum(map(len, clusters))
     n_sides = len(fractions)
     sides: list[list[list[SignalingNetwork]]] = [[c] for c in clusters[-n_sides:]]
@@ -227,3 +247,12 @@ def _deal_out(
         ]
         sides[missing.index(max(missing))].append(cluster)
     return sides
+
+
+def _sides_of(
+    dealt: Sequence[Sequence[Sequence[SignalingNetwork]]],
+) -> dict[str, tuple[SignalingNetwork, ...]]:
+    return {
+        side: tuple(sorted((n for c in clusters for n in c), key=lambda network: network.name))
+        for side, clusters in zip(SIDES, dealt, strict=True)
+    }

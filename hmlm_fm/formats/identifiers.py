@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from ..vocabulary import Vocabulary
 from .errors import FormatError
-from .files import read_lines
+from .files import read_bytes, read_lines
 from .names import Meaning, kind_of_token, meaning_of
 
 NAMESPACE_OF_DATABASE = {
@@ -243,3 +243,17 @@ def _read_table(path: str | os.PathLike[str]) -> Iterator[tuple[str, str]]:
             name = f"CHEBI:{name}"
         if key and name:
             yield key, name
+
+
+def is_mapping_table(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a table that `Identifiers.from_tables` reads, by its header."""
+    try:
+        first = read_bytes(path)[:200].decode("utf-8-sig", errors="replace").split("\n")[0]
+    except FormatError:
+        return False
+    header = [cell.strip().lower() for cell in first.split("\t")]
+    return (
+        len(header) == 2
+        and header[1] in ("symbol", "chebi")
+        and identifier_key(header[0], "x") is not None
+    )

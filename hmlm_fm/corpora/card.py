@@ -1,0 +1,123 @@
+"""The card of a corpus: the README.md whose header `datasets` reads and whose text people read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import yaml
+
+from ..network import SignalingNetwork
+from .parquet import DATA_FOLDER
+from .records import Harvest
+from .relatives import SIDES
+from .statistics import statistics_of, statistics_table
+
+LICENCE_IDS = {"CC0": "cc0-1.0", "Apache-2.0": "apache-2.0"}
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What the card of one corpus says.
+
+    Attributes:
+        title, licence: of the source.
+        may_be_shared: whether the corpus may be passed on.
+        command: that makes it.
+        harvest: what the source gave.
+        sides: the networks of each side.
+        seed: of the split.
+    """
+
+    title: str
+    licence: str
+    may_be_shared: bool
+    command: str
+    harvest: Harvest
+    sides: Mapping[str, Sequence[SignalingNetwork]]
+    seed: int
+
+
+def corpus_hash(networks: Iterable[SignalingNetwork]) -> str:
+    """SHA-256 over the content hashes of the networks, whatever their order."""
+    hashes = sorted(network.content_hash for network in networks)
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+def header(
+    title: str, licence: str, configurations: Sequence[tuple[str, str, Sequence[str]]]
+) -> list[str]:
+    """The YAML header that names the Parquet files.
+
+    Args:
+        title, licence: of the corpus.
+        configurations: name, folder (with a slash, or empty), and sides that are not empty.
+    """
+    content = {
+        "pretty_name": f"{title}, as signalling networks",
+        "license": LICENCE_IDS.get(licence, "other"),
+        "tags": ["biology", "cell-signalling", "hmlm_fm"],
+        "configs": [
+            {
+                "config_name": name,
+                "data_files": [
+                    {"split": side, "path": f"{folder}{DATA_FOLDER}/{side}-*.parquet"}
+                    for side in sides
+                ],
+            }
+            for name, folder, sides in configurations
+        ],
+    }
+    return ["---", yaml.safe_dump(content, sort_keys=False, allow_unicode=True).strip(), "---"]
+
+
+def write_card(facts: CardFacts) -> str:
+    """The card of one corpus as Markdown."""
+    networks = [network for side in facts.sides.values() for network in side]
+    used = [side for side in SIDES if facts.sides[side]]
+    harvest = facts.harvest
+    lines = header(facts.title, facts.licence, [("default", "", used)])
+    lines += ["", f"# {facts.title}, as signalling networks", ""]
+    if not facts.may_be_shared:
+        lines += [
+            "**This corpus must not be passed on.** Its source may be used for academic purposes "
+            "and not be redistributed; build it anew where it is needed.",
+            "",
+        ]
+    dates = sorted(r.provenance.retrieved for r in harvest.records if r.provenance.retrieved)
+    told = {
+        "source": facts.title,
+        "release": harvest.release or "not stated by the files",
+        "retrieved": f"{dates[0]} to {dates[-1]}" if dates else "from files; see `provenance`",
+        "licence": facts.licence,
+        "query": harvest.query or "all files of a folder",
+        "command": f"`{facts.command}`",
+        "content hash": f"`{corpus_hash(networks)}`",
+    }
+    lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in told.items()), ""]
+    lines += statistics_table([(s, statistics_of(facts.sides[s])) for s in used])
+    lines += [
+        "",
+        f"Not read: {len(harvest.skipped)}; odd but read: {len(harvest.warnings)}; missing: "
+        f"{len(harvest.missing)}. The folder `reports` lists them, and every name that the "
+        "vocabulary has not: such a molecule is known by its place in the network alone and is "
+        "never asked for.",
+        "",
+        f"Relatives (revisions of one model, networks that share more than half of their members "
+        f"or edges) are on one side; the split is drawn by seed {facts.seed}. The cardiac "
+        "fibroblast and hypertrophy models and their relatives are on the test side: models are "
+        "benchmarked on them.",
+        "",
+        "```python",
+        "from datasets import load_dataset",
+        "",
+        'networks = load_dataset("FOLDER")["train"]  # this folder',
+        "```",
+        "",
+        "Each row is one network: `molecules`, `interactions` (sources joined by AND; signs 1, -1 "
+        "or 0 for unknown; several interactions on one target joined by OR), `pathways`, and "
+        "`provenance`. `hmlm_fm.corpora.load_corpus` gives them back as `SignalingNetwork`s.",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,186 @@
+"""Reading a folder of other people's files: what can be read is, and the rest is listed."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import warnings
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from ..formats.errors import FormatError, FormatWarning
+from ..formats.files import read_bytes
+from ..formats.identifiers import Identifiers, is_mapping_table
+from ..formats.recognise import Format, format_of
+from ..network import SignalingNetwork
+from .records import Harvest, Problem, Provenance, Record
+
+LISTED_WARNINGS = 3
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """All files of a folder and its sub-folders, in the order of their names; hidden ones not.
+
+    Raises:
+        FormatError: it is no folder, or it holds no files.
+    """
+    if not folder.is_dir():
+        raise FormatError("there is no such folder; expected files of a source", path=folder)
+    found = sorted(p for p in folder.rglob("*") if p.is_file())
+    shown = [p for p in found if not any(s.startswith(".") for s in p.relative_to(folder).parts)]
+    if not shown:
+        raise FormatError("the folder holds no files", path=folder)
+    yield from shown
+
+
+class Collector:
+    """Gathers the networks of one source, gives each a name of its own, and keeps what went wrong.
+
+    Args:
+        corpus: name of the source.
+        root: folder that locations are written relative to.
+        licence: of networks that state none.
+    """
+
+    def __init__(self, corpus: str, root: Path | None = None, licence: str = "") -> None:
+        self.corpus, self.root = corpus, root
+        self.harvest = Harvest(licence=licence)
+        self._names: Counter[str] = Counter()
+        self._hashes: dict[str, str] = {}
+
+    def location(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix() if self.root else path.name
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of the networks so far."""
+        return frozenset(self._names)
+
+    def skip(self, location: str, reason: str) -> None:
+        self.harvest.skipped.append(Problem(location, reason))
+
+    def add(self, network: SignalingNetwork, provenance: Provenance) -> None:
+        """Take a network; a copy of one that is there already is skipped."""
+        twin = self._hashes.setdefault(network.content_hash, provenance.location)
+        if twin != provenance.location:
+            self.skip(provenance.location, f"the same network as in {twin}")
+            return
+        self._names[network.name] += 1
+        count = self._names[network.name]
+        if count > 1:
+            network = replace(network, name=f"{network.name} ({count})", family=network.family_name)
+        if not network.licence:
+            network = replace(network, licence=self.harvest.licence)
+        self.harvest.records.append(Record(network, provenance))
+
+    def read(self, path: Path, read: Callable[[Path], Collection[SignalingNetwork]]) -> None:
+        """Take the networks of a file; if it cannot be read, say why and go on."""
+        location = self.location(path)
+        try:
+            provenance = Provenance(self.corpus, location, sha256_of(path))
+        except FormatError as error:
+            self.skip(location, error.problem)
+            return
+        self._take(location, path, read, provenance)
+
+    def read_text(
+        self,
+        location: str,
+        text: str,
+        file_name: str,
+        read: Callable[[Path], Collection[SignalingNetwork]],
+        provenance: Provenance,
+    ) -> None:
+        """Take the networks of a reply, which readers want as a file."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / file_name
+            path.write_text(text, encoding="utf-8")
+            self._take(location, path, read, provenance)
+
+    def _take(
+        self,
+        location: str,
+        path: Path,
+        read: Callable[[Path], Collection[SignalingNetwork]],
+        provenance: Provenance,
+    ) -> None:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                networks = read(path)
+            except FormatError as error:
+                place = f"{error.place}: " if error.place else ""
+                self.skip(location, f"{place}{error.problem}")
+                return
+            except Exception as error:
+                # A reader that fails in a way of its own must not end a build of hours.
+                self.skip(location, f"it cannot be read ({type(error).__name__}: {error})")
+                return
+        told = dict.fromkeys(
+            str(w.message).removeprefix(f"{path}: ")
+            for w in caught
+            if issubclass(w.category, FormatWarning)
+        )
+        self.harvest.warnings += [Problem(location, text) for text in list(told)[:LISTED_WARNINGS]]
+        for network in networks:
+            self.add(network, provenance)
+
+
+def sha256_of(path: Path) -> str:
+    """The hash of a file's content, unpacked where it is gzipped."""
+    return hashlib.sha256(read_bytes(path)).hexdigest()
+
+
+def harvest_folder(
+    corpus: str,
+    folder: Path,
+    formats: Collection[Format],
+    identifiers: Identifiers,
+    licence: str = "",
+    progress: Callable[[str], object] = lambda location: None,
+) -> Harvest:
+    """The networks of all files of a folder that are of one of the formats.
+
+    Where files of two formats tell a network of one name, the format that is named first counts.
+    Files of other formats, and what is no network at all, are listed as skipped.
+    """
+    collector = Collector(corpus, folder, licence)
+    files: dict[Format, list[Path]] = {f: [] for f in formats}
+    for path in files_below(folder):
+        try:
+            found = format_of(path)
+        except FormatError as error:
+            collector.skip(collector.location(path), error.problem)
+            continue
+        if found in files:
+            files[found].append(path)
+            continue
+        wanted = " or ".join(f.name for f in formats)
+        what = "a mapping of identifiers" if is_mapping_table(path) else found.name
+        collector.skip(collector.location(path), f"it is {what}; {corpus} reads {wanted}")
+    for found, paths in files.items():
+        told = collector.names
+        for path in paths:
+            progress(collector.location(path))
+            collector.read(path, partial(_untold, found, identifiers, told, collector))
+    return collector.harvest
+
+
+def _untold(
+    found: Format,
+    identifiers: Identifiers,
+    told: Collection[str],
+    collector: Collector,
+    path: Path,
+) -> list[SignalingNetwork]:
+    """The networks of a file without those that a better format has told already."""
+    networks = found.read(path, identifiers)
+    for network in networks:
+        if network.name in told:
+            collector.skip(
+                f"{collector.location(path)}, {network.name}", "told by a file of another format"
+            )
+    return [network for network in networks if network.name not in told]
