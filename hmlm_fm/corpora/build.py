@@ -107,11 +107,11 @@ def write_corpus(out: Path, source: Source, harvest: Harvest, seed: int, command
     Raises:
         BuildError: `out` holds files already, or the source gave no networks.
     """
-    _check_new(out)
+    check_new(out)
     if not harvest.records:
         raise BuildError(_nothing_read(source.name, harvest))
     sides = split_protected([r.network for r in harvest.records], seed)
-    with _appearing(out) as folder:
+    with appearing(out) as folder:
         return _write(folder, source, harvest, sides, seed, command)
 
 
@@ -125,7 +125,7 @@ def write_all(
     Raises:
         BuildError: `out` holds files already, or a source gave no networks.
     """
-    _check_new(out)
+    check_new(out)
     for name, harvest in harvests.items():
         if not harvest.records:
             raise BuildError(_nothing_read(name, harvest))
@@ -134,13 +134,13 @@ def write_all(
     networks = [r.network for h in harvests.values() for r in h.records]
     sides = split_protected(networks, seed)
     facts = []
-    with _appearing(out) as folder:
+    with appearing(out) as folder:
         for name, harvest in harvests.items():
             own = {s: tuple(n for n in ns if corpus_of[n.name] == name) for s, ns in sides.items()}
             facts.append(
                 _write(folder / name, SOURCES[name], harvest, own, seed, f"{command} # {name}")
             )
-        _write_table(
+        write_table(
             folder / REPORTS_FOLDER / "relatives.tsv",
             ("one", "source", "other", "source", "shared members", "shared edges"),
             _relatives(networks, corpus_of),
@@ -189,12 +189,12 @@ def _write(
         ("warnings", harvest.warnings),
         ("missing", harvest.missing),
     ):
-        _write_table(
+        write_table(
             reports / f"{name}.tsv",
             ("location", "reason"),
             [(p.location, p.reason) for p in problems],
         )
-    _write_table(reports / "unmapped.tsv", ("name", "networks"), unmapped_names(networks))
+    write_table(reports / "unmapped.tsv", ("name", "networks"), unmapped_names(networks))
     summary = {
         "statistics": asdict(statistics_of(networks)),
         "content_hash": corpus_hash(networks),
@@ -251,13 +251,14 @@ def _nothing_read(name: str, harvest: Harvest) -> str:
     return f"{name}: no networks were found ({told})"
 
 
-def _check_new(out: Path) -> None:
+def check_new(out: Path) -> None:
+    """Raise `BuildError` where a corpus would be written over something."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BuildError(f"{out}: it exists already; expected a new folder, or an empty one")
 
 
 @contextmanager
-def _appearing(out: Path) -> Iterator[Path]:
+def appearing(out: Path) -> Iterator[Path]:
     """A folder to write into that takes its place when all is written."""
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
@@ -272,7 +273,7 @@ def _appearing(out: Path) -> Iterator[Path]:
         raise
 
 
-def _write_table(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def write_table(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
     writer = csv.writer(text, delimiter="\t", lineterminator="\n")

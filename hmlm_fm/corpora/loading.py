@@ -5,7 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..formats import FormatError, load_core, load_network, load_networks, shipped_networks
+from ..formats import (
+    FormatError,
+    Identifiers,
+    load_core,
+    load_network,
+    load_networks,
+    shipped_networks,
+)
 from ..network import SignalingNetwork
 from .parquet import is_corpus_folder, read_corpus
 
@@ -14,13 +21,17 @@ EDGES_FILE = "edges.tsv"
 Sides = dict[str, tuple[SignalingNetwork, ...]]
 
 
-def load_corpus(name_or_path: str | os.PathLike[str]) -> tuple[SignalingNetwork, ...]:
+def load_corpus(
+    name_or_path: str | os.PathLike[str], identifiers: Identifiers | None = None
+) -> tuple[SignalingNetwork, ...]:
     """The networks of a corpus.
 
     Args:
         name_or_path: `core`, the name of another shipped network, a file of one or many networks,
             a folder that `corpora/build.py` made, a folder with an edge table `edges.tsv` (and
             `pathways.tsv` with titles), or a folder of network files.
+        identifiers: what the identifiers of other databases mean in files of networks; the
+            package's own by default.
 
     Raises:
         FormatError: there is no such corpus, a file of it is no network, or two networks have one
@@ -32,12 +43,12 @@ def load_corpus(name_or_path: str | os.PathLike[str]) -> tuple[SignalingNetwork,
         return (load_network(name_or_path),)
     path = Path(name_or_path)
     if not path.is_dir():
-        return load_networks(path)
+        return load_networks(path, identifiers)
     if is_corpus_folder(path):
         return tuple(network for side in read_corpus(path).values() for network in side)
     if (path / EDGES_FILE).exists():
-        return load_networks(path / EDGES_FILE)
-    return _networks_of_files(path)
+        return load_networks(path / EDGES_FILE, identifiers)
+    return _networks_of_files(path, identifiers)
 
 
 def load_sides(name_or_path: str | os.PathLike[str]) -> Sides | None:
@@ -50,7 +61,7 @@ def load_sides(name_or_path: str | os.PathLike[str]) -> Sides | None:
     return read_corpus(path) if path.is_dir() and is_corpus_folder(path) else None
 
 
-def _networks_of_files(path: Path) -> tuple[SignalingNetwork, ...]:
+def _networks_of_files(path: Path, identifiers: Identifiers | None) -> tuple[SignalingNetwork, ...]:
     files = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
     if not files:
         raise FormatError(
@@ -59,7 +70,7 @@ def _networks_of_files(path: Path) -> tuple[SignalingNetwork, ...]:
     networks: dict[str, SignalingNetwork] = {}
     file_of: dict[str, Path] = {}
     for file in files:
-        for network in load_networks(file):
+        for network in load_networks(file, identifiers):
             if network.name in networks:
                 raise FormatError(
                     f"the network {network.name!r} was already in {file_of[network.name].name}",

@@ -39,6 +39,7 @@ class Trajectories:
         states: (C, T, N) in [0, 1], at `TIMES_HOURS`, from the baseline.
         drives: (C, T, N), what the states move towards.
         baseline: (N) steady state without stimuli or perturbations.
+        signs_drawn: unknown signs that were drawn; `logic_drawn`: whether the logic was.
     """
 
     visible: SignalingNetwork
@@ -47,6 +48,8 @@ class Trajectories:
     states: np.ndarray
     drives: np.ndarray
     baseline: np.ndarray
+    signs_drawn: int = 0
+    logic_drawn: bool = False
 
 
 def draw_topology(
@@ -94,13 +97,16 @@ def make_trajectories(
             else (topology.without_logic() if topology.logic_known else topology)
         )
         rows = tuple(draw_condition(truth, rng) for _ in range(conditions))
-        drawn.append((shown.without_kinetics(), truth, rows))
-    states, drives, baselines = _simulate_together(
-        [truth for _, truth, _ in drawn], [rows for _, _, rows in drawn]
+        unknown = sum(sign == 0 for i in topology.interactions for sign in i.signs)
+        drawn.append((shown.without_kinetics(), truth, rows, unknown, not topology.logic_known))
+    states, drives, baselines = simulate_many(
+        [truth for _, truth, *_ in drawn], [rows for _, _, rows, *_ in drawn]
     )
     return [
-        Trajectories(shown, truth, rows, s, d, b)
-        for (shown, truth, rows), s, d, b in zip(drawn, states, drives, baselines, strict=True)
+        Trajectories(shown, truth, rows, s, d, b, signs, logic)
+        for (shown, truth, rows, signs, logic), s, d, b in zip(
+            drawn, states, drives, baselines, strict=True
+        )
     ]
 
 
@@ -140,9 +146,15 @@ def _star(arguments: tuple[Sequence[SignalingNetwork], Sequence[int], int]) -> l
 
 
 @torch.no_grad()
-def _simulate_together(
+def simulate_many(
     networks: Sequence[SignalingNetwork], conditions: Sequence[Sequence[Condition]]
 ) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+    """Simulate networks with full kinetics side by side, each under as many conditions.
+
+    Returns:
+        Of each network its states (C, T, N) and drives (C, T, N) at `TIMES_HOURS` from the
+        baseline, and the baseline (N).
+    """
     systems = [LogicODE.from_network(n, torch.float32) for n in networks]
     joined = LogicODE.join(systems)
     tensors = [

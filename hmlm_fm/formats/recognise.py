@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..network import SignalingNetwork
+from .biopax import read_biopax
+from .bnet import is_bnet, read_bnet
 from .edge_table import is_edge_table, read_edge_table
 from .errors import FormatError
 from .files import read_bytes
@@ -18,6 +20,7 @@ from .json_format import read_json
 from .kgml import read_kgml
 from .netflux import read_netflux
 from .pairwise import is_pairwise, read_pairwise
+from .sbml import read_sbml
 from .sif import read_sif
 from .spreadsheet import OLE_MAGIC, ZIP_MAGIC
 from .statement_tables import is_statement_table, read_statements
@@ -49,9 +52,9 @@ PAIRWISE = Format("pairwise logic", lambda path, _: (read_pairwise(path),))
 
 KGML = Format("KGML", lambda path, identifiers: (read_kgml(path, identifiers),))
 GPML = Format("GPML", lambda path, identifiers: (read_gpml(path, identifiers),))
-BIOPAX = Format("BioPAX", lambda path, identifiers: _biopax(path, identifiers))
-SBML = Format("SBML", lambda path, identifiers: (_sbml(path, identifiers),))
-BNET = Format("bnet", lambda path, identifiers: (_bnet(path, identifiers),))
+BIOPAX = Format("BioPAX", read_biopax)
+SBML = Format("SBML", lambda path, identifiers: (read_sbml(path, identifiers),))
+BNET = Format("bnet", lambda path, identifiers: (read_bnet(path, identifiers),))
 
 FORMATS = (
     JSON,
@@ -69,24 +72,6 @@ FORMATS = (
 )
 
 _OF_ROOT = {"pathway": KGML, "Pathway": GPML, "RDF": BIOPAX, "sbml": SBML}
-
-
-def _biopax(path, identifiers):
-    from .biopax import read_biopax
-
-    return read_biopax(path, identifiers)
-
-
-def _sbml(path, identifiers):
-    from .sbml import read_sbml
-
-    return read_sbml(path, identifiers)
-
-
-def _bnet(path, identifiers):
-    from .bnet import read_bnet
-
-    return read_bnet(path, identifiers)
 
 
 def format_of(path: Path) -> Format:
@@ -131,12 +116,6 @@ def read_networks(
     return format_of(path).read(path, identifiers)
 
 
-def is_bnet(line: str) -> bool:
-    """Whether a line is the header of a bnet file, or a rule of one: a name, a comma, a formula."""
-    name, comma, formula = line.partition(",")
-    return bool(comma and name.strip() and formula.strip()) and "\t" not in name.strip()
-
-
 def _of_lines(lines: list[str]) -> Format:
     """The format of a text by its first line or, where that may be a header, its first two."""
     first = lines[0]
@@ -148,6 +127,6 @@ def _of_lines(lines: list[str]) -> Format:
         return PAIRWISE
     if is_gene_set(first):
         return GENE_SETS
-    if is_bnet(first):
+    if is_bnet(lines):
         return BNET
     return SIF

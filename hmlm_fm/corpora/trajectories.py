@@ -1,0 +1,316 @@
+"""Next-state corpora: simulated trajectories of drawn networks, as shards of Parquet.
+
+Every row is drawn from a seed of its own, and a shard is simulated by itself, so that any shard
+can be made alone, in any order, and again: the same settings give the same file. A run that was
+stopped makes the shards that are missing.
+
+Shapes: C conditions, T times, N molecules.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..conditions import Condition, Perturbation
+from ..dynamics.draw import PRIORS
+from ..dynamics.trajectories import TIMES_HOURS, Trajectories, make_many
+from ..formats.errors import FormatError
+from ..formats.files import write_text
+from ..network import SignalingNetwork
+from .card import corpus_hash, header
+from .parquet import DATA_FOLDER, SCHEMA, network_from_row, network_to_row
+from .records import Provenance, Record
+from .relatives import SIDES
+
+SETTINGS_FILE = "reports/settings.json"
+FIRST_SEED = {"train": 0, "validation": 10_000_000, "test": 20_000_000}
+
+_NETWORK = pa.struct([field for field in SCHEMA if field.name != "provenance"])
+_NUMBERS = pa.list_(pa.float32())
+TRAJECTORY_SCHEMA = pa.schema(
+    [
+        ("seed", pa.int64()),
+        ("visible", _NETWORK),
+        ("drawn", _NETWORK),
+        ("signs_drawn", pa.int32()),
+        ("logic_drawn", pa.bool_()),
+        (
+            "conditions",
+            pa.list_(
+                pa.struct(
+                    [
+                        (
+                            "stimuli",
+                            pa.list_(
+                                pa.struct([("molecule", pa.string()), ("level", pa.float64())])
+                            ),
+                        ),
+                        (
+                            "perturbations",
+                            pa.list_(
+                                pa.struct(
+                                    [
+                                        ("target", pa.string()),
+                                        ("kind", pa.string()),
+                                        ("strength", pa.float64()),
+                                        ("start_hours", pa.float64()),
+                                        ("end_hours", pa.float64()),
+                                    ]
+                                )
+                            ),
+                        ),
+                    ]
+                )
+            ),
+        ),
+        ("times_hours", pa.list_(pa.float64())),
+        ("states", _NUMBERS),
+        ("drives", _NUMBERS),
+        ("baseline", _NUMBERS),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class SimulationSettings:
+    """What decides every row of a next-state corpus.
+
+    Attributes:
+        networks: drawn networks of the training side.
+        held_out: of the validation side and of the test side, each.
+        conditions: per network.
+        shard: networks in one file.
+        seed: added to the seeds of the rows.
+        source_hash: content hash of the corpus that topologies are drawn from.
+    """
+
+    networks: int
+    held_out: int
+    conditions: int
+    shard: int
+    seed: int
+    source_hash: str
+
+
+def plan_shards(settings: SimulationSettings, sides: Sequence[str]) -> dict[str, list[int]]:
+    """Seeds of every file, by its name."""
+    shards = {}
+    for side in sides:
+        count = settings.networks if side == "train" else settings.held_out
+        first = FIRST_SEED[side] + settings.seed * 100_000
+        n_files = math.ceil(count / settings.shard)
+        for i in range(n_files):
+            seeds = list(
+                range(first + i * settings.shard, first + min(count, (i + 1) * settings.shard))
+            )
+            shards[f"{side}-{i:05}-of-{n_files:05}.parquet"] = seeds
+    return shards
+
+
+def simulate_corpus(
+    sides: Mapping[str, Sequence[SignalingNetwork]],
+    folder: Path,
+    settings: SimulationSettings,
+    processes: int = 1,
+    progress: Callable[[int], object] = lambda networks: None,
+) -> list[Path]:
+    """Make the shards that are missing; returns all of them.
+
+    Args:
+        sides: topologies of each side; a side without any is left out.
+        folder: of the corpus, new, or begun with the same settings.
+        settings: see `SimulationSettings`.
+        processes: that simulate side by side; their number changes nothing in the files.
+        progress: called with the number of networks done.
+
+    Raises:
+        FormatError: the folder was begun with other settings.
+        ValueError: a side has no network of a fit size.
+    """
+    _check_same_settings(folder, settings)
+    used = [side for side in SIDES if sides.get(side)]
+    done = 0
+    paths = []
+    for name, seeds in plan_shards(settings, used).items():
+        path = folder / DATA_FOLDER / name
+        if not _is_whole(path, len(seeds)):
+            made = make_many(sides[name.partition("-")[0]], seeds, settings.conditions, processes)
+            _write_shard(path, made, seeds)
+        done += len(seeds)
+        progress(done)
+        paths.append(path)
+    return paths
+
+
+def read_trajectories(
+    folder: str | os.PathLike[str], side: str, most: int | None = None
+) -> list[Trajectories]:
+    """The trajectories of one side of a next-state corpus, in the order of its files.
+
+    Raises:
+        FormatError: there are none, or a file is damaged.
+    """
+    return list(iterate_trajectories(folder, side, most))
+
+
+def iterate_trajectories(
+    folder: str | os.PathLike[str], side: str, most: int | None = None
+) -> Iterator[Trajectories]:
+    """As `read_trajectories`, one file in memory at a time."""
+    paths = sorted((Path(folder) / DATA_FOLDER).glob(f"{side}-*.parquet"))
+    if not paths:
+        raise FormatError(f"it has no trajectories of the side {side!r}", path=folder)
+    count = 0
+    for path in paths:
+        try:
+            table = pq.read_table(path)
+            missing = set(TRAJECTORY_SCHEMA.names) - set(table.column_names)
+            if missing:
+                raise FormatError(f"it has no column {sorted(missing)[0]!r}", path=path)
+            for row in table.to_pylist():
+                if most is not None and count >= most:
+                    return
+                yield _from_row(row)
+                count += 1
+        except (OSError, pa.ArrowException) as error:
+            why = str(error).split("\n")[0]
+            raise FormatError(f"it cannot be read ({why})", path=path) from None
+
+
+def trajectory_card(
+    title: str,
+    settings: SimulationSettings,
+    sides: Sequence[str],
+    report: Sequence[str],
+    licence: str,
+) -> str:
+    """The card of a next-state corpus as Markdown."""
+    lines = header(f"Simulated dynamics of {title}", licence, [("default", "", sides)])
+    lines += [
+        "",
+        f"# Simulated dynamics of {title}",
+        "",
+        f"Topologies of {title}, licence: {licence}. Rates are drawn, and logic and signs where "
+        "the source does not state them: `logic_drawn` and `signs_drawn` of each row say so. "
+        "`visible` is what a model may see, `drawn` the truth. `states` and `drives` are flat, "
+        "conditions × times × molecules, in [0, 1].",
+        "",
+        "| setting | value |",
+        "|---|---|",
+        *(f"| {name} | {value} |" for name, value in asdict(settings).items()),
+        "",
+        "## Priors",
+        "",
+        "| prior | value |",
+        "|---|---|",
+        *(f"| {name} | {value} |" for name, value in asdict(PRIORS).items()),
+        "",
+        *report,
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def settings_for(
+    networks: Sequence[SignalingNetwork],
+    count: int,
+    held_out: int,
+    conditions: int,
+    shard: int,
+    seed: int,
+) -> SimulationSettings:
+    """Settings that name the networks they are for."""
+    return SimulationSettings(count, held_out, conditions, shard, seed, corpus_hash(networks))
+
+
+def _check_same_settings(folder: Path, settings: SimulationSettings) -> None:
+    path = folder / SETTINGS_FILE
+    stated = asdict(settings) | {"priors": asdict(PRIORS)}
+    text = json.dumps(stated, indent=2) + "\n"
+    if path.exists():
+        if path.read_text(encoding="utf-8") != text:
+            raise FormatError(
+                "the folder was begun with other settings, priors or networks; expected a new one",
+                path=folder,
+            )
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise FormatError("it exists already; expected a new folder, or an empty one", path=folder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, text)
+
+
+def _is_whole(path: Path, rows: int) -> bool:
+    try:
+        return pq.read_metadata(path).num_rows == rows
+    except (OSError, pa.ArrowException):
+        return False
+
+
+def _write_shard(path: Path, made: Sequence[Trajectories], seeds: Sequence[int]) -> None:
+    rows = [_to_row(t, seed) for t, seed in zip(made, seeds, strict=True)]
+    table = pa.Table.from_pylist(rows, schema=TRAJECTORY_SCHEMA)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        pq.write_table(table, temporary, compression="zstd", row_group_size=8)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _to_row(made: Trajectories, seed: int) -> dict[str, Any]:
+    networks = {}
+    for name in ("visible", "drawn"):
+        row = network_to_row(Record(getattr(made, name), Provenance("")))
+        del row["provenance"]
+        networks[name] = row
+    return {
+        "seed": seed,
+        **networks,
+        "signs_drawn": made.signs_drawn,
+        "logic_drawn": made.logic_drawn,
+        "conditions": [
+            {
+                "stimuli": [{"molecule": m, "level": v} for m, v in c.stimuli.items()],
+                "perturbations": [asdict(p) for p in c.perturbations],
+            }
+            for c in made.conditions
+        ],
+        "times_hours": list(TIMES_HOURS),
+        "states": made.states.astype(np.float32).ravel(),
+        "drives": made.drives.astype(np.float32).ravel(),
+        "baseline": made.baseline.astype(np.float32).ravel(),
+    }
+
+
+def _from_row(row: Mapping[str, Any]) -> Trajectories:
+    conditions = tuple(
+        Condition(
+            {s["molecule"]: s["level"] for s in c["stimuli"]},
+            tuple(Perturbation(**p) for p in c["perturbations"]),
+        )
+        for c in row["conditions"]
+    )
+    drawn = network_from_row(row["drawn"])
+    shape = (len(conditions), len(row["times_hours"]), len(drawn.molecules))
+    return Trajectories(
+        visible=network_from_row(row["visible"]),
+        drawn=drawn,
+        conditions=conditions,
+        states=np.array(row["states"], np.float16).reshape(shape),
+        drives=np.array(row["drives"], np.float16).reshape(shape),
+        baseline=np.array(row["baseline"], np.float32),
+        signs_drawn=row["signs_drawn"],
+        logic_drawn=row["logic_drawn"],
+    )
