@@ -31,6 +31,7 @@ from ._version import __version__
 from .configuration_hmlm import PARTS, SIZES, HMLMConfig
 from .corpora import load_corpus, load_sides, split_networks
 from .corpora.relatives import PROTECTED_FAMILIES, family_of
+from .corpora.trajectories import read_trajectories
 from .dynamics.trajectories import Trajectories, draw_topology, make_many
 from .evaluation import (
     evaluate_ablations,
@@ -71,6 +72,7 @@ SETTINGS_OF_A_RUN = (
     "next_state",
     "language_networks",
     "trajectory_networks",
+    "trajectories",
     "conditions",
     "held_out_networks",
     "held_out_share",
@@ -117,6 +119,10 @@ class PretrainingOptions:
     max_grad_norm: float = field(default=1.0, metadata={"help": "gradient clipping by norm"})
     trajectory_networks: int = field(
         default=256, metadata={"help": "drawn networks to simulate for the next-state objective"}
+    )
+    trajectories: str = field(
+        default="",
+        metadata={"help": "folder of corpora/simulate.py to take them from; empty to simulate"},
     )
     conditions: int = field(
         default=24, metadata={"help": "simulated conditions per drawn network; at least 20"}
@@ -460,6 +466,9 @@ def _simulated(
     arguments: TrainingArguments,
 ) -> list[Trajectories]:
     """Trajectories of drawn networks, the same on every process."""
+    if options.trajectories:
+        stored = "train" if side == "training" else "test"
+        return read_trajectories(options.trajectories, stored, count)
     seeds = [first_seed + options.seed * count + i for i in range(count)]
     loud = arguments.process_index == 0
     bar = tqdm(

@@ -23,7 +23,7 @@ KGML = """<?xml version="1.0"?>
 """
 
 KEGG_REPLIES = {
-    "/info/pathway": "pathway          KEGG Pathway Database\npath             Release 116.0, Oct 26\n",
+    "/info/pathway": "pathway   KEGG Pathway Database\npath      Release 116.0, Oct 26\n",
     "/list/pathway/hsa": "hsa00001\tFirst - Homo sapiens (human)\nhsa00002\tSecond - Homo sapiens\n"
     "hsa00003\tThird - Homo sapiens (human)\n",
     "/list/hsa": "hsa:207\tCDS\t14:complement(1..2)\tAKT1, AKT, PKB; AKT kinase 1\n"
@@ -105,7 +105,8 @@ def reactome_sbml(identifier: str) -> str:
 _ENTITIES = """[
  {"dbId": 1, "databaseName": "UniProt", "identifier": "P01133", "geneName": ["EGF"],
   "displayName": "UniProt:P01133 EGF", "className": "ReferenceGeneProduct"},
- {"dbId": 2, "databaseName": "UniProt", "identifier": "P00533", "displayName": "UniProt:P00533 EGFR"},
+ {"dbId": 2, "databaseName": "UniProt", "identifier": "P00533",
+  "displayName": "UniProt:P00533 EGFR"},
  {"dbId": 3, "databaseName": "UniProt", "identifier": "P29353", "geneName": ["SHC1", "SHC"],
   "displayName": "UniProt:P29353 SHC1"},
  {"dbId": 4, "databaseName": "UniProt", "identifier": "P22681", "displayName": "UniProt:P22681 CBL"}

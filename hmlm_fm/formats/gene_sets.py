@@ -106,6 +106,8 @@ def molecules_of_set(found: GeneSet, identifiers: Identifiers | None = None) -> 
         meaning = identifiers.meaning([key] if key else [], [member])
         names = meaning.members or (member,)
         name = names[0] if len(names) == 1 else member
+        if name == key:  # which no table translates
+            name = name.partition(":")[2]
         if name not in seen:
             seen.add(name)
             yield Molecule(name, kind=meaning.kind, members=meaning.members, pathways=(found.name,))
