@@ -31,7 +31,6 @@ from ._version import __version__
 from .configuration_hmlm import PARTS, SIZES, HMLMConfig
 from .corpora import load_corpus, load_sides, split_networks
 from .corpora.relatives import PROTECTED_FAMILIES, family_of
-from .corpora.trajectories import read_trajectories
 from .dynamics.trajectories import Trajectories, draw_topology, make_many
 from .evaluation import (
     evaluate_ablations,
@@ -467,6 +466,8 @@ def _simulated(
 ) -> list[Trajectories]:
     """Trajectories of drawn networks, the same on every process."""
     if options.trajectories:
+        from .corpora.trajectories import read_trajectories  # which needs pyarrow
+
         stored = "train" if side == "training" else "test"
         return read_trajectories(options.trajectories, stored, count)
     seeds = [first_seed + options.seed * count + i for i in range(count)]

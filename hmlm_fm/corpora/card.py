@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import yaml
 
 from ..network import SignalingNetwork
-from .parquet import DATA_FOLDER
+from .layout import DATA_FOLDER
 from .records import Harvest
 from .relatives import SIDES
 from .statistics import statistics_of, statistics_table

@@ -14,11 +14,19 @@ from ..formats import (
     shipped_networks,
 )
 from ..network import SignalingNetwork
-from .parquet import is_corpus_folder, read_corpus
+from .layout import is_corpus_folder
 
 EDGES_FILE = "edges.tsv"
 
 Sides = dict[str, tuple[SignalingNetwork, ...]]
+
+
+def read_corpus(folder: Path) -> Sides:
+    """The networks of each side of a corpus in Parquet."""
+    # Machines that only train may lack pyarrow, and do without it on other corpora.
+    from .parquet import read_corpus as read
+
+    return read(folder)
 
 
 def load_corpus(

@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 
 from ..formats.errors import FormatError
 from ..network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
+from .layout import DATA_FOLDER, parquet_files
 from .records import Provenance, Record
 from .relatives import SIDES
 
-DATA_FOLDER = "data"
 ROWS_PER_GROUP = 64
 
 _TEXT, _NUMBER, _TEXTS = pa.string(), pa.float64(), pa.list_(pa.string())
@@ -95,11 +95,6 @@ def write_side(folder: Path, side: str, records: Iterable[Record]) -> Path:
     return path
 
 
-def is_corpus_folder(folder: str | os.PathLike[str]) -> bool:
-    """Whether a folder holds a corpus in Parquet, or several in folders of their own."""
-    return bool(_parquet_files(Path(folder)))
-
-
 def read_corpus(folder: str | os.PathLike[str]) -> dict[str, tuple[SignalingNetwork, ...]]:
     """The networks of each side of a corpus, or of several built together.
 
@@ -107,15 +102,9 @@ def read_corpus(folder: str | os.PathLike[str]) -> dict[str, tuple[SignalingNetw
         FormatError: a file is damaged, is no Parquet of networks, or a row states no network.
     """
     sides: dict[str, list[SignalingNetwork]] = {side: [] for side in SIDES}
-    for path in _parquet_files(Path(folder)):
+    for path in parquet_files(Path(folder)):
         sides[path.name.partition("-")[0]] += _read_networks(path)
     return {side: tuple(networks) for side, networks in sides.items()}
-
-
-def _parquet_files(folder: Path) -> list[Path]:
-    patterns = [f"{DATA_FOLDER}/{side}-*.parquet" for side in SIDES]
-    own = [path for pattern in patterns for path in sorted(folder.glob(pattern))]
-    return own or [path for pattern in patterns for path in sorted(folder.glob(f"*/{pattern}"))]
 
 
 def _read_networks(path: Path) -> list[SignalingNetwork]:

@@ -20,7 +20,7 @@ from ..formats.recognise import SBML, format_of
 from .build import appearing, check_new, write_table
 from .card import header
 from .harvesting import files_below, sha256_of
-from .parquet import DATA_FOLDER
+from .layout import DATA_FOLDER
 
 RUN_SCHEMA = pa.schema(
     [

@@ -28,7 +28,8 @@ from ..formats.errors import FormatError
 from ..formats.files import write_text
 from ..network import SignalingNetwork
 from .card import corpus_hash, header
-from .parquet import DATA_FOLDER, SCHEMA, network_from_row, network_to_row
+from .layout import DATA_FOLDER
+from .parquet import SCHEMA, network_from_row, network_to_row
 from .records import Provenance, Record
 from .relatives import SIDES
 

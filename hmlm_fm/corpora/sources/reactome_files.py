@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...formats.errors import FormatError
-from ...formats.files import read_lines
+from ...formats.files import read_bytes, read_lines
 from ...formats.gene_sets import GeneSet, molecules_of_set, read_gene_sets
 from ...formats.identifiers import Identifiers, is_mapping_table
 from ...formats.recognise import BIOPAX, GENE_SETS, PAIRWISE, SBML, STATEMENTS, format_of
@@ -110,17 +110,24 @@ def read_folder(
 
 def _read_hierarchy(path: Path, hierarchy: Hierarchy) -> bool:
     """Take pathway names or relations, if the file is one of the two tables."""
-    lines = [line for line in read_lines(path) if line.strip()] if path.suffix == ".txt" else []
-    if lines and _NAME_LINE.fullmatch(lines[0]):
-        for line in lines:
-            cells = line.split("\t")
-            if len(cells) == 3:
-                hierarchy.titles[cells[0]] = cells[1].strip()
-        return True
-    if lines and _RELATION_LINE.fullmatch(lines[0]):
-        for line in lines:
-            parent, _, child = line.partition("\t")
-            hierarchy.children[parent].append(child.strip())
+    first = read_bytes(path)[:4096].split(b"\n")[0].decode("utf-8-sig", errors="replace").strip()
+    for shape in (_NAME_LINE, _RELATION_LINE):
+        if not shape.fullmatch(first):
+            continue
+        for number, line in enumerate(read_lines(path), start=1):
+            if not line.strip():
+                continue
+            if not shape.fullmatch(line.strip()):
+                raise FormatError(
+                    f"found {line!r}; expected a row like {first!r}",
+                    path=path,
+                    place=f"line {number}",
+                )
+            name, told, *_ = (cell.strip() for cell in line.split("\t"))
+            if shape is _NAME_LINE:
+                hierarchy.titles[name] = told
+            else:
+                hierarchy.children[name].append(told)
         return True
     return False
 
