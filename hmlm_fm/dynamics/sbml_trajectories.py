@@ -21,6 +21,9 @@ from hmlm_fm.formats.sbml_species import species_of
 SECONDS_PER_HOUR = 3600.0
 NAME_OF_SECONDS = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86400.0: "day"}
 
+MOST_TERMS_TO_COMPILE = 2_000
+"""What a formula may have: libroadrunner's compiler recurses over it and takes the process down."""
+
 FIRST_END = 100.0
 MOST_TRIALS = 12
 """How often the end is moved when it is not given: from 100 units to a millionth or a million."""
@@ -68,7 +71,7 @@ def simulate_sbml(
             libroadrunner is not installed.
         ValueError: times that are not ascending, or fewer than two.
     """
-    document = read_document(path)
+    document = read_document(path, MOST_TERMS_TO_COMPILE)
     model = document.getModel()
     names = molecule_names(model)
     if not names:

@@ -1,9 +1,8 @@
 """BioPAX level 3: pathways as reactions between physical entities, written in RDF/XML.
 
 Every pathway that has reactions of its own becomes a network. A physical entity is a molecule: a
-protein and its phosphorylated form are two, and so is one protein in two compartments. Elements
-may stand inside each other or refer to each other, in whatever order. Level 2 says the same in
-other spellings, and is read as far as that goes.
+protein and its phosphorylated form are two, and so is one protein in two compartments. Level 2 says
+the same in other spellings, and is read as far as that goes.
 """
 
 from __future__ import annotations
@@ -14,62 +13,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from xml.etree.ElementTree import Element
 
 from ..network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
+from .biopax_entities import KIND_OF_ENTITY, Entities
+from .biopax_rdf import Graph, Node
+from .drawings import Oddities, free_name
 from .errors import FormatError
 from .files import stem
-from .identifiers import (
-    GENE_NAMESPACES,
-    SMALL_MOLECULE_NAMESPACES,
-    Identifiers,
-    identifier_key,
-    key_of_address,
-)
-from .kgml import Oddities, free_name
-from .names import Meaning
+from .identifiers import Identifiers
 from .reactions import Reaction, interactions_of
 from .xml import local_name, parse_xml, place_of
 
 REACTOME_LICENCE = "CC0"
 
-_RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
-_XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
-
-# Level 2 has capitals, hyphens and plurals; without the first two, these are left to translate.
-_LEVEL_3 = {
-    "pathwaycomponents": "pathwaycomponent",
-    "stepinteractions": "stepprocess",
-    "participants": "participant",
-    "components": "component",
-    "shortname": "displayname",
-    "synonyms": "name",
-    "direction": "conversiondirection",
-    "catalysisdirection": "conversiondirection",
-    "stepconversion": "stepprocess",
-    "physicalentity": "entityreference",
-}
-_PARTICIPANTS = (
-    "physicalentityparticipant",
-    "sequenceparticipant",
-    "proteinparticipant",
-    "dnaparticipant",
-    "rnaparticipant",
-    "smallmoleculeparticipant",
-    "complexparticipant",
-)
-_ENTITIES = {
-    "protein": "protein",
-    "complex": "complex",
-    "smallmolecule": "small molecule",
-    "rna": "RNA",
-    "rnaregion": "RNA",
-    "dna": "unknown",
-    "dnaregion": "unknown",
-    "gene": "protein",
-    "physicalentity": "unknown",
-    **dict.fromkeys(_PARTICIPANTS, "unknown"),
-}
 _CONVERSIONS = (
     "conversion",
     "biochemicalreaction",
@@ -106,20 +62,6 @@ _KIND_OF_WORDS = tuple(
         (r"\bbind(s|ing)?\b|\bassociat(es|ion)|dimeri[sz]|\bassembl", "binding"),
     )
 )
-_COMPARTMENT_OF_WORDS = tuple(
-    (re.compile(pattern, re.IGNORECASE), compartment)
-    for pattern, compartment in (
-        ("extracellular|secreted|external|GO:000(5576|5615)", "extracellular"),
-        ("mitochondri|GO:000(5739|5741|5743|5759)", "mitochondrion"),
-        ("endoplasmic|GO:000(5783|5788|5789)", "endoplasmic reticulum"),
-        ("golgi|GO:000(5794|0139)", "Golgi"),
-        ("endosom|GO:0005768", "endosome"),
-        ("lysosom|GO:000576[45]", "lysosome"),
-        ("nucle(us|ar|ol|opl)|chromatin|chromosom|GO:000(5634|5654|5730)", "nucleus"),
-        ("plasma ?membrane|cell(ular)? ?(membrane|surface)|GO:000(5886|9986)", "plasma membrane"),
-        ("cytosol|cytoplasm|GO:000(5829|5737)", "cytosol"),
-    )
-)
 _REACTOME_ID = re.compile(r"R(EACT_|-[A-Z]{3}-)\d+")
 
 
@@ -147,7 +89,7 @@ def read_biopax(
             place=place_of(root),
         )
     odd = Oddities()
-    graph = _Graph(root, odd)
+    graph = Graph(root, odd)
     reader = _Reader(graph, identifiers or Identifiers.shipped(), odd, stem(path))
     try:
         networks = tuple(reader.networks())
@@ -163,232 +105,6 @@ def read_biopax(
     return networks
 
 
-# -- RDF ----------------------------------------------------------------------------------------
-
-
-@dataclass(eq=False)
-class _Node:
-    """A resource: its class and properties in lower-case letters, as texts and as links."""
-
-    uri: str
-    type: str = ""
-    texts: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    links: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-
-    def text(self, *properties: str) -> str:
-        """The first text that one of these properties gives."""
-        return next((t for name in properties for t in self.texts.get(name, ())), "")
-
-    @property
-    def fragment(self) -> str:
-        """The last part of its address."""
-        return re.split(r"[#/]", self.uri.rstrip("#/"))[-1] or self.uri
-
-
-class _Graph:
-    """The resources of an RDF/XML file by their address, inline ones included."""
-
-    def __init__(self, root: Element, odd: Oddities) -> None:
-        self.nodes: dict[str, _Node] = {}
-        self._odd = odd
-        self._base = root.get(_XML_BASE, "").strip()
-        self._unnamed = 0
-        waiting = [(element, self._uri(element)) for element in reversed(root)]
-        while waiting:
-            element, uri = waiting.pop()
-            waiting.extend(reversed(self._read(element, uri)))
-        self._of_fragment = {node.fragment: node for node in reversed(self.nodes.values())}
-
-    def linked(self, node: _Node, *properties: str) -> list[_Node]:
-        """The resources that these properties link to, each once."""
-        found: dict[str, _Node] = {}
-        for uri in (uri for name in properties for uri in node.links.get(name, ())):
-            target = self.nodes.get(uri) or self._of_fragment.get(_Node(uri).fragment)
-            if target is not None:
-                found[target.uri] = target
-            else:
-                self._odd.note("links to what the file does not hold", repr(uri))
-        return list(found.values())
-
-    def _read(self, element: Element, uri: str) -> list[tuple[Element, str]]:
-        """Note what an element says, and return the elements that stand inside it."""
-        node = self.nodes.setdefault(uri, _Node(uri))
-        name = _plain(local_name(element))
-        if name != "description" and not node.type:
-            node.type = name
-        for key, value in element.items():
-            if not key.startswith(("{http://www.w3.org", "xml")) and value.strip():
-                node.texts[_property(key)].append(" ".join(value.split()))
-        inside = []
-        for child in element:
-            name = _property(local_name(child))
-            link = child.get(f"{_RDF}resource") or child.get(f"{_RDF}nodeID")
-            if name == "type" and link:
-                node.type = _plain(_Node(link).fragment)
-            elif link:
-                is_blank = child.get(f"{_RDF}resource") is None
-                node.links[name].append(f"_:{link}" if is_blank else self._address(link))
-            elif len(child):
-                for part in child:
-                    inside.append((part, self._uri(part)))
-                    node.links[name].append(inside[-1][1])
-            elif child.text and child.text.strip():
-                node.texts[name].append(" ".join(child.text.split()))
-        return inside
-
-    def _uri(self, element: Element) -> str:
-        if about := element.get(f"{_RDF}about"):
-            return self._address(about)
-        if own := element.get(f"{_RDF}ID"):
-            return self._address(f"#{own}")
-        self._unnamed += 1
-        return "_:" + (element.get(f"{_RDF}nodeID") or f"unnamed {self._unnamed}")
-
-    def _address(self, reference: str) -> str:
-        """The whole address; what is relative is taken for a name in this file."""
-        reference = reference.strip()
-        if ":" in reference:
-            return reference
-        name = reference.removeprefix("#")
-        return f"{self._base.rstrip('#')}#{name}"
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def _property(name: str) -> str:
-    plain = _plain(name.rpartition("}")[2])
-    return _LEVEL_3.get(plain, plain)
-
-
-# -- physical entities --------------------------------------------------------------------------
-
-
-class _Entities:
-    """Physical entities as molecules, each with a name that no other of the file has."""
-
-    def __init__(self, graph: _Graph, identifiers: Identifiers) -> None:
-        self._graph, self._identifiers = graph, identifiers
-        self._molecules: dict[object, Molecule] = {}
-        self._taken: dict[str, None] = {}
-
-    def molecule(self, node: _Node) -> Molecule:
-        identity: object = node.uri
-        if node.type in _PARTICIPANTS:
-            # Level 2 states a participant anew for every reaction.
-            identity = (
-                *(entity.uri for entity in self._graph.linked(node, "entityreference")),
-                self._location(node),
-                tuple(sorted(self._features(node))),
-            )
-        if identity not in self._molecules:
-            self._molecules[identity] = self._made(node)
-        return self._molecules[identity]
-
-    def _made(self, node: _Node) -> Molecule:
-        label = self._label(node)
-        location = self._location(node)
-        compartment = _compartment(location)
-        name = label
-        if name in self._taken and location:
-            name = f"{label} [{location}]"
-        name = free_name(name, self._taken)
-        self._taken[name] = None
-        if node.type == "pathway":
-            return Molecule(name, label, "process")
-        kind, members = self._meaning(node)
-        return Molecule(name, label, kind, members, compartment)
-
-    def _label(self, node: _Node) -> str:
-        """What the source calls it, or failing that what it calls the molecule it is a form of."""
-        for said in (node, *self._graph.linked(node, "entityreference")):
-            if label := said.text("displayname", "standardname", "name"):
-                return label
-        return " ".join(node.fragment.split()) or "unnamed"
-
-    def _location(self, node: _Node) -> str:
-        for vocabulary in self._graph.linked(node, "cellularlocation"):
-            ids = [xref.text("id") for xref in self._graph.linked(vocabulary, "xref")]
-            return vocabulary.text("term") or next(iter(ids), "") or vocabulary.fragment
-        return node.text("cellularlocation")
-
-    def _features(self, node: _Node) -> Iterator[str]:
-        for feature in self._graph.linked(node, "sequencefeaturelist"):
-            types = self._graph.linked(feature, "featuretype")
-            yield ", ".join(t.text("term") for t in types) or feature.uri
-
-    def _meaning(self, node: _Node) -> tuple[str, tuple[str, ...]]:
-        """Kind and members: those of its parts and members, down to the last."""
-        members: dict[str, None] = {}
-        kinds: dict[str, None] = {}
-        waiting, seen, kind = [node], {node.uri}, ""
-        while waiting:
-            part = waiting.pop()
-            inner = self._graph.linked(part, "component", "memberphysicalentity")
-            inner += self._graph.linked(part, "memberentityreference")
-            references = self._graph.linked(part, "entityreference")
-            state_of = [
-                r for r in references if r.type in _ENTITIES or "memberentityreference" in r.links
-            ]
-            if part is node:
-                is_family = "memberphysicalentity" in part.links
-                is_family |= any("memberentityreference" in r.links for r in references)
-                own = next((r.type for r in state_of if part.type in _PARTICIPANTS), part.type)
-                kind = "family" if is_family else _ENTITIES.get(own, "unknown")
-            further = [p for p in (*inner, *state_of) if p.uri not in seen]
-            seen.update(p.uri for p in further)
-            waiting.extend(reversed(further))
-            if not inner and not state_of:
-                meaning = self._leaf(part, references)
-                members.update(dict.fromkeys(meaning.members))
-                kinds[meaning.kind] = None
-        if kind == "unknown" and len(kinds) == 1:
-            kind = next(iter(kinds))
-        return kind, tuple(members)
-
-    def _leaf(self, node: _Node, references: list[_Node]) -> Meaning:
-        """What something without parts stands for, by the one key that says most."""
-        names = [
-            name
-            for said in (*references, node)
-            for p in ("displayname", "standardname", "name")
-            for name in said.texts.get(p, ())
-        ]
-        # Reactome writes `UniProt:Q96FJ2 DYNLL2`.
-        names = [re.sub(r"^\w+:\w+ ", "", name) for name in names]
-        keys = [key for said in (*references, node) for key in self._keys(said)]
-        best = min(keys, key=self._vagueness, default=None)
-        return self._identifiers.meaning([best] if best else [], names)
-
-    def _keys(self, node: _Node) -> Iterator[str]:
-        """Keys of a resource: its own address, then unification, then relationships."""
-        if key := key_of_address(node.uri):
-            yield key
-        xrefs = self._graph.linked(node, "xref")
-        for kind in ("unificationxref", "relationshipxref"):
-            for xref in xrefs:
-                if xref.type == kind:
-                    key = identifier_key(xref.text("db"), xref.text("id"))
-                    key = key or key_of_address(xref.uri)
-                    if key and not key.startswith(("go:", "interpro:", "pfam:", "ec:")):
-                        yield key
-
-    def _vagueness(self, key: str) -> tuple[bool, bool]:
-        namespace = key.partition(":")[0]
-        return (
-            not self._identifiers.tokens_of(key),
-            namespace not in GENE_NAMESPACES | SMALL_MOLECULE_NAMESPACES,
-        )
-
-
-def _compartment(location: str) -> str:
-    return next((c for words, c in _COMPARTMENT_OF_WORDS if words.search(location)), "unknown")
-
-
-# -- reactions ----------------------------------------------------------------------------------
-
-
 @dataclass
 class _Controls:
     """What acts on one reaction: ways to catalyse it, each of which is enough, and the rest."""
@@ -402,9 +118,9 @@ class _Controls:
 class _Reader:
     """Pathways as networks, from the reactions that each of them has."""
 
-    def __init__(self, graph: _Graph, identifiers: Identifiers, odd: Oddities, name: str) -> None:
+    def __init__(self, graph: Graph, identifiers: Identifiers, odd: Oddities, name: str) -> None:
         self._graph, self._odd, self._fallback = graph, odd, name
-        self._entities = _Entities(graph, identifiers)
+        self._entities = Entities(graph, identifiers)
         self._molecule_of: dict[str, Molecule] = {}
         self._controls: dict[str, _Controls] = defaultdict(_Controls)
         self._controlled: dict[str, list[str]] = {}
@@ -427,14 +143,14 @@ class _Reader:
             found += 1
             yield network
         if not found:
-            entities = [node for kind in _ENTITIES for node in self._of_type(kind)]
+            entities = [node for kind in KIND_OF_ENTITY for node in self._of_type(kind)]
             if network := self._network(None, (), entities):
                 yield network
 
-    def _of_type(self, kind: str) -> Iterator[_Node]:
+    def _of_type(self, kind: str) -> Iterator[Node]:
         return (node for node in self._graph.nodes.values() if node.type == kind)
 
-    def _components(self, pathway: _Node) -> Iterator[str]:
+    def _components(self, pathway: Node) -> Iterator[str]:
         """Addresses of the reactions that a pathway has, or controls, itself."""
         parts = self._graph.linked(pathway, "pathwaycomponent")
         steps = self._graph.linked(pathway, "pathwayorder")
@@ -447,7 +163,7 @@ class _Reader:
             yield from self._controlled.get(part.uri, ())
 
     def _network(
-        self, pathway: _Node | None, reactions: Iterable[str], entities: Iterable[_Node] = ()
+        self, pathway: Node | None, reactions: Iterable[str], entities: Iterable[Node] = ()
     ) -> SignalingNetwork | None:
         """The network of some reactions and entities, or None where nothing takes part."""
         names: dict[str, None] = dict.fromkeys(self._name(entity) for entity in entities)
@@ -473,7 +189,7 @@ class _Reader:
             licence=licence,
         )
 
-    def _origin(self, pathway: _Node | None) -> tuple[str, str, str]:
+    def _origin(self, pathway: Node | None) -> tuple[str, str, str]:
         """The pathway's identifier, its source, and the licence where that is known."""
         xrefs = self._graph.linked(pathway, "xref") if pathway else []
         ids = [x.text("id") for x in xrefs if x.type == "unificationxref"]
@@ -485,16 +201,16 @@ class _Reader:
             return reactome, f"Reactome {reactome}".strip(), REACTOME_LICENCE
         return "", source, ""
 
-    def _name(self, entity: _Node) -> str:
+    def _name(self, entity: Node) -> str:
         molecule = self._entities.molecule(entity)
         self._molecule_of[molecule.name] = molecule
         return molecule.name
 
-    def _named(self, node: _Node, *properties: str) -> tuple[str, ...]:
+    def _named(self, node: Node, *properties: str) -> tuple[str, ...]:
         """Names of the physical entities, and pathways, that these properties link to."""
         found: dict[str, None] = {}
         for entity in self._graph.linked(node, *properties):
-            if entity.type in _ENTITIES or entity.type == "pathway":
+            if entity.type in KIND_OF_ENTITY or entity.type == "pathway":
                 found[self._name(entity)] = None
             else:
                 self._odd.note("participants that are no physical entities", repr(entity.uri))
@@ -502,7 +218,7 @@ class _Reader:
 
     # -- what acts on a reaction ------------------------------------------------------------
 
-    def _note_control(self, control: _Node) -> None:
+    def _note_control(self, control: Node) -> None:
         """Add a control to every reaction that it acts on, directly or by way of others."""
         reached: dict[str, int] = {}
         waiting, seen = [(control, 1)], {control.uri}
@@ -534,7 +250,7 @@ class _Reader:
 
     # -- reactions --------------------------------------------------------------------------
 
-    def _reactions(self, node: _Node, names: dict[str, None]) -> Iterator[Reaction]:
+    def _reactions(self, node: Node, names: dict[str, None]) -> Iterator[Reaction]:
         """The reactions of one resource; the names of all that takes part go into `names`."""
         controls = self._controls.get(node.uri, _Controls())
         told = [*(c for way in controls.catalyses for c in way), *controls.activators]
@@ -576,7 +292,7 @@ class _Reader:
                     kind=how if node.type != "templatereaction" else kind,
                 )
 
-    def _direction(self, node: _Node, controls: _Controls) -> str:
+    def _direction(self, node: Node, controls: _Controls) -> str:
         """`left`, `right` or `both`: the reaction's own word first, then that of its controls."""
         for said in (node.text("conversiondirection", "spontaneous"), *controls.directions):
             word = said.upper().replace("_", "-")
@@ -588,7 +304,7 @@ class _Reader:
                 return "right"
         return "right"
 
-    def _kind(self, node: _Node, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> str:
+    def _kind(self, node: Node, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> str:
         """The kind by the class, by the words of its name, then by what becomes of complexes."""
         if node.type == "degradation":
             return "inhibition"
@@ -610,7 +326,7 @@ class _Reader:
         return kind or "conversion"
 
 
-def _meeting(node: _Node, partners: tuple[str, ...]) -> Iterator[Reaction]:
+def _meeting(node: Node, partners: tuple[str, ...]) -> Iterator[Reaction]:
     """Partners that meet, each with each, or with the first where there are many."""
     kind = "indirect" if node.type == "geneticinteraction" else "binding"
     pairs: Iterable[tuple[str, str]] = combinations(partners, 2)

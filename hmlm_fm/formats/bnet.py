@@ -19,6 +19,7 @@ from .errors import FormatError, FormatWarning
 from .files import read_lines, stem, write_text
 from .identifiers import Identifiers
 from .names import Meaning, meaning_of
+from .writing import losses, warn_of, without_constants
 
 _HEADER = re.compile(
     r"""\s*"?targets?"?\s*,\s*"?(?:factors?|functions?|rules?|expressions?)"?(\s*,.*)?\s*$""",
@@ -133,8 +134,7 @@ def write_bnet(network: SignalingNetwork, path: str | os.PathLike[str]) -> tuple
         lines.append(f"{written[name]}, {function}")
     write_text(path, "".join(f"{line}\n" for line in lines))
     lost = _lost(network, written, on)
-    if lost:
-        warnings.warn(f"{path}: bnet does not hold {', '.join(lost)}", stacklevel=2)
+    warn_of(lost, path, "bnet")
     return lost
 
 
@@ -252,8 +252,8 @@ def _lost(
     unknown = sum(0 in interaction.signs for interaction in network.interactions)
     driven = sum(any(i.is_input for i in on[n]) and any(i.sources for i in on[n]) for n in on)
     idle = sum(not interactions for interactions in on.values())
-    bare = replace(network, interactions=tuple(_without_constants(network.interactions)))
-    losses = {
+    bare = without_constants(network)
+    lost = {
         f"the spelling of {renamed} names": renamed,
         f"the unknown signs of {unknown} interactions (written as activation)": unknown,
         f"the inputs of {driven} molecules that have regulators": driven,
@@ -262,11 +262,13 @@ def _lost(
         "kinetic parameters": bare != bare.without_kinetics(),
         "pathways": len(network.pathways) > 1,
     }
-    return tuple(words for words, is_lost in losses.items() if is_lost)
-
-
-def _without_constants(interactions: Iterable[Interaction]) -> Iterator[Interaction]:
-    """The interactions, those inputs that bnet holds as constants without their weight."""
-    for interaction in interactions:
-        constant = interaction.is_input and interaction.weight in (0.0, 1.0)
-        yield replace(interaction, weight=None) if constant else interaction
+    own = tuple(words for words, is_lost in lost.items() if is_lost)
+    return own + losses(
+        network,
+        "members",
+        "labels",
+        "kinds of molecules",
+        "kinds of interactions",
+        "compartments",
+        "origin",
+    )

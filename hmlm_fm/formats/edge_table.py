@@ -10,15 +10,17 @@ from __future__ import annotations
 import csv
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import overload
 
 from ..network import Molecule, NetworkError, Pathway, SignalingNetwork
 from .errors import FormatError, did_you_mean
-from .files import read_lines
+from .files import read_lines, write_text
 from .names import meaning_of
 from .statements import Statement, interactions_of_statements
+from .writing import losses, refuse_breaks, summed, warn_of
 
 COLUMNS = ("pathway", "source", "target", "arrow", "sign")
 TITLES_FILE = "pathways.tsv"
@@ -38,6 +40,21 @@ KIND_OF_ARROW = {
     "mim-catalysis": "catalysis",
     "mim-cleavage": "cleavage",
 }
+_ARROW_OF_KIND = {kind: arrow for arrow, kind in reversed(KIND_OF_ARROW.items())}
+_ARROW_OF_SIGN = {1: "Arrow", -1: "TBar", 0: "Arrow"}
+"""Arrows that say no more than the sign, for kinds that have none of their own."""
+
+_NOT_HELD = (
+    "groups",
+    "inputs",
+    "kinetics",
+    "members",
+    "labels",
+    "kinds of molecules",
+    "compartments",
+    "origin",
+    "known logic",
+)
 
 
 def is_edge_table(header: str) -> bool:
@@ -80,6 +97,77 @@ def read_edge_table(
             path=path,
         )
     return _network(pathway, edges[pathway], titles, path)
+
+
+def write_edge_table(
+    networks: Sequence[SignalingNetwork], path: str | os.PathLike[str]
+) -> tuple[str, ...]:
+    """Write the signed edges of networks, each under its name as the pathway.
+
+    AND groups become separate edges. All edges of one pair are read back as one, of unknown sign
+    where they contradict each other. Only the kinds that have an arrow come back.
+
+    Returns:
+        What was lost, in words; a warning says the same.
+
+    Raises:
+        FormatError: no network has an edge, two have one name, or a name is blank, padded, or has
+            a tab or a line break.
+    """
+    names = [network.name for network in networks]
+    for network in networks:
+        refuse_breaks((network.name, *network.names), "an edge table")
+        if not network.name or network.name != network.name.strip():
+            raise FormatError(f"an edge table cannot hold the name {network.name!r}")
+        if names.count(network.name) > 1:
+            raise FormatError(f"two networks are called {network.name!r}; expected a name for each")
+    edges_of = {network.name: _statements(network) for network in networks}
+    rows = [
+        (name, edge.source, edge.target, _arrow(edge), str(edge.sign))
+        for name, edges in edges_of.items()
+        for edge in edges
+    ]
+    if not rows:
+        raise FormatError("an edge table holds edges, and there are none")
+    write_text(path, "".join("\t".join(row) + "\n" for row in (COLUMNS, *rows)))
+    lost = summed(_lost(network, edges_of[network.name]) for network in networks)
+    warn_of(lost, path, "an edge table")
+    return lost
+
+
+def _statements(network: SignalingNetwork) -> tuple[Statement, ...]:
+    """The signed edges of a network, each once."""
+    return tuple(
+        dict.fromkeys(
+            Statement(source, interaction.target, sign, interaction.kind)
+            for interaction in network.interactions
+            for source, sign in zip(interaction.sources, interaction.signs, strict=True)
+        )
+    )
+
+
+def _arrow(edge: Statement) -> str:
+    return _ARROW_OF_KIND.get(edge.kind, _ARROW_OF_SIGN[edge.sign])
+
+
+def _lost(network: SignalingNetwork, edges: tuple[Statement, ...]) -> tuple[str, ...]:
+    if not edges:
+        return ("1 networks, which have no edges",)
+    told = [replace(edge, kind=KIND_OF_ARROW.get(_arrow(edge).lower(), "")) for edge in edges]
+    again = {(i.sources[0], i.target): i for i in interactions_of_statements(told)}
+    read = [again[edge.source, edge.target] for edge in edges]
+    signs = sum(i.signs != (edge.sign,) for i, edge in zip(read, edges, strict=True))
+    kinds = sum(i.kind != edge.kind for i, edge in zip(read, edges, strict=True))
+    connected = {name for edge in edges for name in (edge.source, edge.target)}
+    bare = len(network.molecules) - len(connected)
+    alone = len(network.pathways) == 1 and network.pathways[0].name == network.name
+    own = {
+        f"the signs of {signs} edges that contradict others": signs,
+        f"the kinds of {kinds} edges": kinds,
+        f"{bare} molecules without edges": bare,
+        f"{len(network.pathways)} pathways": network.pathways and not alone,
+    }
+    return (*(words for words, is_lost in own.items() if is_lost), *losses(network, *_NOT_HELD))
 
 
 def _rows(

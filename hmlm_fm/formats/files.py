@@ -1,4 +1,4 @@
-"""Files as text, and files written whole or not at all."""
+"""Files as text and bytes, and files written whole or not at all."""
 
 from __future__ import annotations
 
@@ -88,11 +88,16 @@ def _unpacked(data: bytes, path: str | os.PathLike[str]) -> bytes:
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write UTF-8 text so that a reader sees the old file or the new one, never a part."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file so that a reader sees the old one or the new one, never a part."""
     path = Path(path)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
         os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's 0600 would hide it from colleagues
         os.replace(temporary, path)
     except BaseException:

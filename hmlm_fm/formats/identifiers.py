@@ -86,6 +86,8 @@ _ADDRESS = re.compile(
            | urn:miriam:(?P<urn>[^:]+):(?P<urn_id>.+)
            | https?://(?:www\.)?uniprot\.org/(?:uniprot|uniprotkb)/(?P<uniprot>[^/]+)
            | https?://(?:www\.)?ebi\.ac\.uk/.*(?P<chebi>CHEBI[:%]\S+)
+           | https?://purl\.uniprot\.org/uniprot/(?P<purl>[^/]+)
+           | https?://purl\.obolibrary\.org/obo/CHEBI_(?P<obo>\d+)
            | https?://(?:www\.)?reactome\.org/.*(?P<reactome>R-[A-Z]{3}-\d+)
            )$""",
     re.VERBOSE,
@@ -119,9 +121,10 @@ def key_of_address(address: str) -> str | None:
     match = _ADDRESS.match(address.strip())
     if match is None:
         return None
-    for database in ("uniprot", "chebi", "reactome"):
-        if match[database]:
-            return identifier_key(database, match[database])
+    databases = {"uniprot": "uniprot", "purl": "uniprot", "chebi": "chebi", "obo": "chebi"}
+    for group, database in (databases | {"reactome": "reactome"}).items():
+        if match[group]:
+            return identifier_key(database, match[group])
     for part in ("path", "curie", "urn"):
         if match[part]:
             return identifier_key(match[part], match[f"{part}_id"])

@@ -11,16 +11,19 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
 from ..vocabulary import Vocabulary
 from .errors import FormatError, did_you_mean
 from .files import stem
-from .rules import kind_of_signs, parse_rule
-from .spreadsheet import Cell, Rows, read_sheets
+from .rules import format_rule, kind_of_signs, parse_rule
+from .spreadsheet import Cell, Rows, read_sheets, write_sheets
+from .writing import losses, refuse_breaks, warn_of
 
 HEADER_ROW = 2
+_SPECIES = ("module", "ID", "name", "Yinit", "Ymax", "tau", "type", "gene name")
+_REACTIONS = ("module", "ID", "Rule", "Weight", "n", "EC50")
 
 KIND_OF_TYPE = {
     "protein": "protein",
@@ -36,6 +39,9 @@ KIND_OF_TYPE = {
     "process": "process",
     "event": "process",
     "phenotype": "phenotype",
+}
+_TYPE_OF_KIND = {kind: word for word, kind in reversed(KIND_OF_TYPE.items())} | {
+    "family": "protein",  # which its several gene names make a family again
 }
 PREFIX_OF_KIND = {
     "small molecule": "CHEBI:",
@@ -56,22 +62,49 @@ def read_netflux(path: str | os.PathLike[str]) -> SignalingNetwork:
     """
     sheets = read_sheets(path)
     try:
-        molecules = tuple(_molecules(_table(sheets, "species", ("id",))))
-        interactions = tuple(
-            _interactions(_table(sheets, "reactions", ("rule",)), {m.name for m in molecules})
-        )
-        return SignalingNetwork(
-            name=stem(path),
-            molecules=molecules,
-            interactions=interactions,
-            pathways=tuple(
-                Pathway(name) for name in dict.fromkeys(p for m in molecules for p in m.pathways)
-            ),
-        )
+        return _network(sheets, stem(path))
     except FormatError as error:
         raise error.at(path) from None
     except NetworkError as error:
         raise FormatError(str(error), path=path) from None
+
+
+def write_netflux(network: SignalingNetwork, path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Write a Netflux workbook, `.xlsx`.
+
+    What the network does not know stays blank, and hours are written as tau. A name with blanks or
+    characters of the syntax of rules stands in double quotes, which Netflux itself does not read.
+
+    Returns:
+        What was lost, in words; a warning says the same.
+
+    Raises:
+        FormatError: a name or another text that a cell cannot hold.
+    """
+    refuse_breaks((*network.names, *network.pathway_index), "a Netflux workbook")
+    sheets: dict[str, Rows] = {
+        "species": [["Species information"], list(_SPECIES), *map(_species, network.molecules)],
+        "reactions": [["Reaction information"], list(_REACTIONS), *_reactions(network)],
+    }
+    lost = _lost(network, _network(sheets, network.name))
+    write_sheets(sheets, path)
+    warn_of(lost, path, "a Netflux workbook")
+    return lost
+
+
+def _network(sheets: Mapping[str, Rows], name: str) -> SignalingNetwork:
+    molecules = tuple(_molecules(_table(sheets, "species", ("id",))))
+    interactions = tuple(
+        _interactions(_table(sheets, "reactions", ("rule",)), {m.name for m in molecules})
+    )
+    return SignalingNetwork(
+        name=name,
+        molecules=molecules,
+        interactions=interactions,
+        pathways=tuple(
+            Pathway(name) for name in dict.fromkeys(p for m in molecules for p in m.pathways)
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -196,3 +229,60 @@ def _interactions(rows: Iterator[_Row], known: set[str]) -> Iterator[Interaction
             n=row.number("n"),
             ec50=row.number("ec50"),
         )
+
+
+# -- writing ------------------------------------------------------------------------------------
+
+
+def _species(molecule: Molecule) -> list[Cell]:
+    resolve = Vocabulary.shipped().resolve
+    genes = "; ".join(molecule.members)
+    if _members(genes, resolve) != molecule.members:
+        genes = ""  # a member that holds a blank or a comma would come back as several
+    return [
+        molecule.pathways[0] if molecule.pathways else None,
+        molecule.name,
+        molecule.label or None,
+        molecule.y0,
+        molecule.ymax,
+        molecule.tau_hours,
+        _TYPE_OF_KIND.get(molecule.kind),
+        genes or None,
+    ]
+
+
+def _reactions(network: SignalingNetwork) -> Iterator[list[Cell]]:
+    for number, interaction in enumerate(network.interactions, start=1):
+        module = network.molecule(interaction.target).pathways[:1]
+        signs = tuple(sign or 1 for sign in interaction.signs)
+        yield [
+            module[0] if module else None,
+            f"r{number}",
+            format_rule(replace(interaction, signs=signs)),
+            interaction.weight,
+            interaction.n,
+            interaction.ec50,
+        ]
+
+
+def _lost(network: SignalingNetwork, again: SignalingNetwork) -> tuple[str, ...]:
+    """What a network has and the workbook, as it is read, has not."""
+    molecules = list(zip(network.molecules, again.molecules, strict=True))
+    interactions = list(zip(network.interactions, again.interactions, strict=True))
+    kinds = sum(m.kind != read.kind for m, read in molecules)
+    members = sum(m.members not in ((), read.members) for m, read in molecules)
+    further = sum(len(m.pathways) > 1 for m, _ in molecules)
+    empty = len(network.pathways) - len(again.pathways)
+    signs = sum(0 in i.signs for i, _ in interactions)
+    of_interactions = sum(i.kind != read.kind for i, read in interactions)
+    own = {
+        f"the kinds of {kinds} molecules": kinds,
+        f"the members of {members} molecules": members,
+        f"the further pathways of {further} molecules": further,
+        f"{empty} pathways that are the first of no molecule": empty,
+        "titles and sources of pathways": any(p.title or p.source for p in network.pathways),
+        f"the unknown signs of {signs} interactions (written as activation)": signs,
+        f"the kinds of {of_interactions} interactions": of_interactions,
+    }
+    words = (words for words, is_lost in own.items() if is_lost)
+    return (*words, *losses(network, "compartments", "origin", "unknown logic"))

@@ -19,6 +19,9 @@ from .xml import attribute, local_name, parse_xml, place_of
 MOST_DEPTH = 500
 """How deeply elements and brackets may be nested: libsbml recurses over both."""
 
+MOST_TERMS = 5_000
+"""What a formula may have: libsbml nests the arguments of one operation in each other, too."""
+
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 _ENCODING = re.compile(rb"""^\s*<\?xml[^>]*encoding\s*=\s*["']([\w.:-]+)["']""")
 _BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -39,14 +42,19 @@ def libsbml_module() -> Any:
     return libsbml
 
 
-def read_document(path: str | os.PathLike[str]) -> Any:
+def read_document(path: str | os.PathLike[str], most_terms: int = MOST_TERMS) -> Any:
     """The `libsbml.SBMLDocument` of a file, which has a model.
 
     Submodels of the package comp are flattened where the file holds them all. A warning tells what
     libsbml could not read.
 
+    Args:
+        path: the file.
+        most_terms: what a formula may have.
+
     Raises:
-        FormatError: the file is not SBML, is damaged, or holds no model.
+        FormatError: the file is not SBML, is damaged, holds no model, or has formulas that libsbml
+            would not survive.
     """
     libsbml = libsbml_module()
     root = parse_xml(path)
@@ -54,7 +62,7 @@ def read_document(path: str | os.PathLike[str]) -> Any:
         raise FormatError(
             f"the root is <{local_name(root)}>; expected <sbml>", path=path, place=place_of(root)
         )
-    _check_depth(root, path)
+    _check_depth(root, path, most_terms)
     document = libsbml.readSBMLFromString(_text(path))
     model = document.getModel()
     errors = [
@@ -79,19 +87,32 @@ def read_document(path: str | os.PathLike[str]) -> Any:
     return document
 
 
-def _check_depth(root: Element, path: str | os.PathLike[str]) -> None:
-    """Raises: FormatError: elements or the brackets of a formula are nested too deeply."""
-    stack = [(root, 1)]
+def _check_depth(root: Element, path: str | os.PathLike[str], most_terms: int) -> None:
+    """Refuse what would bring libsbml down.
+
+    Raises:
+        FormatError: elements or the brackets of a formula are nested too deeply, or it is too long.
+    """
+    stack = [(root, 1, 0)]
     while stack:
-        element, depth = stack.pop()
-        depth = max(depth, _bracket_depth(attribute(element, "formula")))
-        if depth > MOST_DEPTH:
+        element, depth, terms = stack.pop()
+        formula = attribute(element, "formula")
+        if local_name(element) == "apply":
+            terms += len(element)
+        terms = max(terms, len(re.findall(r"[-+*/^(,]", formula)))
+        if terms > most_terms:
+            raise FormatError(
+                f"a formula has {terms} terms or more; expected at most {most_terms}",
+                path=path,
+                place=place_of(element),
+            )
+        if max(depth, _bracket_depth(formula)) > MOST_DEPTH:
             raise FormatError(
                 f"it is nested more than {MOST_DEPTH} deep; expected a model that people can read",
                 path=path,
                 place=place_of(element),
             )
-        stack += [(child, depth + 1) for child in element]
+        stack += [(child, depth + 1, terms) for child in element]
 
 
 def _bracket_depth(formula: str) -> int:

@@ -121,7 +121,7 @@ def _effects(source: str, rate: Rate, sign: int) -> Iterator[Effect]:
             continue
         conversion = source in rate.reactants and target in rate.products
         kind = "conversion" if conversion else ""
-        if not conversion and total > 0 and source in rate.modifiers:
+        if not conversion and total > 0 and source in rate.modifiers and source != target:
             kind = "catalysis"
         yield Effect(source, target, total, kind)
 
@@ -149,8 +149,9 @@ def _sign(values: Array, only_forward: bool) -> int | None:
     known = np.isfinite(low) & np.isfinite(high)
     if only_forward and (known & (low >= 0) & (high >= 0)).any():
         known &= (low >= 0) & (high >= 0)
-    change = (high - low)[known]
-    least = LEAST_CHANGE * np.maximum(np.abs(low), np.abs(high))[known]
+    low, high = low[known], high[known]
+    change = high - low
+    least = LEAST_CHANGE * np.maximum(np.abs(low), np.abs(high))
     rises, falls = bool((change > least).any()), bool((change < -least).any())
     if rises == falls:
         return 0 if rises else None
@@ -219,7 +220,7 @@ class _States:
         start, *others = reached
         base = np.broadcast_to(self._values[start], (STATES,))
         factor = 10 ** self._rng.uniform(0.01, 0.3, STATES)
-        values = dict(enumerate(self._values))
+        values = list(self._values)
         values[start] = np.sort(np.stack([base / factor, base]), axis=0)
         with np.errstate(all="ignore"):
             for position in others:

@@ -26,6 +26,9 @@ TIME = "time of the simulation"
 MOST_CALLS = 50
 """How deeply function definitions may call each other."""
 
+MOST_NODES = 100_000
+"""What the formulas of a model may add up to; published ones have up to a few thousand."""
+
 Resolve = Callable[[str], "int | None"]
 
 
@@ -117,6 +120,8 @@ class MathGraph:
         position = self._positions.setdefault(node, len(self.nodes))
         if position == len(self.nodes):
             self.nodes.append(node)
+            if position >= MOST_NODES:
+                raise FormatError(f"its formulas add up to more than {MOST_NODES} operations")
         return position
 
     def arguments(self, position: int) -> tuple[int, ...]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections import defaultdict
 
 from ..network import Interaction, Molecule, NetworkError, SignalingNetwork
@@ -18,6 +17,7 @@ from .errors import FormatError
 from .files import read_lines, stem, write_text
 from .names import meaning_of
 from .rules import kind_of_signs
+from .writing import losses, refuse_breaks, warn_of
 
 SIGN_OF_WORD = {
     "1": 1,
@@ -40,6 +40,19 @@ SIGN_OF_WORD = {
 }
 
 _AND_NODE = re.compile(r"(and|rcn)\d+")
+_NOT_HELD = (
+    "groups",
+    "inputs",
+    "kinetics",
+    "pathways",
+    "members",
+    "labels",
+    "kinds of molecules",
+    "kinds of interactions",
+    "compartments",
+    "origin",
+    "known logic",
+)
 
 
 def read_sif(path: str | os.PathLike[str]) -> SignalingNetwork:
@@ -85,41 +98,33 @@ def read_sif(path: str | os.PathLike[str]) -> SignalingNetwork:
 def write_sif(network: SignalingNetwork, path: str | os.PathLike[str]) -> tuple[str, ...]:
     """Write the signed edges of a network, one a line: source, sign, target, in tabs.
 
-    SIF holds names and signs. AND groups become separate edges, and inputs, kinds, parameters,
-    members and pathways are left out.
+    SIF holds names and signs. AND groups become separate edges; inputs, kinds, parameters,
+    members, pathways and what else a network says are left out.
 
     Returns:
         What was lost, in words; a warning says the same.
+
+    Raises:
+        FormatError: there are no edges, or a name has a tab or a line break, or is called like an
+            AND node and stands where one would.
     """
-    lines = [
-        f"{source}\t{sign}\t{interaction.target}"
+    refuse_breaks(network.names, "SIF")
+    edges = [
+        (source, sign, interaction.target)
         for interaction in network.interactions
         for source, sign in zip(interaction.sources, interaction.signs, strict=True)
     ]
-    connected = {n for i in network.interactions if i.sources for n in (*i.sources, i.target)}
+    if not edges:
+        raise FormatError(f"SIF holds edges, and the network {network.name!r} has none")
+    if mistaken := _and_nodes(edges):
+        raise FormatError(f"SIF would take the molecule {min(mistaken)!r} for an AND node")
+    connected = {name for source, _, target in edges for name in (source, target)}
+    lines = [f"{source}\t{sign}\t{target}" for source, sign, target in edges]
     lines += [name for name in network.names if name not in connected]
-    untidy = [name for name in network.names if "\t" in name or "\n" in name or "\r" in name]
-    if untidy:
-        raise FormatError(f"SIF cannot hold the name {untidy[0]!r}, which has a tab or line break")
     write_text(path, "".join(f"{line}\n" for line in dict.fromkeys(lines)))
-    lost = _lost(network)
-    if lost:
-        warnings.warn(f"{path}: SIF does not hold {', '.join(lost)}", stacklevel=2)
+    lost = losses(network, *_NOT_HELD)
+    warn_of(lost, path, "SIF")
     return lost
-
-
-def _lost(network: SignalingNetwork) -> tuple[str, ...]:
-    groups = sum(len(interaction.sources) > 1 for interaction in network.interactions)
-    inputs = len(network.inputs)
-    kinetics = network != network.without_kinetics()
-    losses = {
-        f"the AND of {groups} interactions": groups,
-        f"{inputs} inputs": inputs,
-        "kinetic parameters": kinetics,
-        f"{len(network.pathways)} pathways": network.pathways,
-        "members of molecules": any(molecule.members for molecule in network.molecules),
-    }
-    return tuple(words for words, is_lost in losses.items() if is_lost)
 
 
 def _edges(

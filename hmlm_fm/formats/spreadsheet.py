@@ -1,4 +1,7 @@
-"""Sheets of `.xlsx` and `.xls` workbooks, recognised by content, as rows of plain values."""
+"""Sheets of `.xlsx` and `.xls` workbooks, recognised by content, as rows of plain values.
+
+Workbooks are written as `.xlsx`.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,15 @@ import contextlib
 import io
 import os
 import zipfile
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import openpyxl
 import xlrd
+from openpyxl.utils.exceptions import IllegalCharacterError
 
 from .errors import FormatError
-from .files import read_bytes
+from .files import read_bytes, write_bytes
 
 Cell: TypeAlias = "str | float | bool | None"
 Rows = list[list[Cell]]
@@ -24,6 +28,7 @@ OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # Sheets that were once formatted to their last column claim 16,384 of them.
 MOST_COLUMNS = 100
 MOST_ROWS = 100_000
+MOST_CHARACTERS = 32_767
 # A zip that unpacks to more than this is no network, but an attack or a mistake.
 MOST_BYTES = 200 * 2**20
 
@@ -44,6 +49,46 @@ def read_sheets(path: str | os.PathLike[str]) -> dict[str, Rows]:
     if start.startswith((b"<!doctype html", b"<html", b"<?xml")):
         what = "it is a web page or XML, perhaps saved in place of a download"
     raise FormatError(f"{what}; expected an Excel workbook (.xlsx or .xls)", path=path)
+
+
+def write_sheets(sheets: Mapping[str, Rows], path: str | os.PathLike[str]) -> None:
+    """Write sheets by their name as an `.xlsx` workbook; it appears whole or not at all.
+
+    Raises:
+        FormatError: a text is too long for a cell, or has control characters; there are more rows
+            than `read_sheets` reads. The message names the place.
+    """
+    book = openpyxl.Workbook()
+    book.remove(book.worksheets[0])
+    for title, rows in sheets.items():
+        if len(rows) > MOST_ROWS:
+            raise FormatError(
+                f"it has {len(rows)} rows; expected at most {MOST_ROWS}", place=f"sheet {title!r}"
+            )
+        sheet = book.create_sheet(title)
+        for number, row in enumerate(rows, start=1):
+            for column, value in enumerate(row, start=1):
+                try:
+                    _fill(sheet.cell(number, column), value)
+                except FormatError as error:
+                    raise error.at(place=f"sheet {title!r}, row {number}") from None
+    content = io.BytesIO()
+    book.save(content)
+    write_bytes(path, content.getvalue())
+
+
+def _fill(cell: Any, value: Cell) -> None:
+    """Give a cell its value; a text stays a text, were it `=> A` or `#N/A`."""
+    if isinstance(value, str) and len(value) > MOST_CHARACTERS:
+        raise FormatError(f"{value[:30]!r}... is too long for a cell of a workbook")
+    try:
+        cell.value = value
+    except IllegalCharacterError:
+        raise FormatError(
+            f"a workbook cannot hold {str(value)[:60]!r}, which has control characters"
+        ) from None
+    if isinstance(value, str):
+        cell.data_type = "s"
 
 
 def _guarded(
