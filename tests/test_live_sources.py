@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from pathlib import Path
 
@@ -228,3 +229,17 @@ def test_reactome_survives_the_same(server, tmp_path, fault, path):
     assert not harvest.missing
     assert [r.network.name for r in harvest.records] == ["R-HSA-2", "R-HSA-4"]
     assert harvest.release == "94"
+
+
+def test_asking_leaves_everybody_elses_log_alone(server, tmp_path, caplog):
+    server.faults[PATHWAY] = ["500"]
+    with serving(server) as url:
+        threads = [
+            threading.Thread(target=lambda i=i: ask_kegg(url, tmp_path / str(i))) for i in range(3)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert logging.root.manager.disable == logging.NOTSET
+    assert not caplog.text, "a fault that passed is not worth a line"

@@ -152,8 +152,7 @@ class Client:
         self._last_request = time.monotonic()
         self.service.last_response = None
         headers = {"User-Agent": self.service.getUserAgent(), "Accept": "*/*"}
-        with _quiet():
-            self.service.http_get(query, frmt="txt", headers=headers)
+        self.service.http_get(query, frmt="txt", headers=headers)
         response = self.service.last_response
         if response is None:
             return None, "no reply, or one that broke off"
@@ -230,8 +229,10 @@ def open_service(name: str) -> Any:
         ReplyError: bioservices is not installed.
     """
     try:
+        # What it logs about a failed call is said again, better, by the client.
+        logging.getLogger(f"bioservices.{name}").disabled = True
         # It greets a new user on standard output.
-        with _quiet(), contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()):
             import bioservices
 
             return getattr(bioservices, name)(verbose=False).services
@@ -268,14 +269,3 @@ def _sha256(text: str) -> str:
 def _default_cache() -> Path:
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "hmlm_fm" / "replies"
-
-
-@contextlib.contextmanager
-def _quiet():  # type: ignore[no-untyped-def]
-    """What bioservices logs about a failed call is said again, better, by the client."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(before)
