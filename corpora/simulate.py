@@ -4,9 +4,8 @@
     python corpora/simulate.py corpora-built/reactome --out corpora-built/reactome-trajectories
     python corpora/simulate.py ../shared/data/biomodels --sbml --out corpora-built/biomodels-runs
 
-A run that was stopped is gone on with by the same command; `--shards` makes some files alone.
-With `--sbml` the models of a folder run once with their own kinetics (libroadrunner). Exit codes:
-0 done, 2 bad input, 130 stopped.
+A run that was stopped is gone on with by the same command. With `--sbml` the models of a folder
+run once with their own kinetics (libroadrunner). Exit codes: 0 done, 2 bad input, 130 stopped.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from hmlm_fm.conditions import Condition, Perturbation
 from hmlm_fm.network import Interaction, SignalingNetwork
 
 EXPRESSION_KINDS = ("expression", "repression")
+
 MOST_JOINED = 4
 """Sources of one drawn AND group; published models have few of more."""
 
@@ -30,14 +31,16 @@ class Priors:
     normal for EC50. A range is uniform. Times are in hours.
 
     Attributes:
-        n, ec50: of a network; `n_within`, `ec50_within`: of its rules around that.
+        n, ec50: of a network; `n_within`, `ec50_within`: of its rules around that, which are cut
+            to `n_range` and `ec50_range`.
         full_weights: share of networks whose rules all have weight 1; in the others each rule has
             with probability `full_weight`, or a weight in `weights`.
         quiet_input: level of inputs at rest, one for a network.
         always_there: share of the networks in which molecules without known regulators may be
             active at rest, each with a probability of at most `most_always_there`.
-        speed, signalling_hours, expression_hours, hours_within: of time constants.
-        shortest_hours, longest_hours: what they are cut to.
+        speed, signalling_hours, expression_hours, hours_within: of time constants, which are cut
+            to `hours_range`.
+        full_ymax: probability that a molecule can reach 1; others reach a state in `ymax`.
         joined: share of the activators of one target that are joined by AND, of a network: the
             parameters of a beta distribution.
         held: probability that an inhibitor acts within an AND group of activators, of a network.

@@ -72,8 +72,6 @@ KIND_OF_ENTITY = {
     "phenotype": "phenotype",
     "stimulus": "process",
 }
-_REVERSED = ("<-", "|-")
-_BOTH_WAYS = ("<->", "|-|", "<-|", "|->")
 
 
 @dataclass(frozen=True)
@@ -179,12 +177,11 @@ def network_of_statements(
     title: str,
     statements: tuple[Statement, ...],
     meanings: Mapping[str, Meaning],
-    more_molecules: tuple[str, ...] = (),
 ) -> SignalingNetwork:
     """A network of one pathway from statements about its molecules."""
     names = dict.fromkeys(n for s in statements for n in (s.source, s.target))
     molecules = []
-    for molecule in dict.fromkeys((*names, *more_molecules)):
+    for molecule in names:
         meaning = meanings.get(molecule) or meaning_of(molecule)
         molecules.append(
             Molecule(molecule, kind=meaning.kind, members=meaning.members, pathways=(name,))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from ...formats import load_core
@@ -25,6 +24,7 @@ from ..records import Harvest, Provenance
 from . import kegg, reactome, reactome_files, signor
 
 Progress = Callable[[str], object]
+Read = Callable[[Path, Identifiers, Progress], Harvest]
 
 
 @dataclass(frozen=True)
@@ -63,16 +63,16 @@ class Source:
     title: str
     licence: str
     folders: tuple[str, ...]
-    read: Callable[[Path, Identifiers, Progress], Harvest]
+    read: Read
     fetch: Fetch | None = None
     may_be_shared: bool = True
 
 
-def _of_files(name: str, licence: str, *formats: Format) -> partial[Harvest]:
+def _of_files(name: str, licence: str, *formats: Format) -> Read:
     def read(folder: Path, identifiers: Identifiers, progress: Progress) -> Harvest:
         return harvest_folder(name, folder, formats, identifiers, licence, progress)
 
-    return partial(read)
+    return read
 
 
 def read_core(folder: Path, identifiers: Identifiers, progress: Progress) -> Harvest:

@@ -48,7 +48,7 @@ def fetch(
     except ReplyError as error:
         harvest.missing.append(Problem(f"the list of pathways of {organism}", str(error)))
         return harvest
-    known = {row[0].removeprefix("path:"): row[1] for row in _rows(listed.text)}
+    known = dict.fromkeys(row[0].removeprefix("path:") for row in _rows(listed.text))
     identifiers = identifiers.with_names(_names(client, organism, harvest))
     for pathway in pathways or known:
         progress(pathway)

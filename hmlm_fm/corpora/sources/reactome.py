@@ -88,9 +88,7 @@ def fetch(
     return harvest
 
 
-def _events(
-    nodes: Iterable[dict[str, Any]], wanted: set[str], above: tuple[str, ...] = ()
-) -> Iterator[Event]:
+def _events(nodes: Iterable[dict[str, Any]], wanted: set[str]) -> Iterator[Event]:
     """Pathways with reactions of their own, each once, from the top down."""
     seen: set[str] = set()
 
@@ -108,7 +106,7 @@ def _events(
                 yield Event(identifier, node.get("name", ""), above)
             yield from walk(children, (*above, node.get("name", "")), is_wanted)
 
-    yield from walk(nodes, above, False)
+    yield from walk(nodes, (), False)
 
 
 def _of_event(network: SignalingNetwork, event: Event) -> SignalingNetwork:
@@ -133,7 +131,7 @@ def _names(entities: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
         # `UniProt:P00533 EGFR`: the display name ends in the symbol.
         shown = str(entity.get("displayName", "")).partition(" ")[2].strip()
         if key and (symbols or shown):
-            names[key] = [*symbols, *([shown] if shown and not symbols else [])]
+            names[key] = symbols or [shown]
     return names
 
 
