@@ -23,7 +23,6 @@ from tqdm import tqdm
 from hmlm_fm.corpora.build import (
     BuildError,
     folders_of_all,
-    harvest_from_folder,
     harvest_from_service,
     identifiers_of,
     write_all,
@@ -75,14 +74,17 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 def harvest(options: argparse.Namespace) -> dict[str, Harvest]:
     """What every source that was asked for gives."""
-    identifiers = identifiers_of(options.mapping)
     if options.source == "all":
         if options.from_dir is None:
             raise BuildError("all: expected --from-dir, a folder with a folder for each source")
         folders = folders_of_all(options.from_dir)
         identifiers = identifiers_of(options.mapping, options.from_dir)
-    elif options.from_dir is not None or not SOURCES[options.source].folders:
-        folders = {options.source: options.from_dir or Path()}
+    elif not SOURCES[options.source].folders:
+        folders = {options.source: Path()}
+        identifiers = identifiers_of(options.mapping)
+    elif options.from_dir is not None:
+        folders = {options.source: options.from_dir}
+        identifiers = identifiers_of(options.mapping, options.from_dir)
     else:
         settings = ClientSettings(
             cache=options.cache,
@@ -95,14 +97,18 @@ def harvest(options: argparse.Namespace) -> dict[str, Harvest]:
         query = Query(options.species, options.organism, tuple(wanted))
         with _bar(options.source) as bar:
             found = harvest_from_service(
-                SOURCES[options.source], query, settings, identifiers, _shown(bar)
+                SOURCES[options.source],
+                query,
+                settings,
+                identifiers_of(options.mapping),
+                _shown(bar),
             )
         return {options.source: found}
     harvests = {}
     for name, folder in folders.items():
         started = time.perf_counter()
         with _bar(name) as bar:
-            harvests[name] = harvest_from_folder(SOURCES[name], folder, identifiers, _shown(bar))
+            harvests[name] = SOURCES[name].read(folder, identifiers, _shown(bar))
         seconds = time.perf_counter() - started
         print(f"{name}: {len(harvests[name].records)} networks in {seconds:.0f} s", flush=True)
     return harvests

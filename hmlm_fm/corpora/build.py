@@ -36,23 +36,6 @@ class BuildError(ValueError):
     """A corpus cannot be built from what was asked for."""
 
 
-def harvest_from_folder(
-    source: Source, folder: Path, identifiers: Identifiers, progress: Progress
-) -> Harvest:
-    """What a source gives from files; tables of identifiers among them are used.
-
-    Raises:
-        FormatError: there is no such folder, or a table of identifiers is damaged.
-    """
-    if source.folders:
-        tables = [path for path in files_below(folder) if is_mapping_table(path)]
-        own = Identifiers.from_tables(tables)
-        identifiers = identifiers.with_names(own.names_of)
-    harvest = source.read(folder, identifiers, progress)
-    harvest.query = harvest.query or f"all files of a folder, as {source.title}"
-    return harvest
-
-
 def harvest_from_service(
     source: Source,
     query: Query,

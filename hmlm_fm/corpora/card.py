@@ -91,7 +91,7 @@ def write_card(facts: CardFacts) -> str:
         "release": harvest.release or "not stated by the files",
         "retrieved": f"{dates[0]} to {dates[-1]}" if dates else "from files; see `provenance`",
         "licence": facts.licence,
-        "query": harvest.query or "all files of a folder",
+        "query": harvest.query or f"all files of a folder, as {facts.title}",
         "command": f"`{facts.command}`",
         "content hash": f"`{corpus_hash(networks)}`",
     }

@@ -62,6 +62,10 @@ class Collector:
     def skip(self, location: str, reason: str) -> None:
         self.harvest.skipped.append(Problem(location, reason))
 
+    def refuse(self, location: str, error: FormatError) -> None:
+        """Skip what cannot be read, with the place in it."""
+        self.skip(location, f"{error.place}: {error.problem}" if error.place else error.problem)
+
     def add(self, network: SignalingNetwork, provenance: Provenance) -> None:
         """Take a network; a copy of one that is there already is skipped."""
         twin = self._hashes.setdefault(network.content_hash, provenance.location)
@@ -82,7 +86,7 @@ class Collector:
         try:
             provenance = Provenance(self.corpus, location, sha256_of(path))
         except FormatError as error:
-            self.skip(location, error.problem)
+            self.refuse(location, error)
             return
         self._take(location, path, read, provenance)
 
@@ -112,8 +116,7 @@ class Collector:
             try:
                 networks = read(path)
             except FormatError as error:
-                place = f"{error.place}: " if error.place else ""
-                self.skip(location, f"{place}{error.problem}")
+                self.refuse(location, error)
                 return
             except Exception as error:
                 # A reader that fails in a way of its own must not end a build of hours.
@@ -153,7 +156,7 @@ def harvest_folder(
         try:
             found = format_of(path)
         except FormatError as error:
-            collector.skip(collector.location(path), error.problem)
+            collector.refuse(collector.location(path), error)
             continue
         if found in files:
             files[found].append(path)

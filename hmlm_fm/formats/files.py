@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import io
 import os
 import re
 import tempfile
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 from .errors import FormatError, MissingFileError
 
@@ -57,9 +57,33 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     Raises:
         FormatError: it does not exist, is a folder, may not be read, or its gzip is damaged.
     """
+    return _read(path, None)
+
+
+def read_start(path: str | os.PathLike[str]) -> bytes:
+    """The first 64 KiB of the file's content, unpacked where it is gzipped.
+
+    Raises:
+        FormatError: as `read_bytes`, but damage further on is not seen.
+    """
+    return _read(path, 1 << 16)
+
+
+def first_line(path: str | os.PathLike[str]) -> str:
+    """The first line of what may be a text, without blanks around it.
+
+    Raises:
+        FormatError: as `read_start`.
+    """
+    return read_start(path).split(b"\n")[0].decode("utf-8-sig", errors="replace").strip()
+
+
+def _read(path: str | os.PathLike[str], most: int | None) -> bytes:
     try:
-        data = Path(path).read_bytes()
-        return _unpacked(data, path) if data.startswith(GZIP_MAGIC) else data
+        with open(path, "rb") as file:
+            if file.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC):
+                return _unpacked(file, path, most)
+            return file.read(most)
     except FileNotFoundError:
         raise MissingFileError("there is no such file", path=path) from None
     except OSError as error:
@@ -73,10 +97,10 @@ def stem(path: str | os.PathLike[str]) -> str:
     return Path(str(path).removesuffix(".gz")).stem
 
 
-def _unpacked(data: bytes, path: str | os.PathLike[str]) -> bytes:
+def _unpacked(file: BinaryIO, path: str | os.PathLike[str], most: int | None) -> bytes:
     try:
-        with gzip.open(io.BytesIO(data)) as file:
-            content = file.read(MOST_BYTES + 1)
+        with gzip.open(file) as packed:
+            content = packed.read(MOST_BYTES + 1 if most is None else most)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise FormatError(
             f"it is gzipped and damaged ({error}); expected a whole file", path=path

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from ..vocabulary import Vocabulary
 from .errors import FormatError
-from .files import read_bytes, read_lines
+from .files import first_line, read_lines
 from .names import Meaning, kind_of_token, meaning_of
 
 NAMESPACE_OF_DATABASE = {
@@ -221,8 +221,8 @@ def is_mapped(member: str) -> bool:
 def _read_table(path: str | os.PathLike[str]) -> Iterator[tuple[str, str]]:
     lines = [line for line in read_lines(path) if line.strip() and not line.startswith("#")]
     rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-    header = [cell.strip().lower() for cell in next(rows, [])]
-    if len(header) != 2 or header[1] not in ("symbol", "chebi"):
+    header = _header_cells(next(rows, []))
+    if not _names_tokens(header):
         raise FormatError(
             f"the header is {header}; expected two columns, the first a database such as uniprot, "
             "the second symbol or chebi",
@@ -251,12 +251,16 @@ def _read_table(path: str | os.PathLike[str]) -> Iterator[tuple[str, str]]:
 def is_mapping_table(path: str | os.PathLike[str]) -> bool:
     """Whether a file is a table that `Identifiers.from_tables` reads, by its header."""
     try:
-        first = read_bytes(path)[:200].decode("utf-8-sig", errors="replace").split("\n")[0]
+        header = _header_cells(first_line(path).split("\t"))
     except FormatError:
         return False
-    header = [cell.strip().lower() for cell in first.split("\t")]
-    return (
-        len(header) == 2
-        and header[1] in ("symbol", "chebi")
-        and identifier_key(header[0], "x") is not None
-    )
+    return _names_tokens(header) and identifier_key(header[0], "x") is not None
+
+
+def _header_cells(cells: Iterable[str]) -> list[str]:
+    return [cell.strip().lower() for cell in cells]
+
+
+def _names_tokens(header: list[str]) -> bool:
+    """Whether the second of two columns holds what the vocabulary is made of."""
+    return len(header) == 2 and header[1] in ("symbol", "chebi")

@@ -12,7 +12,7 @@ from .biopax import read_biopax
 from .bnet import is_bnet, read_bnet
 from .edge_table import is_edge_table, read_edge_table
 from .errors import FormatError
-from .files import read_bytes
+from .files import read_start
 from .gene_sets import is_gene_set, read_gmt
 from .gpml import read_gpml
 from .identifiers import Identifiers
@@ -80,7 +80,7 @@ def format_of(path: Path) -> Format:
     Raises:
         FormatError: the file does not exist, is empty, or is of no known format.
     """
-    start = read_bytes(path)[: 1 << 16]
+    start = read_start(path)
     if start.startswith((ZIP_MAGIC, OLE_MAGIC)):
         return NETFLUX
     text = start.decode("utf-8-sig", errors="replace").lstrip()

@@ -16,10 +16,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...formats.errors import FormatError
-from ...formats.files import read_bytes, read_lines
+from ...formats.files import first_line, read_lines
 from ...formats.gene_sets import GeneSet, molecules_of_set, read_gene_sets
 from ...formats.identifiers import Identifiers, is_mapping_table
-from ...formats.recognise import BIOPAX, GENE_SETS, PAIRWISE, SBML, STATEMENTS, format_of
+from ...formats.recognise import (
+    BIOPAX,
+    GENE_SETS,
+    PAIRWISE,
+    SBML,
+    STATEMENTS,
+    Format,
+    format_of,
+)
 from ...formats.statement_tables import read_statement_table
 from ...formats.statements import Statement, interactions_of_statements
 from ...network import Molecule, Pathway, SignalingNetwork
@@ -65,7 +73,7 @@ def read_folder(
     sets: dict[str, GeneSet] = {}
     statements: list[Statement] = []
     used: list[Path] = []
-    told: list[Path] = []
+    told: list[tuple[Path, Format]] = []
     for path in files_below(folder):
         location = collector.location(path)
         progress(location)
@@ -88,17 +96,15 @@ def read_folder(
                     statements += group
                 used.append(path)
             elif found in (SBML, BIOPAX, PAIRWISE):
-                told.append(path)
+                told.append((path, found))
             else:
                 collector.skip(location, f"it is {found.name}, which is no file of Reactome")
         except FormatError as error:
-            place = f"{error.place}: " if error.place else ""
-            collector.skip(location, f"{place}{error.problem}")
+            collector.refuse(location, error)
     _add_pathways(collector, hierarchy, sets, statements, identifiers, used)
     by_title = {_plain(title): name for name, title in hierarchy.titles.items()}
-    for path in told:
+    for path, reader in told:
         progress(collector.location(path))
-        reader = format_of(path)
         collector.read(
             path,
             lambda p, r=reader: [  # type: ignore[misc]
@@ -110,7 +116,7 @@ def read_folder(
 
 def _read_hierarchy(path: Path, hierarchy: Hierarchy) -> bool:
     """Take pathway names or relations, if the file is one of the two tables."""
-    first = read_bytes(path)[:4096].split(b"\n")[0].decode("utf-8-sig", errors="replace").strip()
+    first = first_line(path)
     for shape in (_NAME_LINE, _RELATION_LINE):
         if not shape.fullmatch(first):
             continue
