@@ -16,9 +16,12 @@ from ..formats.files import read_bytes
 from ..formats.identifiers import Identifiers, is_mapping_table
 from ..formats.recognise import Format, format_of
 from ..network import SignalingNetwork
+from .client import Client, ReplyError, refuse_web_pages
 from .records import Harvest, Problem, Provenance, Record
 
 LISTED_WARNINGS = 3
+
+Reader = Callable[[Path], Collection[SignalingNetwork]]
 
 
 def files_below(folder: Path) -> Iterator[Path]:
@@ -80,56 +83,77 @@ class Collector:
             network = replace(network, licence=self.harvest.licence)
         self.harvest.records.append(Record(network, provenance))
 
-    def read(self, path: Path, read: Callable[[Path], Collection[SignalingNetwork]]) -> None:
+    def read(self, path: Path, read: Reader) -> None:
         """Take the networks of a file; if it cannot be read, say why and go on."""
         location = self.location(path)
         try:
             provenance = Provenance(self.corpus, location, sha256_of(path))
+            networks, odd = _read_noting(path, read)
         except FormatError as error:
             self.refuse(location, error)
             return
-        self._take(location, path, read, provenance)
+        self._take(networks, odd, provenance)
 
-    def read_text(
-        self,
-        location: str,
-        text: str,
-        file_name: str,
-        read: Callable[[Path], Collection[SignalingNetwork]],
-        provenance: Provenance,
-    ) -> None:
-        """Take the networks of a reply, which readers want as a file."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / file_name
-            path.write_text(text, encoding="utf-8")
-            self._take(location, path, read, provenance)
+    def ask(self, client: Client, query: str, what: str, file_name: str, read: Reader) -> None:
+        """Take the networks of a reply; a text that they cannot be read from is no reply.
+
+        Args:
+            client: to ask.
+            query: the address of the reply below that of the service.
+            what: it tells, for the list of what is missing where the reply cannot be had.
+            file_name: that the reader is to see.
+            read: the networks of the reply, which readers want as a file.
+        """
+        networks: Collection[SignalingNetwork] = ()
+        odd: list[str] = []
+
+        def check(text: str) -> None:
+            nonlocal networks, odd
+            refuse_web_pages(text)
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / file_name
+                path.write_text(text, encoding="utf-8")
+                networks, odd = _read_noting(path, read)
+
+        try:
+            reply = client.get(query, check)
+        except ReplyError as error:
+            self.harvest.missing.append(Problem(what, str(error)))
+            return
+        provenance = Provenance(
+            self.corpus, query, reply.sha256, reply.retrieved, self.harvest.release
+        )
+        self._take(networks, odd, provenance)
 
     def _take(
-        self,
-        location: str,
-        path: Path,
-        read: Callable[[Path], Collection[SignalingNetwork]],
-        provenance: Provenance,
+        self, networks: Collection[SignalingNetwork], odd: list[str], provenance: Provenance
     ) -> None:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            try:
-                networks = read(path)
-            except FormatError as error:
-                self.refuse(location, error)
-                return
-            except Exception as error:
-                # A reader that fails in a way of its own must not end a build of hours.
-                self.skip(location, f"it cannot be read ({type(error).__name__}: {error})")
-                return
-        told = dict.fromkeys(
-            str(w.message).removeprefix(f"{path}: ")
-            for w in caught
-            if issubclass(w.category, FormatWarning)
-        )
-        self.harvest.warnings += [Problem(location, text) for text in list(told)[:LISTED_WARNINGS]]
+        self.harvest.warnings += [Problem(provenance.location, text) for text in odd]
         for network in networks:
             self.add(network, provenance)
+
+
+def _read_noting(path: Path, read: Reader) -> tuple[Collection[SignalingNetwork], list[str]]:
+    """The networks of a file, and the first of the warnings that reading it gave.
+
+    Raises:
+        FormatError: it cannot be read, in whatever way the reader fails.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            networks = read(path)
+        except FormatError:
+            raise
+        except Exception as error:
+            # A reader that fails in a way of its own must not end a build of hours.
+            raise FormatError(f"it cannot be read ({type(error).__name__}: {error})") from error
+    told = dict.fromkeys(
+        str(w.message).removeprefix(f"{path}: ")
+        for w in caught
+        if issubclass(w.category, FormatWarning)
+    )
+    return networks, list(told)[:LISTED_WARNINGS]
 
 
 def sha256_of(path: Path) -> str:

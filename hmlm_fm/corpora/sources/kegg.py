@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from ...formats.identifiers import Identifiers, identifier_key
 from ...formats.kgml import read_kgml
-from ...network import SignalingNetwork
 from ..client import Client, ClientSettings, ReplyError, open_service, refuse_web_pages
 from ..harvesting import Collector
-from ..records import Harvest, Problem, Provenance
+from ..records import Harvest, Problem
 
 LICENCE = "KEGG: for academic use; not to be passed on"
 REQUESTS_PER_SECOND = 2.5
@@ -52,19 +49,12 @@ def fetch(
     identifiers = identifiers.with_names(_names(client, organism, harvest))
     for pathway in pathways or known:
         progress(pathway)
-        try:
-            reply = client.get(f"get/{pathway}/kgml", lambda text, p=pathway: _network(text, p))  # type: ignore[misc]
-        except ReplyError as error:
-            harvest.missing.append(Problem(f"pathway {pathway}", str(error)))
-            continue
-        location = f"get/{pathway}/kgml"
-        provenance = Provenance("kegg", location, reply.sha256, reply.retrieved, harvest.release)
-        collector.read_text(
-            location,
-            reply.text,
+        collector.ask(
+            client,
+            f"get/{pathway}/kgml",
+            f"pathway {pathway}",
             f"{pathway}.xml",
             lambda path: [read_kgml(path, identifiers)],
-            provenance,
         )
     return harvest
 
@@ -112,12 +102,3 @@ def _is_info(text: str) -> None:
     refuse_web_pages(text)
     if not _RELEASE.search(text):
         raise ValueError("it states no release")
-
-
-def _network(text: str, pathway: str) -> SignalingNetwork:
-    """Read a reply as KGML; half a file or something else fails."""
-    refuse_web_pages(text)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{pathway}.xml"
-        path.write_text(text, encoding="utf-8")
-        return read_kgml(path)

@@ -8,19 +8,19 @@ of reference entities of the pathway.
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from ...formats.identifiers import Identifiers, identifier_key
-from ...formats.recognise import SBML
+from ...formats.sbml import read_sbml
 from ...network import Pathway, SignalingNetwork
 from ..client import Client, ClientSettings, ReplyError, open_service, refuse_web_pages
 from ..harvesting import Collector
-from ..records import Harvest, Problem, Provenance
+from ..records import Harvest, Problem
 
 LICENCE = "CC0"
 REQUESTS_PER_SECOND = 5.0
@@ -65,25 +65,21 @@ def fetch(
     wanted = set(pathways)
     for event in _events(json.loads(hierarchy.text), wanted):
         progress(event.identifier)
-        location = f"exporter/event/{event.identifier}.sbml"
+        what = f"pathway {event.identifier}"
         try:
             entities = client.get(
                 f"data/participants/{event.identifier}/referenceEntities", _is_entities
             )
-            reply = client.get(location, lambda text, e=event: _network(text, e))  # type: ignore[misc]
         except ReplyError as error:
-            harvest.missing.append(Problem(f"pathway {event.identifier}", str(error)))
+            harvest.missing.append(Problem(what, str(error)))
             continue
         known = identifiers.with_names(_names(json.loads(entities.text)))
-        provenance = Provenance(
-            "reactome", location, reply.sha256, reply.retrieved, harvest.release
-        )
-        collector.read_text(
-            location,
-            reply.text,
+        collector.ask(
+            client,
+            f"exporter/event/{event.identifier}.sbml",
+            what,
             f"{event.identifier}.sbml",
-            lambda path, e=event, k=known: [_of_event(SBML.read(path, k)[0], e)],  # type: ignore[misc]
-            provenance,
+            partial(_read_event, event, known),
         )
     return harvest
 
@@ -109,17 +105,20 @@ def _events(nodes: Iterable[dict[str, Any]], wanted: set[str]) -> Iterator[Event
     yield from walk(nodes, (), False)
 
 
-def _of_event(network: SignalingNetwork, event: Event) -> SignalingNetwork:
-    """The network under the name of its event, and its place in the hierarchy."""
+def _read_event(event: Event, identifiers: Identifiers, path: Path) -> list[SignalingNetwork]:
+    """The network of an export, under the name of its event, with its place in the hierarchy."""
+    network = read_sbml(path, identifiers)
     place = "Reactome: " + " / ".join((*event.above, event.title))
-    return replace(
-        network,
-        name=event.identifier,
-        title=event.title,
-        source="Reactome",
-        molecules=tuple(replace(m, pathways=(event.identifier,)) for m in network.molecules),
-        pathways=(Pathway(event.identifier, event.title, place),),
-    )
+    return [
+        replace(
+            network,
+            name=event.identifier,
+            title=event.title,
+            source="Reactome",
+            molecules=tuple(replace(m, pathways=(event.identifier,)) for m in network.molecules),
+            pathways=(Pathway(event.identifier, event.title, place),),
+        )
+    ]
 
 
 def _names(entities: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
@@ -156,12 +155,3 @@ def _json_list(text: str) -> list[dict[str, Any]]:
     if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
         raise ValueError("it is no list of objects")
     return content
-
-
-def _network(text: str, event: Event) -> SignalingNetwork:
-    """Read a reply as SBML; half a file or something else fails."""
-    refuse_web_pages(text)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{event.identifier}.sbml"
-        path.write_text(text, encoding="utf-8")
-        return SBML.read(path, None)[0]
