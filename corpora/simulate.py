@@ -17,8 +17,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from hmlm_fm.corpora import load_corpus, load_sides
-from hmlm_fm.corpora.relatives import PROTECTED_FAMILIES, SIDES, family_of, split_networks
+from hmlm_fm.corpora.loading import load_for_training
+from hmlm_fm.corpora.relatives import SIDES
 from hmlm_fm.corpora.sanity import (
     plot_behaviour,
     prior_density_report,
@@ -35,7 +35,7 @@ from hmlm_fm.corpora.trajectories import (
 from hmlm_fm.formats import load_network, load_networks
 from hmlm_fm.formats.errors import FormatError
 from hmlm_fm.formats.files import write_text
-from hmlm_fm.network import NetworkError, SignalingNetwork
+from hmlm_fm.network import NetworkError
 
 REPORTED_NETWORKS = 256
 
@@ -64,19 +64,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def sides_of(corpus: str, seed: int) -> dict[str, tuple[SignalingNetwork, ...]]:
-    """The sides that a corpus states, or those drawn by the seed, without protected families."""
-    sides = load_sides(corpus)
-    if sides is None or not sides["test"]:
-        sides = split_networks(load_corpus(corpus), seed, exclude_families=PROTECTED_FAMILIES)
-    return {
-        side: tuple(n for n in networks if family_of(n) not in PROTECTED_FAMILIES)
-        for side, networks in sides.items()
-    }
-
-
 def simulate(options: argparse.Namespace) -> None:
-    sides = sides_of(options.corpus, options.seed)
+    _, sides = load_for_training(options.corpus, options.seed)
     networks = [network for side in sides.values() for network in side]
     settings = settings_for(
         networks,

@@ -29,8 +29,7 @@ from transformers import PrinterCallback, ProgressCallback, TrainingArguments, s
 
 from ._version import __version__
 from .configuration_hmlm import PARTS, SIZES, HMLMConfig
-from .corpora import load_corpus, load_sides, split_networks
-from .corpora.relatives import PROTECTED_FAMILIES, family_of
+from .corpora.loading import HELD_OUT_SHARE, load_for_training
 from .dynamics.trajectories import Trajectories, draw_topology, make_many
 from .evaluation import (
     evaluate_ablations,
@@ -39,10 +38,11 @@ from .evaluation import (
     evaluate_next_state,
     predict_held_out,
 )
+from .formats.errors import FormatError
 from .formats.files import write_text
 from .model_card import write_model_card
 from .modeling_hmlm import HMLMForSignaling
-from .network import SignalingNetwork
+from .network import NetworkError, SignalingNetwork
 from .objectives import PretrainingExamples
 from .plotting import plot_losses, plot_trajectories
 from .tokenization_hmlm import HMLMTokenizer
@@ -129,7 +129,9 @@ class PretrainingOptions:
     held_out_networks: int = field(
         default=24, metadata={"help": "drawn networks of held-out pathways to evaluate on"}
     )
-    held_out_share: float = field(default=0.2, metadata={"help": "share of pathways held out"})
+    held_out_share: float = field(
+        default=HELD_OUT_SHARE, metadata={"help": "share of pathways held out"}
+    )
     seed: int = field(default=0, metadata={"help": "of everything that is drawn"})
     logging_steps: int = field(default=10, metadata={"help": "steps between lines of the log"})
     save_steps: int = field(default=50, metadata={"help": "steps between checkpoints"})
@@ -223,12 +225,14 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
     options.check()
     output_dir = Path(options.output_dir)
     checkpoint = _find_checkpoint(options, output_dir)
-    networks = load_corpus(options.corpus)
     try:
-        training, held_out = _training_and_held_out(options, networks)
+        networks, sides = load_for_training(options.corpus, options.seed, options.held_out_share)
+        training, held_out = sides["train"], sides["test"]
         if options.next_state:
             for side in (training, held_out):
                 draw_topology(side, np.random.default_rng(options.seed))
+    except (FormatError, NetworkError):  # which say themselves what is wrong with which file
+        raise
     except ValueError as error:
         raise PretrainingError(f"{options.corpus}: {error}") from None
     try:
@@ -313,28 +317,6 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
     print(json.dumps(metrics, indent=2))
     print(f"the model is in {output_dir}; see {output_dir / 'README.md'}", flush=True)
     return metrics
-
-
-def _training_and_held_out(
-    options: PretrainingOptions, networks: Sequence[SignalingNetwork]
-) -> tuple[Sequence[SignalingNetwork], Sequence[SignalingNetwork]]:
-    """Two sides without relatives across: those a corpus states, or those drawn by the seed.
-
-    No model is pretrained on, or scored here on, what it is to be benchmarked on.
-    """
-    stated = load_sides(options.corpus)
-    if stated is not None and stated["train"] and stated["test"]:
-        train, test = (
-            [n for n in stated[side] if family_of(n) not in PROTECTED_FAMILIES]
-            for side in ("train", "test")
-        )
-        if train and test:
-            return train, test
-    share = options.held_out_share
-    sides = split_networks(
-        networks, options.seed, (1 - share, share / 4, 0.75 * share), PROTECTED_FAMILIES
-    )
-    return sides["train"], sides["test"]
 
 
 def _find_checkpoint(options: PretrainingOptions, output_dir: Path) -> str | None:

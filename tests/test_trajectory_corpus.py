@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from hmlm_fm.corpora.loading import load_for_training
 from hmlm_fm.corpora.sanity import behaviour_of, published_models, report
 from hmlm_fm.corpora.trajectories import (
     plan_shards,
@@ -198,6 +199,11 @@ def test_the_script_writes_a_corpus_that_datasets_opens(tmp_path, monkeypatch, c
         "validation": 1,
         "test": 1,
     }
+    _, sides = load_for_training("core", 0)
+    for side in sides:
+        names = {network.name for network in sides[side]}
+        for made in read_trajectories(out, side):
+            assert set(made.drawn.name.split("+")) <= names, "pretraining splits the corpus alike"
     assert simulate_script.main(asked) == 0, "the same command goes on"
     assert simulate_script.main([*asked, "--seed", "1"]) == 2
     assert simulate_script.main(["core", "--out", str(tmp_path / "x"), "--networks", "0"]) == 2

@@ -15,8 +15,10 @@ from ..formats import (
 )
 from ..network import SignalingNetwork
 from .layout import is_corpus_folder
+from .relatives import PROTECTED_FAMILIES, family_of, split_networks
 
 EDGES_FILE = "edges.tsv"
+HELD_OUT_SHARE = 0.2
 
 Sides = dict[str, tuple[SignalingNetwork, ...]]
 
@@ -67,6 +69,40 @@ def load_sides(name_or_path: str | os.PathLike[str]) -> Sides | None:
     """
     path = Path(name_or_path)
     return read_corpus(path) if path.is_dir() and is_corpus_folder(path) else None
+
+
+def load_for_training(
+    name_or_path: str | os.PathLike[str], seed: int, held_out_share: float = HELD_OUT_SHARE
+) -> tuple[tuple[SignalingNetwork, ...], Sides]:
+    """All networks of a corpus, and its sides without what models are benchmarked on.
+
+    The sides are those that a corpus states, or drawn by the seed where it states none or where
+    nothing is left of one of them. Whoever trains on a corpus and whoever simulates it get the
+    same, so that what one has seen is not what the other tests on.
+
+    Args:
+        name_or_path: as `load_corpus`.
+        seed: of a split that is drawn.
+        held_out_share: of the networks, for a split that is drawn: a quarter of it for validation,
+            the rest for the test.
+
+    Raises:
+        FormatError: as `load_corpus`.
+        ValueError: too few clusters of relatives for three sides.
+    """
+    stated = load_sides(name_or_path)
+    if stated is None:
+        networks = load_corpus(name_or_path)
+    else:
+        networks = tuple(network for side in stated.values() for network in side)
+        free = {
+            side: tuple(n for n in found if family_of(n) not in PROTECTED_FAMILIES)
+            for side, found in stated.items()
+        }
+        if free["train"] and free["test"]:
+            return networks, free
+    fractions = (1 - held_out_share, held_out_share / 4, 0.75 * held_out_share)
+    return networks, split_networks(networks, seed, fractions, PROTECTED_FAMILIES)
 
 
 def _networks_of_files(path: Path, identifiers: Identifiers | None) -> tuple[SignalingNetwork, ...]:
