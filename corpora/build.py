@@ -32,7 +32,7 @@ from hmlm_fm.corpora.card import CardFacts
 from hmlm_fm.corpora.client import ClientSettings
 from hmlm_fm.corpora.records import Harvest
 from hmlm_fm.corpora.sources import SOURCES, Query
-from hmlm_fm.corpora.statistics import statistics_of, statistics_table
+from hmlm_fm.corpora.statistics import statistics_table
 from hmlm_fm.formats.errors import FormatError
 
 INCOMPLETE = 3
@@ -116,10 +116,7 @@ def harvest(options: argparse.Namespace) -> dict[str, Harvest]:
 
 def report(facts: list[CardFacts], names: list[str], out: Path) -> None:
     """Print what was built."""
-    rows = [
-        (name, statistics_of(n for side in f.sides.values() for n in side))
-        for name, f in zip(names, facts, strict=True)
-    ]
+    rows = ((name, f.statistics) for name, f in zip(names, facts, strict=True))
     print("\n".join(statistics_table(rows)))
     for name, f in zip(names, facts, strict=True):
         sides = ", ".join(f"{len(networks)} {side}" for side, networks in f.sides.items())

@@ -20,14 +20,14 @@ from ..formats.errors import FormatError
 from ..formats.files import write_text
 from ..formats.identifiers import Identifiers, is_mapping_table
 from ..network import SignalingNetwork
-from .card import CardFacts, corpus_hash, header, write_card
+from .card import CardFacts, header, write_card
 from .client import ClientSettings, ReplyError
 from .harvesting import files_below
 from .parquet import write_side
 from .records import Harvest, Record
 from .relatives import SIDES, edge_overlap, member_overlap, relatives_by_overlap, split_protected
 from .sources import SOURCES, Progress, Query, Source
-from .statistics import statistics_of, statistics_table, unmapped_names
+from .statistics import statistics_table, unmapped_names
 
 REPORTS_FOLDER = "reports"
 
@@ -159,13 +159,11 @@ def _write(
     command: str,
 ) -> CardFacts:
     record_of = {record.network.name: record for record in harvest.records}
-    for side in SIDES:
-        if sides[side]:
-            write_side(folder, side, [record_of[network.name] for network in sides[side]])
     facts = CardFacts(
         source.title, source.licence, source.may_be_shared, command, harvest, sides, seed
     )
-    networks = [record.network for record in harvest.records]
+    for side in facts.used_sides:
+        write_side(folder, side, [record_of[network.name] for network in sides[side]])
     reports = folder / REPORTS_FOLDER
     for name, problems in (
         ("skipped", harvest.skipped),
@@ -177,10 +175,14 @@ def _write(
             ("location", "reason"),
             [(p.location, p.reason) for p in problems],
         )
-    write_table(reports / "unmapped.tsv", ("name", "networks"), unmapped_names(networks))
+    write_table(
+        reports / "unmapped.tsv",
+        ("name", "networks"),
+        unmapped_names(r.network for r in harvest.records),
+    )
     summary = {
-        "statistics": asdict(statistics_of(networks)),
-        "content_hash": corpus_hash(networks),
+        "statistics": asdict(facts.statistics),
+        "content_hash": facts.content_hash,
         "sides": {side: len(sides[side]) for side in SIDES},
         "release": harvest.release,
         "seed": seed,
@@ -204,11 +206,7 @@ def _relatives(
 
 
 def _card_of_all(facts: Sequence[CardFacts], names: Sequence[str], command: str) -> str:
-    used = [[side for side in SIDES if f.sides[side]] for f in facts]
-    rows = [
-        (name, statistics_of(n for side in f.sides.values() for n in side))
-        for name, f in zip(names, facts, strict=True)
-    ]
+    used = [f.used_sides for f in facts]
     all_sides = [side for side in SIDES if any(side in sides for sides in used)]
     configurations = [("default", "*/", all_sides)]
     configurations += [(n, f"{n}/", s) for n, s in zip(names, used, strict=True)]
@@ -218,7 +216,7 @@ def _card_of_all(facts: Sequence[CardFacts], names: Sequence[str], command: str)
     if shut:
         lines += [f"**Must not be passed on**: it holds {' and '.join(shut)}.", ""]
     lines += [f"Made by `{command}`. Each folder has a card of its own.", ""]
-    lines += statistics_table(rows)
+    lines += statistics_table((n, f.statistics) for n, f in zip(names, facts, strict=True))
     lines += [
         "",
         "The sources are split together: a pathway that several of them tell is on one side. "

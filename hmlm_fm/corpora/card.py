@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import yaml
 
@@ -12,7 +13,7 @@ from ..network import SignalingNetwork
 from .layout import DATA_FOLDER
 from .records import Harvest
 from .relatives import SIDES
-from .statistics import statistics_of, statistics_table
+from .statistics import Statistics, statistics_of, statistics_table
 
 LICENCE_IDS = {"CC0": "cc0-1.0", "Apache-2.0": "apache-2.0"}
 
@@ -37,6 +38,21 @@ class CardFacts:
     harvest: Harvest
     sides: Mapping[str, Sequence[SignalingNetwork]]
     seed: int
+
+    @property
+    def used_sides(self) -> list[str]:
+        """The sides that have networks."""
+        return [side for side in SIDES if self.sides[side]]
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """Of all sides together."""
+        return statistics_of(network for side in self.sides.values() for network in side)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """Of all sides together, see `corpus_hash`."""
+        return corpus_hash(network for side in self.sides.values() for network in side)
 
 
 def corpus_hash(networks: Iterable[SignalingNetwork]) -> str:
@@ -74,8 +90,7 @@ def header(
 
 def write_card(facts: CardFacts) -> str:
     """The card of one corpus as Markdown."""
-    networks = [network for side in facts.sides.values() for network in side]
-    used = [side for side in SIDES if facts.sides[side]]
+    used = facts.used_sides
     harvest = facts.harvest
     lines = header(facts.title, facts.licence, [("default", "", used)])
     lines += ["", f"# {facts.title}, as signalling networks", ""]
@@ -93,7 +108,7 @@ def write_card(facts: CardFacts) -> str:
         "licence": facts.licence,
         "query": harvest.query or f"all files of a folder, as {facts.title}",
         "command": f"`{facts.command}`",
-        "content hash": f"`{corpus_hash(networks)}`",
+        "content hash": f"`{facts.content_hash}`",
     }
     lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in told.items()), ""]
     lines += statistics_table([(s, statistics_of(facts.sides[s])) for s in used])

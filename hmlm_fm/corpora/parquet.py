@@ -61,11 +61,13 @@ SCHEMA = pa.schema(
 
 
 def network_to_row(record: Record) -> dict[str, Any]:
-    """The row of a network, in plain lists and dictionaries."""
-    row = asdict(record.network)
-    row["provenance"] = asdict(record.provenance)
-    row["content_hash"] = record.network.content_hash
-    return row
+    """The row of a network with its provenance, in plain lists and dictionaries."""
+    return plain_network(record.network) | {"provenance": asdict(record.provenance)}
+
+
+def plain_network(network: SignalingNetwork) -> dict[str, Any]:
+    """All that a network states, and its hash, in plain lists and dictionaries."""
+    return asdict(network) | {"content_hash": network.content_hash}
 
 
 def network_from_row(row: Mapping[str, Any]) -> SignalingNetwork:
@@ -107,7 +109,17 @@ def read_corpus(folder: str | os.PathLike[str]) -> dict[str, tuple[SignalingNetw
     return {side: tuple(networks) for side, networks in sides.items()}
 
 
-def _read_networks(path: Path) -> list[SignalingNetwork]:
+def read_rows(path: Path, schema: pa.Schema, what: str) -> list[dict[str, Any]]:
+    """The rows of a file that has the columns of a schema.
+
+    Args:
+        path: the file.
+        schema: whose columns it has, and perhaps more.
+        what: the rows tell, for the error.
+
+    Raises:
+        FormatError: it is damaged, is no Parquet, or lacks a column.
+    """
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
@@ -115,14 +127,19 @@ def _read_networks(path: Path) -> list[SignalingNetwork]:
         raise FormatError(
             f"it cannot be read ({why}); expected a Parquet file", path=path
         ) from None
-    missing = [name for name in SCHEMA.names if name not in table.column_names]
+    missing = [name for name in schema.names if name not in table.column_names]
     if missing:
         raise FormatError(
-            f"there is no column {', '.join(map(repr, missing))}; expected rows of networks",
+            f"there is no column {', '.join(map(repr, missing))}; expected rows of {what}",
             path=path,
         )
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
+
+
+def _read_networks(path: Path) -> list[SignalingNetwork]:
     networks = []
-    for number, row in enumerate(table.to_pylist(), start=1):
+    for number, row in enumerate(read_rows(path, SCHEMA, "networks"), start=1):
         try:
             networks.append(network_from_row(row))
         except (NetworkError, TypeError) as error:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,7 @@ from ..formats.files import write_text
 from ..network import SignalingNetwork
 from .card import corpus_hash, header
 from .layout import DATA_FOLDER
-from .parquet import SCHEMA, network_from_row, network_to_row
-from .records import Provenance, Record
+from .parquet import SCHEMA, network_from_row, plain_network, read_rows
 from .relatives import SIDES
 
 SETTINGS_FILE = "reports/settings.json"
@@ -161,31 +160,16 @@ def read_trajectories(
     Raises:
         FormatError: there are none, or a file is damaged.
     """
-    return list(iterate_trajectories(folder, side, most))
-
-
-def iterate_trajectories(
-    folder: str | os.PathLike[str], side: str, most: int | None = None
-) -> Iterator[Trajectories]:
-    """As `read_trajectories`, one file in memory at a time."""
     paths = sorted((Path(folder) / DATA_FOLDER).glob(f"{side}-*.parquet"))
     if not paths:
         raise FormatError(f"it has no trajectories of the side {side!r}", path=folder)
-    count = 0
+    found: list[Trajectories] = []
     for path in paths:
-        try:
-            table = pq.read_table(path)
-            missing = set(TRAJECTORY_SCHEMA.names) - set(table.column_names)
-            if missing:
-                raise FormatError(f"it has no column {sorted(missing)[0]!r}", path=path)
-            for row in table.to_pylist():
-                if most is not None and count >= most:
-                    return
-                yield _from_row(row)
-                count += 1
-        except (OSError, pa.ArrowException) as error:
-            why = str(error).split("\n")[0]
-            raise FormatError(f"it cannot be read ({why})", path=path) from None
+        wanted = None if most is None else most - len(found)
+        found += map(_from_row, read_rows(path, TRAJECTORY_SCHEMA, "trajectories")[:wanted])
+        if len(found) == most:
+            break
+    return found
 
 
 def trajectory_card(
@@ -271,14 +255,10 @@ def _write_shard(path: Path, made: Sequence[Trajectories], seeds: Sequence[int])
 
 
 def _to_row(made: Trajectories, seed: int) -> dict[str, Any]:
-    networks = {}
-    for name in ("visible", "drawn"):
-        row = network_to_row(Record(getattr(made, name), Provenance("")))
-        del row["provenance"]
-        networks[name] = row
     return {
         "seed": seed,
-        **networks,
+        "visible": plain_network(made.visible),
+        "drawn": plain_network(made.drawn),
         "signs_drawn": made.signs_drawn,
         "logic_drawn": made.logic_drawn,
         "conditions": [

@@ -19,7 +19,7 @@ from .errors import FormatError, FormatWarning
 from .files import read_lines, stem, write_text
 from .identifiers import Identifiers
 from .names import Meaning, meaning_of
-from .writing import losses, warn_of, without_constants
+from .writing import BEYOND_NAMES, losses, warn_of, without_constants
 
 _HEADER = re.compile(
     r"""\s*"?targets?"?\s*,\s*"?(?:factors?|functions?|rules?|expressions?)"?(\s*,.*)?\s*$""",
@@ -263,12 +263,4 @@ def _lost(
         "pathways": len(network.pathways) > 1,
     }
     own = tuple(words for words, is_lost in lost.items() if is_lost)
-    return own + losses(
-        network,
-        "members",
-        "labels",
-        "kinds of molecules",
-        "kinds of interactions",
-        "compartments",
-        "origin",
-    )
+    return own + losses(network, *BEYOND_NAMES)

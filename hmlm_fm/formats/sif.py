@@ -17,7 +17,7 @@ from .errors import FormatError
 from .files import read_lines, stem, write_text
 from .names import meaning_of
 from .rules import kind_of_signs
-from .writing import losses, refuse_breaks, warn_of
+from .writing import BEYOND_NAMES, losses, refuse_breaks, warn_of
 
 SIGN_OF_WORD = {
     "1": 1,
@@ -40,19 +40,7 @@ SIGN_OF_WORD = {
 }
 
 _AND_NODE = re.compile(r"(and|rcn)\d+")
-_NOT_HELD = (
-    "groups",
-    "inputs",
-    "kinetics",
-    "pathways",
-    "members",
-    "labels",
-    "kinds of molecules",
-    "kinds of interactions",
-    "compartments",
-    "origin",
-    "known logic",
-)
+_NOT_HELD = ("groups", "inputs", "kinetics", "pathways", *BEYOND_NAMES, "known logic")
 
 
 def read_sif(path: str | os.PathLike[str]) -> SignalingNetwork:

@@ -12,6 +12,16 @@ from ..network import Interaction, SignalingNetwork
 from .errors import FormatError
 from .rules import kind_of_signs
 
+BEYOND_NAMES = (
+    "members",
+    "labels",
+    "kinds of molecules",
+    "kinds of interactions",
+    "compartments",
+    "origin",
+)
+"""What a format loses that calls molecules by their names and says no more of them."""
+
 
 def losses(network: SignalingNetwork, *aspects: str) -> tuple[str, ...]:
     """What a network says of these aspects, in words, for a format that holds none of it.
