@@ -6,14 +6,16 @@ import contextlib
 import random
 import warnings
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
+from damage import damaged
 
 from hmlm_fm.formats.biopax import read_biopax
 from hmlm_fm.formats.errors import FormatError, FormatWarning
 from hmlm_fm.formats.identifiers import Identifiers
 from hmlm_fm.network import SignalingNetwork
+
+STRANGE = ["", "#", "#A", "#Complex1", "http://[", "%"]
 
 RDF = 'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"'
 HEAD = f"""<?xml version="1.0" encoding="UTF-8"?>
@@ -452,28 +454,11 @@ def test_unreadable_files_are_refused(tmp_path, content, message):
 def fuzz(text: str, folder: Path, cases: int) -> None:
     for case in range(cases):
         path = folder / f"{case}.owl"
-        path.write_text(damaged(text, random.Random(case)), encoding="utf-8")
+        path.write_text(damaged(text, random.Random(case), STRANGE, 0.05, 0.02), encoding="utf-8")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FormatWarning)
             with contextlib.suppress(FormatError):
                 assert all(network.molecules for network in read_biopax(path))
-
-
-def damaged(text: str, chance: random.Random) -> str:
-    """The text cut off, or without some of its elements and attributes."""
-    if chance.random() < 0.2:
-        return text[: chance.randrange(len(text))]
-    root = ElementTree.fromstring(text.encode())
-    for element in list(root.iter()):
-        for child in list(element):
-            if chance.random() < 0.05:
-                element.remove(child)
-        for name in list(element.keys()):
-            if chance.random() < 0.05:
-                del element.attrib[name]
-            elif chance.random() < 0.02:
-                element.set(name, chance.choice(["", "#", "#A", "#Complex1", "http://[", "%"]))
-    return ElementTree.tostring(root, encoding="unicode")
 
 
 def test_damaged_level_2_gives_networks_or_one_clear_error(tmp_path):

@@ -6,14 +6,16 @@ import contextlib
 import random
 import warnings
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
+from damage import damaged
 
 from hmlm_fm.formats.errors import FormatError, FormatWarning
 from hmlm_fm.formats.identifiers import Identifiers
 from hmlm_fm.formats.kgml import LICENCE, read_kgml
 from hmlm_fm.network import SignalingNetwork
+
+STRANGE = ["", "1", "hsa:", ":", "undefined", "5 5"]
 
 HEAD = """<?xml version="1.0"?>
 <!DOCTYPE pathway SYSTEM "https://www.kegg.jp/kegg/xml/KGML_v0.7.2_.dtd">
@@ -293,25 +295,8 @@ def test_damaged_maps_give_a_network_or_one_clear_error(tmp_path):
     body += relation(6, 9, "inhibition") + relation(7, 8, "expression") + reaction + "</reaction>"
     whole = f"{MAP}{REACTION_ENTRIES}{body}</pathway>"
     for case in range(60):
-        (tmp_path / f"{case}.xml").write_text(damaged(whole, random.Random(case)))
+        (tmp_path / f"{case}.xml").write_text(damaged(whole, random.Random(case), STRANGE))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FormatWarning)
             with contextlib.suppress(FormatError):
                 assert read_kgml(tmp_path / f"{case}.xml").molecules
-
-
-def damaged(text: str, chance: random.Random) -> str:
-    """The text cut off, or without some of its elements and attributes."""
-    if chance.random() < 0.2:
-        return text[: chance.randrange(len(text))]
-    root = ElementTree.fromstring(text)
-    for element in list(root.iter()):
-        for child in list(element):
-            if chance.random() < 0.1:
-                element.remove(child)
-        for name in list(element.keys()):
-            if chance.random() < 0.1:
-                del element.attrib[name]
-            elif chance.random() < 0.03:
-                element.set(name, chance.choice(["", "1", "hsa:", ":", "undefined", "5 5"]))
-    return ElementTree.tostring(root, encoding="unicode")
