@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 
 import torch
@@ -191,6 +191,17 @@ class ConditionTensors:
             perturbation_kind_RE=cat("perturbation_kind_RE"),
             perturbation_strength_RE=cat("perturbation_strength_RE"),
             perturbation_window_RE2=cat("perturbation_window_RE2"),
+        )
+
+    def repeated(self, times: int) -> ConditionTensors:
+        """All rows several times over."""
+        return ConditionTensors(
+            **{
+                f.name: getattr(self, f.name).repeat(
+                    times, *(1 for _ in getattr(self, f.name).shape[1:])
+                )
+                for f in fields(self)
+            }
         )
 
     @property

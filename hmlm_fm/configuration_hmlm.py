@@ -51,6 +51,8 @@ class HMLMConfig(PreTrainedConfig):
         num_timescales: of the temporal embedding, log-spaced from minutes to days.
         initializer_range: standard deviation of the initial weights.
         disabled_parts: some of `PARTS`, taken out of the computation; for ablations.
+        tissue: of a fine-tuned model, how many members its gates have and how many logits of each
+            kind its network (`{"members": M, "sizes": {kind: L}}`).
 
     Raises:
         ValueError: a part that does not exist, heads that do not divide the width, or a token
@@ -73,6 +75,7 @@ class HMLMConfig(PreTrainedConfig):
     num_timescales: int = 8
     initializer_range: float = 0.02
     disabled_parts: list[str] | None = None
+    tissue: dict[str, Any] | None = None
     pad_token_id: int | None = 0
 
     def __post_init__(self, **kwargs: Any) -> None:

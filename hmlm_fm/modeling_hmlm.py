@@ -35,13 +35,14 @@ from .configuration_hmlm import HMLMConfig
 from .embeddings import HMLMEmbeddings
 from .evidence import Evidence
 from .gate_inference import ZeroLinear
-from .gates import PresetTable, QuietLinear
+from .gates import GateLogits, PresetTable, QuietLinear
 from .losses import masked_molecule_loss, next_state_loss, observation_loss, weighted_sum
 from .masked_head import MaskedMoleculeHead, VocabularyBias
 from .network import INTERACTION_KINDS
 from .next_state_head import NextStateHead, Question, shows_observations
 from .outputs import HMLMAttentions, HMLMModelOutput, HMLMSignalingOutput
 from .scales import Aggregation, Decomposition, PathwayAttention, TemporalAttention
+from .tissue import TissueTable
 from .wiring import Wiring
 
 
@@ -170,6 +171,8 @@ class HMLMPreTrainedModel(PreTrainedModel):
             init.zeros_(module.bias)
         elif isinstance(module, VocabularyBias):
             init.zeros_(module.bias)
+        elif isinstance(module, TissueTable):
+            init.zeros_(module.weight)
 
 
 class HMLMModel(HMLMPreTrainedModel):
@@ -391,21 +394,16 @@ class HMLMForSignaling(HMLMPreTrainedModel):
                 network["literal_sign"], network["interaction_kind_ids"]
             )
         wiring = Wiring.from_batch(input_ids.shape[1], network)
-        expected = evidence = None
-        if self.next_state.hears_context and shows_observations(network):
-            with torch.no_grad():
-                expected, evidence = self._read_context(
-                    input_ids, attention_mask, baseline_state, baseline_mask, wiring, network
-                )
-        encoder = self.hmlm(
-            observation_expected=expected,
-            input_ids=input_ids,
-            attention_mask=attention_mask,
-            baseline_state=baseline_state,
-            baseline_mask=baseline_mask,
-            output_attentions=output_attentions,
-            **network,
+        encoder, evidence = self._encode(
+            input_ids,
+            attention_mask,
+            baseline_state,
+            baseline_mask,
+            wiring,
+            network,
+            output_attentions,
         )
+        assert encoder.last_hidden_state is not None
         encoding = encoder.last_hidden_state[:, 0]
         output = HMLMSignalingOutput(encoder=encoder)
         table = self.hmlm.embeddings.members.weight
@@ -475,6 +473,55 @@ class HMLMForSignaling(HMLMPreTrainedModel):
             output.observation_loss,
         )
         return output
+
+    def infer_gates(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        baseline_state: torch.Tensor | None = None,
+        baseline_mask: torch.Tensor | None = None,
+        **network: Any,
+    ) -> tuple[GateLogits, Wiring]:
+        """What the model takes the gates of networks for, given their contexts; before a gate of a
+        fine-tuned tissue takes their place."""
+        if not self.config.has("signs"):
+            network["literal_sign"], network["interaction_kind_ids"] = without_signs(
+                network["literal_sign"], network["interaction_kind_ids"]
+            )
+        wiring = Wiring.from_batch(input_ids.shape[1], network)
+        encoder, evidence = self._encode(
+            input_ids, attention_mask, baseline_state, baseline_mask, wiring, network
+        )
+        assert encoder.last_hidden_state is not None
+        return self.next_state.infer(encoder.last_hidden_state[:, 0], wiring, evidence), wiring
+
+    def _encode(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        baseline_state: torch.Tensor | None,
+        baseline_mask: torch.Tensor | None,
+        wiring: Wiring,
+        network: Mapping[str, Any],
+        output_attentions: bool = False,
+    ) -> tuple[HMLMModelOutput, Evidence | None]:
+        """The encoding of networks in their contexts, and what the contexts are evidence for."""
+        expected = evidence = None
+        if self.next_state.hears_context and shows_observations(network):
+            with torch.no_grad():
+                expected, evidence = self._read_context(
+                    input_ids, attention_mask, baseline_state, baseline_mask, wiring, network
+                )
+        encoder = self.hmlm(
+            observation_expected=expected,
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            baseline_state=baseline_state,
+            baseline_mask=baseline_mask,
+            output_attentions=output_attentions,
+            **network,
+        )
+        return encoder, evidence
 
     def _read_context(
         self,

@@ -11,7 +11,7 @@ conditions, U query times, S observed times of an asked condition, Y modalities.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import torch
@@ -22,9 +22,10 @@ from .conditions import ConditionTensors
 from .configuration_hmlm import HMLMConfig
 from .evidence import Evidence, gather_evidence
 from .gate_inference import GateInference
-from .gates import GateReadout, Gates
+from .gates import GateLogits, GateReadout, Gates
 from .network import INTERACTION_KINDS
 from .observation import observe, observe_points, smoothing_correction, state_scale
+from .tissue import TissueGates
 from .transducer import Transducer
 from .wiring import Wiring
 
@@ -59,6 +60,15 @@ class Question:
     observed_BQSN: torch.Tensor | None = None
     observed_mask_BQSN: torch.Tensor | None = None
 
+    def repeated(self, times: int) -> Question:
+        """The same, several times over."""
+        tensors = {
+            f.name: value.repeat(times, *(1 for _ in value.shape[1:]))
+            for f in fields(self)
+            if isinstance(value := getattr(self, f.name), torch.Tensor)
+        }
+        return replace(self, conditions=self.conditions.repeated(times), **tensors)
+
 
 @dataclass
 class Answer:
@@ -83,6 +93,7 @@ class NextStateHead(nn.Module):
         self.gates = GateReadout(config, len(INTERACTION_KINDS))
         self.inference = GateInference(config)
         self.transducer = Transducer(config)
+        self.tissue = TissueGates(config) if config.tissue else None
 
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Self:
         """Moves and casts of the whole model leave this head at least single precision."""
@@ -148,10 +159,26 @@ class NextStateHead(nn.Module):
     ) -> Answer:
         """The answer, from the encoding of the wiring and what the context is evidence for."""
         with torch.autocast(encoding_BND.device.type, enabled=False):
-            logits = self.gates(encoding_BND.to(self.dtype), wiring)
-            if evidence is not None:
-                logits = self.inference(logits, wiring, self.transducer, evidence)
-            return self._roll_out(logits.gates(wiring), wiring, question)
+            logits = self.infer(encoding_BND, wiring, evidence)
+            if self.tissue is None:
+                return self._roll_out(logits.gates(wiring), wiring, question)
+            logits = self.tissue(logits, wiring)
+            wiring = wiring.repeated(self.tissue.members)
+            of_all = self._roll_out(
+                logits.gates(wiring), wiring, question.repeated(self.tissue.members)
+            )
+            states, scale = self.tissue.pooled(of_all.states, of_all.states_scale)
+            values, value_scale = self.tissue.pooled(of_all.modality_values, of_all.modality_scale)
+            return Answer(of_all.gates, states, scale, values, value_scale)
+
+    def infer(
+        self, encoding_BND: torch.Tensor, wiring: Wiring, evidence: Evidence | None
+    ) -> GateLogits:
+        """Logits of the gates, read off the encoding and corrected by what a context shows."""
+        logits = self.gates(encoding_BND.to(self.dtype), wiring)
+        if evidence is not None:
+            logits = self.inference(logits, wiring, self.transducer, evidence)
+        return logits
 
     def _roll_out(self, gates: Gates, wiring: Wiring, question: Question) -> Answer:
         hours, conditions = question.hours_BQU, question.conditions

@@ -92,6 +92,29 @@ class Wiring:
         )
         return cls.from_fields(molecules, *(batch[name] for name in names))
 
+    def repeated(self, times: int) -> Wiring:
+        """The same networks several times over, as one batch."""
+        literals, interactions = len(self.source_J), len(self.target_I)
+        molecules = self.batch * self.molecules
+
+        def again(index: torch.Tensor, size: int) -> torch.Tensor:
+            shift = size * torch.arange(times, device=index.device).repeat_interleave(len(index))
+            return index.repeat(times) + shift
+
+        return Wiring(
+            batch=self.batch * times,
+            molecules=self.molecules,
+            source_J=again(self.source_J, molecules),
+            target_J=again(self.target_J, molecules),
+            sign_J=self.sign_J.repeat(times),
+            kind_J=self.kind_J.repeat(times),
+            interaction_J=again(self.interaction_J, interactions),
+            target_I=again(self.target_I, molecules),
+            has_source_I=self.has_source_I.repeat(times),
+            left_X=again(self.left_X, literals),
+            right_X=again(self.right_X, literals),
+        )
+
     def any_per_molecule(self, index: torch.Tensor, flag: torch.Tensor) -> torch.Tensor:
         """Which flat molecules have any raised flag among the entries that point at them."""
         found = torch.zeros(self.batch * self.molecules, dtype=torch.bool, device=flag.device)

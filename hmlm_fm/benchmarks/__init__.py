@@ -1,0 +1,1 @@
+"""Benchmarks: every claim beside everything simpler, from one command."""

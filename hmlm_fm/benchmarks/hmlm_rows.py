@@ -1,0 +1,112 @@
+"""HMLM as rows of a benchmark: in context without a gradient step, fine-tuned, and from scratch.
+
+Shapes: Q asked conditions, U query times, N molecules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+import torch
+
+from hmlm_fm.baselines.rival import Measurements, Rival
+from hmlm_fm.conditions import Condition
+from hmlm_fm.configuration_hmlm import HMLMConfig
+from hmlm_fm.finetuning import TissueData, fine_tune
+from hmlm_fm.fitting import FitSettings
+from hmlm_fm.modeling_hmlm import HMLMForSignaling
+from hmlm_fm.pipeline import Prediction, encode_context, predict_states
+from hmlm_fm.tokenization_hmlm import HMLMTokenizer
+
+
+class HMLMRow(Rival):
+    """A model that answers from a context, or after it was fine-tuned."""
+
+    model: HMLMForSignaling
+
+    def __init__(self, tokenizer: HMLMTokenizer) -> None:
+        self.tokenizer = tokenizer
+
+    def answer(self, conditions: Sequence[Condition], hours: np.ndarray) -> Prediction:
+        """States and their standard deviations."""
+        return predict_states(
+            self.model, self.tokenizer, self.context, self.seen.network, conditions, hours
+        )
+
+    def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:
+        return self.answer(conditions, hours).states
+
+    def _show(self, seen: Measurements, with_measurements: bool) -> None:
+        self.seen = seen
+        data = tissue_data(seen)
+        shown = range(len(seen.conditions)) if with_measurements else range(0)
+        self.context = encode_context(
+            self.tokenizer,
+            seen.network,
+            seen.baseline,
+            [seen.conditions[c] for c in shown],
+            [data.observations(c) for c in shown],
+        )
+
+
+class InContext(HMLMRow):
+    """The pretrained model, shown the measurements; no weight changes."""
+
+    name = "HMLM pretrained, in context"
+
+    def __init__(self, model: HMLMForSignaling, tokenizer: HMLMTokenizer) -> None:
+        super().__init__(tokenizer)
+        self.model = model.eval()
+
+    def fit(self, seen: Measurements) -> Self:
+        self._show(seen, with_measurements=True)
+        return self
+
+
+class FineTuned(HMLMRow):
+    """Gates fitted to the measurements, from those that a model infers."""
+
+    def __init__(
+        self,
+        name: str,
+        model: HMLMForSignaling,
+        tokenizer: HMLMTokenizer,
+        settings: FitSettings | None = None,
+        in_context: bool = True,
+    ) -> None:
+        super().__init__(tokenizer)
+        self.name, self.start = name, model
+        self.settings, self.in_context = settings, in_context
+
+    def fit(self, seen: Measurements) -> Self:
+        self._show(seen, with_measurements=False)
+        self.model, self.found = fine_tune(
+            self.start,
+            self.tokenizer,
+            tissue_data(seen),
+            self.settings,
+            seen.seed,
+            self.in_context,
+        )
+        return self
+
+
+def tissue_data(seen: Measurements) -> TissueData:
+    """The same measurements, as fine-tuning takes them."""
+    # The simulator's error may put a state a hair outside its range.
+    states = np.clip(seen.states, 0, 1.1)
+    everywhere = np.ones(seen.states.shape, dtype=bool)
+    return TissueData(
+        seen.network, seen.conditions, seen.times_hours, states, everywhere, seen.baseline
+    )
+
+
+def untrained_model(tokenizer: HMLMTokenizer, like: HMLMConfig, seed: int) -> HMLMForSignaling:
+    """A model of the same configuration that has learned nothing."""
+    state = torch.get_rng_state()
+    torch.manual_seed(seed)
+    model = HMLMForSignaling(like).eval()
+    torch.set_rng_state(state)
+    return model

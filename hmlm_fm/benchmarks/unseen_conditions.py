@@ -1,0 +1,161 @@
+"""What `hmlm benchmark conditions` asks: states of one network under conditions not measured.
+
+Training conditions have one or two stimuli, half of them with a knock-out; asked are pairs of
+stimuli, triples, and knock-outs that no training condition has. All of it follows from the network
+and a seed.
+
+Shapes: C conditions, T times, N molecules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+import torch
+
+from hmlm_fm.baselines.rival import Measurements
+from hmlm_fm.conditions import Condition, ConditionTensors, Perturbation
+from hmlm_fm.dynamics.logic_ode import LogicODE
+from hmlm_fm.dynamics.simulator import simulate, steady_state
+from hmlm_fm.network import SignalingNetwork
+
+TRACKS = ("signs", "logic")
+SPLITS = ("pairs", "triples", "knockouts")
+HORIZON_HOURS = 48
+QUIET_INPUT = 0.1
+STIMULUS_LEVELS = (0.4, 1.0)
+UNSEEN_PAIRS, UNSEEN_KNOCKOUTS, ASKED_CONDITIONS = 15, 25, 64
+TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How many conditions are measured at how many times, evenly spaced with both ends."""
+
+    conditions: int
+    times: int
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """From "16x4".
+
+        Raises:
+            ValueError: the text is of another form, or leaves nothing to learn from.
+        """
+        parts = text.lower().replace("×", "x").split("x")
+        if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
+            raise ValueError(f"budget {text!r}; expected conditions x times, such as 16x4")
+        budget = cls(*map(int, parts))
+        if budget.conditions < 4 or budget.times < 2:
+            raise ValueError(f"budget {text!r}; expected at least 4 conditions at 2 times")
+        return budget
+
+    def __str__(self) -> str:
+        return f"{self.conditions}x{self.times}"
+
+    @property
+    def times_hours(self) -> np.ndarray:
+        return np.linspace(0, HORIZON_HOURS, self.times)
+
+
+@dataclass(frozen=True)
+class UnseenConditions:
+    """One network, measured; and the truth of what is asked.
+
+    Attributes:
+        seen: all that a row may know.
+        asked: of each split of `SPLITS` the conditions and their states at all 49 hours.
+    """
+
+    seen: Measurements
+    asked: dict[str, Measurements]
+
+
+def visible_network(network: SignalingNetwork, track: str) -> SignalingNetwork:
+    """What a row may see of a network: no kinetics, and in track `signs` no AND groups."""
+    if track not in TRACKS:
+        raise ValueError(f"track {track!r}; expected one of {', '.join(TRACKS)}")
+    shown = network.without_kinetics()
+    return shown.without_logic() if track == "signs" else shown
+
+
+def draw_task(
+    network: SignalingNetwork, budget: Budget, track: str = "signs", seed: int = 0
+) -> UnseenConditions:
+    """The task of a network with kinetics (Netflux's defaults where it states none).
+
+    Raises:
+        ValueError: fewer than three inputs, or an unknown track.
+        NetworkError: the network has no dynamics.
+    """
+    if len(network.inputs) < 3:
+        raise ValueError(
+            f"network {network.name!r} has {len(network.inputs)} inputs; expected at least 3, "
+            "so that there are triples of stimuli"
+        )
+    truth = replace(
+        network,
+        interactions=tuple(
+            replace(i, weight=QUIET_INPUT) if i.is_input else i for i in network.interactions
+        ),
+    )
+    rng = np.random.default_rng([2025, 12, seed])
+    pairs = list(combinations(truth.inputs, 2))
+    # A third of the pairs at most: a small network must keep some to learn from.
+    unseen_pairs = _choose(pairs, min(UNSEEN_PAIRS, len(pairs) // 3), rng)
+    regulated = [name for name in truth.names if name not in set(truth.inputs)]
+    unseen_knockouts = _choose(regulated, min(UNSEEN_KNOCKOUTS, len(regulated) // 3), rng)
+    seen_pairs = [pair for pair in pairs if pair not in unseen_pairs]
+    seen_knockouts = [name for name in regulated if name not in unseen_knockouts]
+    triples = list(combinations(truth.inputs, 3))
+
+    def condition(names: Sequence[str], knockouts: Sequence[str] = ()) -> Condition:
+        levels = {name: float(rng.uniform(*STIMULUS_LEVELS)) for name in names}
+        return Condition(levels, tuple(Perturbation(name, kind="knockout") for name in knockouts))
+
+    def stimuli(count: int) -> Sequence[str]:
+        if count == 1:
+            return [str(rng.choice(truth.inputs))]
+        return seen_pairs[rng.integers(len(seen_pairs))]
+
+    training = [
+        condition(
+            stimuli(int(rng.integers(1, 3))),
+            [str(rng.choice(seen_knockouts))] if rng.random() < 0.5 else [],
+        )
+        for _ in range(budget.conditions)
+    ]
+    asked = {
+        "pairs": [condition(unseen_pairs[i % len(unseen_pairs)]) for i in range(ASKED_CONDITIONS)],
+        "triples": [
+            condition(triples[rng.integers(len(triples))]) for _ in range(ASKED_CONDITIONS)
+        ],
+        "knockouts": [
+            condition(stimuli(1), [unseen_knockouts[i % len(unseen_knockouts)]])
+            for i in range(ASKED_CONDITIONS)
+        ],
+    }
+    system = LogicODE.from_network(truth)
+    rest = ConditionTensors.from_conditions([Condition()], truth)
+    baseline = steady_state(system, rest)[:, 0].numpy()
+    visible = visible_network(network, track)
+
+    def measured(conditions: Sequence[Condition], times_hours: np.ndarray) -> Measurements:
+        states = simulate(
+            truth, conditions, times_hours.tolist(), torch.tensor(baseline), tolerance=TOLERANCE
+        )
+        return Measurements(visible, tuple(conditions), times_hours, states.numpy(), baseline, seed)
+
+    hours = np.arange(HORIZON_HOURS + 1.0)
+    return UnseenConditions(
+        measured(training, budget.times_hours),
+        {split: measured(rows, hours) for split, rows in asked.items()},
+    )
+
+
+def _choose(items: Sequence, count: int, rng: np.random.Generator) -> list:  # type: ignore[type-arg]
+    chosen = np.sort(rng.choice(len(items), size=count, replace=False))
+    return [items[i] for i in chosen]

@@ -1,0 +1,156 @@
+"""From networks, conditions and measurements to predicted states: what stands above the tensors.
+
+Shapes: C measured conditions, T times, N molecules, Q asked conditions, U query times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import torch
+
+from .conditions import Condition, Observation
+from .formats import load_network
+from .modeling_hmlm import HMLMForSignaling
+from .network import SignalingNetwork
+from .tokenization_hmlm import HMLMTokenizer, encode_conditions
+
+NETWORK_FILE = "network.json"
+BASELINE_FILE = "baseline.csv"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predicted states (Q, U, N) with their standard deviations, molecules in network order."""
+
+    states: np.ndarray
+    scale: np.ndarray
+
+
+def encode_context(
+    tokenizer: HMLMTokenizer,
+    network: SignalingNetwork,
+    baseline: np.ndarray | None,
+    conditions: Sequence[Condition] = (),
+    observations: Sequence[Sequence[Observation]] = (),
+) -> dict[str, torch.Tensor]:
+    """A network with what is known of it, as a batch of one.
+
+    Args:
+        baseline: (N) the state at rest; NaN where it is not known.
+    """
+    at_rest = None
+    if baseline is not None:
+        at_rest = {
+            name: float(np.clip(value, 0, 1))
+            for name, value in zip(network.names, baseline, strict=True)
+            if np.isfinite(value)
+        }
+    return dict(
+        tokenizer(
+            network,
+            conditions=list(conditions) if len(conditions) else None,
+            observations=list(observations) if len(conditions) else None,
+            baseline=at_rest,
+            return_tensors="pt",
+            # Molecules without a token are nothing to warn of at every question.
+            warn_unknown=False,
+        )
+    )
+
+
+@torch.no_grad()
+def predict_states(
+    model: HMLMForSignaling,
+    tokenizer: HMLMTokenizer,
+    context: Mapping[str, torch.Tensor],
+    network: SignalingNetwork,
+    conditions: Sequence[Condition],
+    hours: np.ndarray,
+) -> Prediction:
+    """States of asked conditions, all from the baseline that the context states.
+
+    Args:
+        context: of `encode_context`.
+        conditions: Q of them.
+        hours: (U) query times, the same for all.
+    """
+    count, molecules = len(conditions), len(network.molecules)
+    question: dict[str, Any] = encode_conditions(network, conditions, "query_")
+    question["query_mask"] = np.ones(count, dtype=np.int64)
+    question["query_hours"] = np.tile(np.asarray(hours, dtype=np.float32), (count, 1))
+    tensors = {name: torch.from_numpy(value)[None] for name, value in question.items()}
+    if "baseline_state" in context:
+        shape = (1, count, molecules)
+        tensors["query_initial_state"] = context["baseline_state"][:, None].expand(shape)
+        tensors["query_initial_mask"] = context["baseline_mask"][:, None].expand(shape)
+    batch = {**context, **tensors}
+    output = model(**{name: value.to(model.device) for name, value in batch.items()})
+    return Prediction(output.states[0].cpu().numpy(), output.states_scale[0].cpu().numpy())
+
+
+class SignalingPipeline:
+    """A model, its tokenizer and one network: conditions in, a table of states out.
+
+    pipeline = SignalingPipeline.from_pretrained("outputs/finetune-cardiac-fibroblast")
+    pipeline({"treated": Condition({"TGFB": 0.8})}, hours=[0, 6, 24])
+    """
+
+    def __init__(
+        self,
+        model: HMLMForSignaling,
+        tokenizer: HMLMTokenizer,
+        network: SignalingNetwork,
+        baseline: Mapping[str, float] | None = None,
+        measured: Sequence[tuple[Condition, Sequence[Observation]]] = (),
+    ) -> None:
+        """
+        Args:
+            baseline: state at rest by molecule; the model's own guess where nothing is said.
+            measured: conditions with what was observed of each, as context.
+        """
+        self.model, self.tokenizer, self.network = model.eval(), tokenizer, network
+        known = None
+        if baseline is not None:
+            known = np.array([baseline.get(name, np.nan) for name in network.names])
+        self.context = encode_context(
+            tokenizer,
+            network,
+            known,
+            [condition for condition, _ in measured],
+            [seen for _, seen in measured],
+        )
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> Self:
+        """A fine-tuned folder, with the network and the baseline that it was fine-tuned on."""
+        folder = Path(folder)
+        table = pd.read_csv(folder / BASELINE_FILE)
+        return cls(
+            HMLMForSignaling.from_pretrained(folder),
+            HMLMTokenizer.from_pretrained(folder),
+            load_network(folder / NETWORK_FILE),
+            dict(zip(table["molecule"], table["state"], strict=True)),
+        )
+
+    def __call__(self, conditions: Mapping[str, Condition], hours: Sequence[float]) -> pd.DataFrame:
+        """Columns condition, molecule, time_hours, state (in [0, 1]) and sd."""
+        times = np.asarray(hours, dtype=float)
+        found = predict_states(
+            self.model, self.tokenizer, self.context, self.network, list(conditions.values()), times
+        )
+        names, molecules = list(conditions), list(self.network.names)
+        return pd.DataFrame(
+            {
+                "condition": np.repeat(names, len(times) * len(molecules)),
+                "molecule": np.tile(molecules, len(names) * len(times)),
+                "time_hours": np.tile(np.repeat(times, len(molecules)), len(names)),
+                "state": found.states.ravel(),
+                "sd": found.scale.ravel(),
+            }
+        )
