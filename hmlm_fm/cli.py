@@ -73,12 +73,45 @@ def convert(
         typer.echo(f"lost: {words}")
 
 
+@app.command()
+def benchmark(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="conditions or knockouts.")],
+    model: Annotated[
+        str, typer.Option(help="A checkpoint: hmlm-small, a folder, or a name on a hub.")
+    ] = "hmlm-small",
+    network: Annotated[
+        str, typer.Option(help="A file with a network, or the name of a shipped one.")
+    ] = "cardiac-fibroblast",
+    track: Annotated[str, typer.Option(help="signs, or logic with the AND groups too.")] = "signs",
+    budget: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CxT", help="Conditions x times, such as 16x4; repeatable."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many.")] = 1,
+    json: Annotated[Path | None, typer.Option(help="Where to write the rows.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Where to draw them.")] = None,
+    cells: Annotated[
+        Path, typer.Option(help="Folder of what was measured; a stopped run goes on from it.")
+    ] = Path("outputs/benchmark-cells"),
+    quick: Annotated[bool, typer.Option("--quick", help="Few members and steps.")] = False,
+    rows: Annotated[str, typer.Option(help="Part of the names of the rows to measure.")] = "",
+) -> None:
+    """Measure HMLM beside everything simpler."""
+    from .benchmarks.command import BenchmarkOptions, run_benchmark  # only this command needs all
+
+    options = BenchmarkOptions(
+        task, model, network, track, budget or ["16x4"], seeds, json, figure, cells, quick, rows
+    )
+    with errors_in_one_line():
+        typer.echo(run_benchmark(options, lambda line: typer.echo(line, err=True)))
+
+
 @contextlib.contextmanager
 def errors_in_one_line() -> Iterator[None]:
     """End the command with a line on stderr and exit code 2 where its input is at fault."""
     try:
         yield
-    except (FormatError, NetworkError, OSError) as error:
+    except (FormatError, NetworkError, OSError, ValueError) as error:
         message = str(error)
         if isinstance(error, OSError) and error.strerror:
             message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror

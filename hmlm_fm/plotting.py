@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from .baselines.rival import Measurements
 from .dynamics.trajectories import TIMES_HOURS, Trajectories
 
 LABELS = {
@@ -61,4 +62,40 @@ def plot_trajectories(
     figure.supxlabel("hours")
     figure.supylabel("activity")
     figure.suptitle(f"A network that training never saw: {sample.visible.name}", fontsize=10)
+    figure.savefig(path, dpi=120)
+
+
+def plot_bands(
+    truth: Measurements,
+    states: np.ndarray,
+    scale: np.ndarray,
+    molecules: Sequence[int],
+    path: Path,
+) -> None:
+    """Predicted against true trajectories of the first condition, with their 90 % band, as a PNG.
+
+    Args:
+        truth: what was asked.
+        states, scale: predicted means and standard deviations (Q, U, N).
+        molecules: positions of those to draw.
+        path: of the file.
+    """
+    columns = min(len(molecules), 4)
+    lines = -(-len(molecules) // columns)
+    figure = Figure(figsize=(2.8 * columns, 2.5 * lines), layout="constrained")
+    grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    hours = truth.times_hours
+    for axes, i in zip(grid, molecules, strict=False):
+        mean, half = states[0, :, i], 1.645 * scale[0, :, i]
+        axes.fill_between(hours, mean - half, mean + half, color="C0", alpha=0.25)
+        axes.plot(hours, mean, "C0", label="HMLM")
+        axes.plot(hours, truth.states[0, :, i], "k--", label="true")
+        axes.set_title(truth.network.molecules[i].name, fontsize=9)
+        axes.set_ylim(-0.05, 1.05)
+        axes.grid(alpha=0.3)
+    grid[0].legend(fontsize=7)
+    named = ", ".join(f"{name} {level:.2f}" for name, level in truth.conditions[0].stimuli.items())
+    figure.suptitle(f"{truth.network.name}, an unseen condition: {named}", fontsize=10)
+    figure.supxlabel("hours")
+    figure.supylabel("activity")
     figure.savefig(path, dpi=120)

@@ -44,6 +44,7 @@ from .model_card import write_model_card
 from .modeling_hmlm import HMLMForSignaling
 from .network import NetworkError, SignalingNetwork
 from .objectives import PretrainingExamples
+from .options import OptionsError
 from .plotting import plot_losses, plot_trajectories
 from .tokenization_hmlm import HMLMTokenizer
 from .trainer import PretrainingTrainer, Progress
@@ -79,10 +80,6 @@ SETTINGS_OF_A_RUN = (
 )
 OPTIONS_FILE = "pretraining_options.json"
 TRACKERS = ("wandb", "trackio", "tensorboard")
-
-
-class PretrainingError(ValueError):
-    """The run cannot start as asked; the message says why and what to do."""
 
 
 @dataclass
@@ -159,49 +156,47 @@ class PretrainingOptions:
     bf16: bool = field(default=False, metadata={"help": "mixed precision, where the device has it"})
 
     def check(self) -> None:
-        """Raise `PretrainingError` where a value makes no sense."""
+        """Raise `OptionsError` where a value makes no sense."""
         if self.size not in SIZES:
-            raise PretrainingError(f"size {self.size!r}; expected one of {', '.join(SIZES)}")
+            raise OptionsError(f"size {self.size!r}; expected one of {', '.join(SIZES)}")
         if not self.masked_molecule and not self.next_state:
-            raise PretrainingError("both objectives are switched off; expected at least one")
+            raise OptionsError("both objectives are switched off; expected at least one")
         if self.conditions < 20:
-            raise PretrainingError(f"conditions {self.conditions}; expected at least 20")
+            raise OptionsError(f"conditions {self.conditions}; expected at least 20")
         lowest = dict.fromkeys(
             ("steps", "batch_size", "save_steps", "logging_steps", "trajectory_networks"), 1
         ) | {"held_out_networks": 2, "seed": 0, "language_networks": 1, "warmup_steps": 0}
         for name, least in lowest.items():
             if getattr(self, name) < least:
-                raise PretrainingError(f"{name} {getattr(self, name)}; expected at least {least}")
+                raise OptionsError(f"{name} {getattr(self, name)}; expected at least {least}")
         if self.seed > LARGEST_SEED:
-            raise PretrainingError(f"seed {self.seed}; expected at most {LARGEST_SEED}")
+            raise OptionsError(f"seed {self.seed}; expected at most {LARGEST_SEED}")
         for name in ("learning_rate", "token_rate_factor", "max_grad_norm"):
             if not 0 < getattr(self, name) < math.inf:
-                raise PretrainingError(f"{name} {getattr(self, name)}; expected a positive number")
+                raise OptionsError(f"{name} {getattr(self, name)}; expected a positive number")
         for name in ("weight_decay", "token_weight_decay"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise PretrainingError(
-                    f"{name} {getattr(self, name)}; expected a number of at least 0"
-                )
+                raise OptionsError(f"{name} {getattr(self, name)}; expected a number of at least 0")
         if not 0.05 <= self.held_out_share <= 0.5:
-            raise PretrainingError(
+            raise OptionsError(
                 f"held_out_share {self.held_out_share}; expected a number from 0.05 to 0.5"
             )
         for tracker in self.trackers:
             if tracker not in TRACKERS:
-                raise PretrainingError(
+                raise OptionsError(
                     f"report_to {tracker!r}; expected none or some of {', '.join(TRACKERS)}"
                 )
             if find_spec(tracker) is None:
-                raise PretrainingError(
+                raise OptionsError(
                     f"report_to {tracker!r}: it is not installed; pip install 'hmlm-fm[tracking]'"
                 )
         if self.attn_implementation not in ("eager", "sdpa", "sparse"):
-            raise PretrainingError(
+            raise OptionsError(
                 f"attn_implementation {self.attn_implementation!r}; expected eager, sdpa or sparse"
             )
         unknown = [part for part in self.parts_off if part not in PARTS]
         if unknown:
-            raise PretrainingError(
+            raise OptionsError(
                 f"disabled_parts names {', '.join(unknown)}; expected some of {', '.join(PARTS)}"
             )
 
@@ -218,7 +213,7 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
     """Pretrain as `options` say; returns what `metrics.json` holds.
 
     Raises:
-        PretrainingError: options that make no sense, or an output folder that is not empty.
+        OptionsError: options that make no sense, or an output folder that is not empty.
         FormatError, NetworkError: a corpus that cannot be read.
     """
     started = time.perf_counter()
@@ -234,11 +229,11 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
     except (FormatError, NetworkError):  # which say themselves what is wrong with which file
         raise
     except ValueError as error:
-        raise PretrainingError(f"{options.corpus}: {error}") from None
+        raise OptionsError(f"{options.corpus}: {error}") from None
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise PretrainingError(
+        raise OptionsError(
             f"{output_dir}: it cannot be made ({error.strerror}); expected a folder to write into"
         ) from None
 
@@ -322,13 +317,13 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
 def _find_checkpoint(options: PretrainingOptions, output_dir: Path) -> str | None:
     """The checkpoint to go on from, or None; refuses to write into somebody's folder."""
     if output_dir.exists() and not output_dir.is_dir():
-        raise PretrainingError(f"{output_dir}: it is a file; expected a folder, empty or new")
+        raise OptionsError(f"{output_dir}: it is a file; expected a folder, empty or new")
     asked = (options.resume_from_checkpoint or "false").lower()
     # A run that was stopped before its first checkpoint left nothing but its options.
     occupied = output_dir.exists() and any(p.name != OPTIONS_FILE for p in output_dir.iterdir())
     if asked == "false":
         if occupied:
-            raise PretrainingError(
+            raise OptionsError(
                 f"{output_dir}: the folder is not empty; expected a new one, "
                 "or --resume_from_checkpoint to go on with what is there"
             )
@@ -336,14 +331,14 @@ def _find_checkpoint(options: PretrainingOptions, output_dir: Path) -> str | Non
     if asked == "true":
         last = last_checkpoint(output_dir)
         if last is None:
-            raise PretrainingError(f"{output_dir}: there is no complete checkpoint to go on from")
+            raise OptionsError(f"{output_dir}: there is no complete checkpoint to go on from")
         checkpoint = last
     else:
         checkpoint = Path(options.resume_from_checkpoint or "")
         if not _is_complete(checkpoint):
-            raise PretrainingError(f"{checkpoint}: it is not a complete checkpoint of a run")
+            raise OptionsError(f"{checkpoint}: it is not a complete checkpoint of a run")
         if occupied and checkpoint.resolve().parent != output_dir.resolve():
-            raise PretrainingError(
+            raise OptionsError(
                 f"{output_dir}: the folder is not empty, and {checkpoint} does not lie in it; "
                 "expected a new folder, or that of the run"
             )
@@ -362,7 +357,7 @@ def _check_same_run(options: PretrainingOptions, checkpoint: Path) -> None:
     found = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
     for name, value in SIZES[options.size].items():
         if found.get(name) != value:
-            raise PretrainingError(
+            raise OptionsError(
                 f"{checkpoint}: its model has {name} {found.get(name)}; "
                 f"size {options.size} has {value}"
             )
@@ -372,7 +367,7 @@ def _check_same_run(options: PretrainingOptions, checkpoint: Path) -> None:
     first = json.loads(path.read_text(encoding="utf-8"))
     for name in SETTINGS_OF_A_RUN:
         if first.get(name) != getattr(options, name):
-            raise PretrainingError(
+            raise OptionsError(
                 f"{checkpoint}: the run was started with {name} {first.get(name)!r}, "
                 f"not {getattr(options, name)!r}; expected the same, or a new output_dir"
             )

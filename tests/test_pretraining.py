@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from hmlm_fm import HMLMForSignaling, HMLMTokenizer
-from hmlm_fm.pretraining import last_checkpoint
+from hmlm_fm.options import parse_options
+from hmlm_fm.pretraining import PretrainingOptions, last_checkpoint
 
 ROOT = Path(__file__).parents[1]
 SMALL = (
@@ -210,11 +211,8 @@ def test_config_files(tmp_path):
 
 
 def test_shipped_configs_are_valid():
-    sys.path.insert(0, str(ROOT / "pretrain"))
-    from run import parse_options
-
     for path in sorted((ROOT / "pretrain/configs").glob("*.yaml")):
-        options = parse_options(["--config", str(path), "--steps", "7"])
+        options = parse_options(PretrainingOptions, ["--config", str(path), "--steps", "7"], None)
         options.check()
         assert options.steps == 7
 
