@@ -1,0 +1,139 @@
+"""`hmlm benchmark conditions` and `knockouts`: every row, budget, split and seed, one by one.
+
+Every cell (a row at a budget with a seed) is kept as soon as it is measured, so that a run that was
+stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hmlm_fm.fitting import FitSettings
+from hmlm_fm.formats.files import write_text
+from hmlm_fm.modeling_hmlm import HMLMForSignaling
+from hmlm_fm.network import SignalingNetwork
+from hmlm_fm.tokenization_hmlm import HMLMTokenizer
+
+from .hmlm_rows import HMLMRow
+from .metrics import interval, score
+from .rows import Row, all_rows
+from .unseen_conditions import SPLITS, Budget, UnseenConditions, draw_task
+
+SPLITS_OF = {"conditions": ("pairs", "triples"), "knockouts": ("knockouts",)}
+QUICK = FitSettings(members=4, steps=60, patience=40)
+QUICK_NEURAL_STEPS = 60
+AVERAGED = ("markers_mse", "pearson", "direction", "coverage", "width", "crps")
+
+
+def settings_for(budget: Budget) -> FitSettings:
+    """More conditions bear more steps, and need less holding."""
+    if budget.conditions >= 200:
+        return FitSettings(members=4, steps=1000, patience=120, hold=1e-4, batch=24)
+    if budget.conditions >= 48:
+        return FitSettings(members=6, steps=600, patience=100, hold=3e-4, batch=16)
+    return FitSettings()
+
+
+def run(
+    network: SignalingNetwork,
+    model: HMLMForSignaling,
+    tokenizer: HMLMTokenizer,
+    budgets: Sequence[Budget],
+    track: str,
+    seeds: int,
+    cells: Path,
+    quick: bool = False,
+    only: str = "",
+    say: Callable[[str], object] = lambda line: None,
+) -> list[dict[str, Any]]:
+    """Measure every row; returns one dictionary per model, budget and split.
+
+    Args:
+        network: with kinetics, which only the simulator sees.
+        model: the pretrained one.
+        seeds: how many, from 0 on.
+        cells: folder of what was measured already.
+        quick: fewer members and steps, for a look.
+        only: a part of the names of rows, to measure these alone.
+        say: told of every cell.
+    """
+    found: list[dict[str, Any]] = []
+    weights = hashlib.sha256()
+    for _, value in sorted(model.state_dict().items()):
+        weights.update(value.cpu().numpy().tobytes())
+    for budget in budgets:
+        settings = QUICK if quick else settings_for(budget)
+        rows = all_rows(model, tokenizer, settings, QUICK_NEURAL_STEPS if quick else None)
+        rows = [row for row in rows if only in row.name]
+        tasks: dict[int, UnseenConditions] = {}
+
+        def task(seed: int, budget: Budget = budget, tasks: dict = tasks) -> UnseenConditions:  # type: ignore[type-arg]
+            if seed not in tasks:
+                tasks[seed] = draw_task(network, budget, track, seed)
+            return tasks[seed]
+
+        for row in rows:
+            of_seeds: list[dict[str, Any]] = []
+            for seed in range(seeds):
+                key = {
+                    "network": network.content_hash,
+                    "model": weights.hexdigest() if row.starts_from_model else "",
+                    "row": row.name,
+                    "track": track,
+                    "budget": str(budget),
+                    "seed": seed,
+                    "settings": asdict(settings),
+                    "quick": quick,
+                }
+                name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
+                path = cells / f"{name}.json"
+                if path.exists():
+                    cell = json.loads(path.read_text(encoding="utf-8"))
+                else:
+                    chosen = of_seeds[0]["chosen"] if of_seeds else row.choose(task(0).seen)
+                    cell = {**key, **_measure(row, chosen, task(seed))}
+                    cells.mkdir(parents=True, exist_ok=True)
+                    write_text(path, json.dumps(cell))
+                of_seeds.append(cell)
+                errors = "  ".join(f"{s} {cell['splits'][s]['mse']:.4f}" for s in SPLITS)
+                say(f"{budget} seed {seed}  {row.name}: {errors}  ({cell['seconds']:.0f} s)")
+            found += _summarise(row.name, budget, of_seeds)
+    return found
+
+
+def _measure(row: Row, chosen: dict[str, Any], task: UnseenConditions) -> dict[str, Any]:
+    started = time.perf_counter()
+    fitted = row.make(**chosen).fit(task.seen)
+    seconds = time.perf_counter() - started
+    splits = {}
+    for split, truth in task.asked.items():
+        if isinstance(fitted, HMLMRow):
+            told = fitted.answer(truth.conditions, truth.times_hours)
+            splits[split] = score(told.states, told.scale, truth)
+        else:
+            splits[split] = score(fitted.predict(truth.conditions, truth.times_hours), None, truth)
+    return {"chosen": chosen, "seconds": seconds, "splits": splits}
+
+
+def _summarise(
+    name: str, budget: Budget, of_seeds: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    rows = []
+    for split in SPLITS:
+        of_split = [cell["splits"][split] for cell in of_seeds]
+        mse, low, high = interval([found["squared_errors"] for found in of_split])
+        row: dict[str, Any] = {"model": name, "budget": str(budget), "split": split}
+        row |= {"mse": mse, "mse_low": low, "mse_high": high}
+        for key in AVERAGED:
+            if key in of_split[0]:
+                row[key] = sum(found[key] for found in of_split) / len(of_split)
+        row["seeds"] = len(of_split)
+        row["seconds"] = sum(cell["seconds"] for cell in of_seeds) / len(of_seeds)
+        rows.append(row)
+    return rows

@@ -1,0 +1,128 @@
+"""The rows of the tasks on unseen conditions: HMLM, everything simpler, and controls.
+
+Every row gets the same measurements. Where a row has hyperparameters, its `grid` lists them, and
+those that predict a held-out fifth of the training conditions of seed 0 best are taken for all
+seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from hmlm_fm.baselines.gate_model import GateModel
+from hmlm_fm.baselines.linear_dynamics import LinearDynamics
+from hmlm_fm.baselines.logic_ode import FittedLogicODE, LogicODE
+from hmlm_fm.baselines.neural import GraphNetwork, NeuralODE, RecurrentOnGraph
+from hmlm_fm.baselines.regression import BayesianRidge, RidgeOnCondition
+from hmlm_fm.baselines.rival import Measurements, Rival, mean_squared_error
+from hmlm_fm.baselines.trivial import Hold, TrainingMean
+from hmlm_fm.configuration_hmlm import HMLMConfig
+from hmlm_fm.fitting import FitSettings
+from hmlm_fm.modeling_hmlm import HMLMForSignaling
+from hmlm_fm.network import SignalingNetwork
+from hmlm_fm.tokenization_hmlm import HMLMTokenizer
+
+from .hmlm_rows import FineTuned, InContext, untrained_model
+
+PRETRAINED_ROWS = ("HMLM pretrained, in context", "HMLM pretrained, fine-tuned")
+CONTROL_ROWS = ("control: graph shuffled", "control: signs removed")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row to be: its name, how it is made, and what to choose from."""
+
+    name: str
+    make: Callable[..., Rival]
+    grid: tuple[dict[str, Any], ...] = ({},)
+
+    @property
+    def starts_from_model(self) -> bool:
+        """Whether what it gives depends on the pretrained weights."""
+        return self.name in PRETRAINED_ROWS + CONTROL_ROWS
+
+    def choose(self, seen: Measurements) -> dict[str, Any]:
+        """The member of the grid that predicts a held-out fifth best."""
+        if len(self.grid) == 1:
+            return self.grid[0]
+        training, held_out = seen.split()
+        errors = [
+            mean_squared_error(self.make(**chosen).fit(training), held_out) for chosen in self.grid
+        ]
+        return self.grid[int(np.argmin(errors))]
+
+
+class Shuffled(FineTuned):
+    """HMLM on a graph whose sources were dealt out anew: what is left has not come from wiring."""
+
+    def fit(self, seen: Measurements) -> Shuffled:
+        super().fit(replace(seen, network=shuffled(seen.network, seen.seed)))
+        return self
+
+
+def shuffled(network: SignalingNetwork, seed: int) -> SignalingNetwork:
+    """The same molecules, targets and signs, with the sources of interactions permuted."""
+    rng = np.random.default_rng([seed, 7])
+    sources = [s for i in network.interactions for s in i.sources]
+    dealt = iter(np.array(sources)[rng.permutation(len(sources))].tolist())
+    interactions = []
+    for interaction in network.interactions:
+        # A source twice in one AND group would count once: the second is left out.
+        drawn = [next(dealt) for _ in interaction.sources]
+        signs = dict(zip(drawn, interaction.signs, strict=True))
+        interactions.append(replace(interaction, sources=tuple(signs), signs=tuple(signs.values())))
+    return replace(network, interactions=tuple(interactions))
+
+
+def all_rows(
+    model: HMLMForSignaling, tokenizer: HMLMTokenizer, settings: FitSettings, steps: int | None
+) -> list[Row]:
+    """Every row of the card.
+
+    Args:
+        model: the pretrained one.
+        settings: of all rows that are fitted by `fit_members`, HMLM or not.
+        steps: of the neural rivals, where fewer than usual.
+    """
+    fewer = {} if steps is None else {"steps": steps}
+    untrained = untrained_model(tokenizer, HMLMConfig.from_dict(model.config.to_dict()), seed=0)
+    blind = HMLMForSignaling(
+        HMLMConfig.from_dict(model.config.to_dict() | {"disabled_parts": ["signs"]})
+    )
+    blind.load_state_dict(model.state_dict())
+
+    def grid(of: Any) -> tuple[dict[str, Any], ...]:
+        found = tuple(getattr(of, "grid", ()) or ({},))
+        return tuple({**chosen, **fewer} for chosen in found) if fewer else found
+
+    simple = (Hold, TrainingMean, RidgeOnCondition, BayesianRidge, LinearDynamics)
+    neural = (GraphNetwork, NeuralODE, RecurrentOnGraph)
+    fitted = FineTuned
+    return [
+        *(Row(of.name, of, tuple(getattr(of, "grid", ()) or ({},))) for of in simple),
+        *(Row(of.name, of, grid(of)) for of in neural),
+        Row(LogicODE.name, LogicODE),
+        Row(FittedLogicODE.name, lambda: FittedLogicODE(settings)),
+        Row(GateModel.name, lambda: GateModel(settings)),
+        Row(
+            "HMLM from scratch",
+            lambda in_context: fitted(
+                "HMLM from scratch", untrained, tokenizer, settings, in_context
+            ),
+            ({"in_context": False}, {"in_context": True}),
+        ),
+        Row(PRETRAINED_ROWS[0], lambda: InContext(model, tokenizer)),
+        Row(
+            PRETRAINED_ROWS[1],
+            lambda: fitted(PRETRAINED_ROWS[1], model, tokenizer, settings),
+        ),
+        Row(
+            CONTROL_ROWS[0],
+            lambda: Shuffled(CONTROL_ROWS[0], model, tokenizer, settings),
+        ),
+        Row(CONTROL_ROWS[1], lambda: fitted(CONTROL_ROWS[1], blind, tokenizer, settings)),
+    ]

@@ -1,0 +1,355 @@
+"""A fine-tuning run from end to end: data, fit, measurement, a folder that loads.
+
+`finetune/run.py` is the command line of this module.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm.auto import tqdm
+
+from .baselines.trivial import Hold, TrainingMean
+from .benchmarks.conditions import settings_for
+from .benchmarks.hmlm_rows import tissue_data, untrained_model
+from .benchmarks.metrics import MARKERS, score
+from .benchmarks.report import environment
+from .benchmarks.unseen_conditions import TRACKS, Budget, UnseenConditions, draw_task
+from .checkpoints import checkpoint_path
+from .conditions import Observation
+from .configuration_hmlm import HMLMConfig
+from .finetuning import TissueData, fine_tune
+from .fitting import Fit
+from .formats import load_network
+from .formats.files import write_text
+from .formats.json_format import write_json
+from .formats.measurements import read_conditions, read_observations
+from .interpret import gate_tables
+from .modeling_hmlm import HMLMForSignaling
+from .network import SignalingNetwork
+from .options import OptionsError
+from .pipeline import BASELINE_FILE, NETWORK_FILE, Prediction, encode_context, predict_states
+from .plotting import plot_bands
+from .tokenization_hmlm import HMLMTokenizer
+
+
+@dataclass
+class FinetuningOptions:
+    """Everything that a fine-tuning run can be told; a YAML file may hold any of it."""
+
+    checkpoint: str = field(
+        default="hmlm-small",
+        metadata={"help": "hmlm-small, a folder, a name on a hub; none to start from scratch"},
+    )
+    network: str = field(
+        default="cardiac-fibroblast", metadata={"help": "a file, or a shipped network's name"}
+    )
+    observations: str = field(
+        default="", metadata={"help": "table of what was measured; empty to simulate"}
+    )
+    conditions: str = field(
+        default="", metadata={"help": "table of what was done in each condition"}
+    )
+    budget: str = field(
+        default="16x4", metadata={"help": "conditions x times, where they are simulated"}
+    )
+    track: str = field(
+        default="signs", metadata={"help": "signs, or logic to see the AND groups too"}
+    )
+    output_dir: str = field(
+        default="outputs/finetune", metadata={"help": "folder for the result; empty or new"}
+    )
+    members: int = field(default=0, metadata={"help": "fits to average; 0 for the usual"})
+    steps: int = field(default=0, metadata={"help": "at most, of every fit; 0 for the usual"})
+    hold: float = field(
+        default=-1.0,
+        metadata={"help": "how hard gates are held at the start; below 0 for the usual"},
+    )
+    seed: int = field(default=0, metadata={"help": "of everything that is drawn"})
+
+    def check(self) -> None:
+        """Raise `OptionsError` where a value makes no sense."""
+        if self.track not in TRACKS:
+            raise OptionsError(f"track {self.track!r}; expected one of {', '.join(TRACKS)}")
+        if bool(self.observations) != bool(self.conditions):
+            raise OptionsError("expected observations and conditions together, or neither")
+        for name, least in (("members", 0), ("steps", 0), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise OptionsError(f"{name} {getattr(self, name)}; expected at least {least}")
+        if not math.isfinite(self.hold):
+            raise OptionsError(f"hold {self.hold}; expected a number")
+        out = Path(self.output_dir)
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise OptionsError(f"{out}: it is not an empty folder; expected a new one")
+
+
+def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
+    """Fine-tune as `options` say; returns what `metrics.json` holds.
+
+    Raises:
+        OptionsError: options that make no sense, or data that nothing can be fitted to.
+        FormatError, NetworkError: files that cannot be read, or do not fit together.
+    """
+    started = time.perf_counter()
+    options.check()
+    network = load_network(options.network)
+    task: UnseenConditions | None = None
+    try:
+        if options.observations:
+            data = read_tissue(network, options)
+            budget = Budget(len(data.conditions), len(data.times_hours))
+        else:
+            budget = Budget.parse(options.budget)
+            task = draw_task(network, budget, options.track, options.seed)
+            data = tissue_data(task.seen)
+    except ValueError as error:
+        if type(error) is not ValueError:  # which say themselves what is wrong with which file
+            raise
+        raise OptionsError(str(error)) from None
+    model, tokenizer = _load(options)
+    usual = settings_for(budget)
+    settings = replace(
+        usual,
+        members=options.members or usual.members,
+        steps=options.steps or usual.steps,
+        hold=usual.hold if options.hold < 0 else options.hold,
+    )
+    print(
+        f"world size: {os.environ.get('WORLD_SIZE', '1')}, device {model.device}\n"
+        f"{network.name}: {len(network.molecules)} molecules, {len(data.conditions)} conditions "
+        f"at up to {len(data.times_hours)} times; {settings.members} members, at most "
+        f"{settings.steps} steps",
+        flush=True,
+    )
+    bar = tqdm(total=settings.steps, unit="step", disable=not sys.stderr.isatty())
+    logged = time.perf_counter()
+
+    def progress(step: int, error: float) -> None:
+        nonlocal logged
+        bar.update(step - bar.n)
+        bar.set_postfix_str(f"held-out MSE {error:.5f}")
+        if bar.disable and (step == 0 or time.perf_counter() - logged > 15):
+            logged = time.perf_counter()
+            print(f"step {step}/{settings.steps}  held-out MSE {error:.5f}", flush=True)
+
+    scratch = options.checkpoint == "none"
+    try:
+        tuned, fit = fine_tune(
+            model, tokenizer, data, settings, options.seed, not scratch, progress
+        )
+    except ValueError as error:
+        raise OptionsError(str(error)) from None
+    bar.close()
+    metrics: dict[str, Any] = {
+        "held_out_mse": float(fit.held_out_error.mean()),
+        "held_out_mse_at_start": float(fit.error_at_start.mean()),
+        "steps": fit.steps,
+    }
+    if task is not None:
+        metrics["unseen"] = _measure(tuned, tokenizer, task)
+    metrics["seconds"] = time.perf_counter() - started
+    _write_result(options, tuned, tokenizer, data, network, fit, task, metrics)
+    print(json.dumps(metrics, indent=2))
+    print(f"the model is in {options.output_dir}", flush=True)
+    return metrics
+
+
+def read_tissue(network: SignalingNetwork, options: FinetuningOptions) -> TissueData:
+    """Measurements of two tables; the mean of what was measured at time 0 is the state at rest.
+
+    Raises:
+        FormatError: as `read_conditions` and `read_observations`.
+    """
+    conditions = read_conditions(options.conditions, network)
+    by_condition = read_observations(options.observations, network, conditions)
+    shown = network if options.track == "logic" else network.without_logic()
+    names = list(by_condition)
+    activities = [o for seen in by_condition.values() for o in seen if o.modality == "activity"]
+    hours = np.unique([0.0, *(o.time_hours for o in activities)])
+    shape = (len(names), len(hours), len(network.molecules))
+    states, measured = np.zeros(shape), np.zeros(shape, dtype=bool)
+    others: list[tuple[Observation, ...]] = []
+    for row, name in enumerate(names):
+        others.append(tuple(o for o in by_condition[name] if o.modality != "activity"))
+        for o in by_condition[name]:
+            if o.modality == "activity":
+                place = (
+                    row,
+                    int(np.searchsorted(hours, o.time_hours)),
+                    network.molecule_index[o.molecule],
+                )
+                states[place], measured[place] = o.value, True
+    first, count = states[:, 0].sum(0), measured[:, 0].sum(0)
+    baseline = np.where(count > 0, first / np.maximum(count, 1), np.nan)
+    return TissueData(
+        shown.without_kinetics(),
+        tuple(conditions[name] for name in names),
+        hours,
+        states,
+        measured,
+        baseline,
+        tuple(others),
+    )
+
+
+def _load(options: FinetuningOptions) -> tuple[HMLMForSignaling, HMLMTokenizer]:
+    if options.checkpoint == "none":
+        tokenizer = HMLMTokenizer()
+        config = HMLMConfig.of_size(
+            "tiny",
+            vocab_size=tokenizer.vocab_size,
+            vocabulary_version=tokenizer.vocabulary.version,
+        )
+        return untrained_model(tokenizer, config, options.seed), tokenizer
+    folder = checkpoint_path(options.checkpoint)
+    try:
+        model = HMLMForSignaling.from_pretrained(folder)
+        tokenizer = HMLMTokenizer.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        raise OptionsError(f"checkpoint {options.checkpoint}: {error}") from None
+    if torch.cuda.is_available():
+        model.to("cuda")  # type: ignore[arg-type]
+    return model.eval(), tokenizer
+
+
+def _measure(
+    model: HMLMForSignaling, tokenizer: HMLMTokenizer, task: UnseenConditions
+) -> dict[str, Any]:
+    """Figures on conditions that were not seen, beside the simplest rivals."""
+    rivals = [Hold().fit(task.seen), TrainingMean().fit(task.seen)]
+    found: dict[str, Any] = {}
+    for split, truth in task.asked.items():
+        told = _predict(model, tokenizer, task.seen.network, task.seen.baseline, truth)
+        figures = score(told.states, told.scale, truth)
+        del figures["squared_errors"]
+        for rival in rivals:
+            states = rival.predict(truth.conditions, truth.times_hours)
+            figures[f"mse of {rival.name}"] = score(states, None, truth)["mse"]
+        found[split] = figures
+    return found
+
+
+def _predict(
+    model: HMLMForSignaling,
+    tokenizer: HMLMTokenizer,
+    network: SignalingNetwork,
+    baseline: np.ndarray,
+    asked: Any,
+) -> Prediction:
+    context = encode_context(tokenizer, network, baseline)
+    return predict_states(model, tokenizer, context, network, asked.conditions, asked.times_hours)
+
+
+def _write_result(
+    options: FinetuningOptions,
+    model: HMLMForSignaling,
+    tokenizer: HMLMTokenizer,
+    data: TissueData,
+    network: SignalingNetwork,
+    fit: Fit,
+    task: UnseenConditions | None,
+    metrics: dict[str, Any],
+) -> None:
+    """All files of the result, in a folder that takes its name when it is whole."""
+    target = Path(options.output_dir)
+    folder = target.with_name(target.name + ".unfinished")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    write_json(data.network, folder / NETWORK_FILE)
+    known = np.isfinite(data.baseline)
+    names = [name for name, k in zip(data.network.names, known, strict=True) if k]
+    pd.DataFrame({"molecule": names, "state": data.baseline[known]}).to_csv(
+        folder / BASELINE_FILE, index=False
+    )
+    molecules, gates = gate_tables(model.to("cpu"), tokenizer, data)  # type: ignore[arg-type]
+    molecules.to_csv(folder / "time_constants.csv", index=False)
+    gates.to_csv(folder / "gates.csv", index=False)
+    if task is not None:
+        metrics["spearman_with_truth"] = _against_truth(network, molecules)
+        truth = task.asked["pairs"]
+        told = _predict(model, tokenizer, data.network, data.baseline, truth)
+        plot_bands(truth, told.states, told.scale, _markers(truth), folder / "trajectories.png")
+    write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    info = {
+        "options": asdict(options),
+        "environment": environment(),
+        "network_hash": data.network.content_hash,
+    }
+    write_text(folder / "training_info.json", json.dumps(info, indent=2) + "\n")
+    write_text(folder / "README.md", _card(options, data, metrics))
+    if target.exists():
+        target.rmdir()
+    folder.rename(target)
+
+
+def _against_truth(network: SignalingNetwork, molecules: pd.DataFrame) -> dict[str, float]:
+    """Spearman's correlation of fitted time constants with those of the simulator."""
+    tau = [m.tau_hours if m.tau_hours is not None else 1.0 for m in network.molecules]
+    regulated = {i.target for i in network.interactions if not i.is_input}
+    of_regulated = molecules["molecule"].isin(regulated)
+    if len(set(tau)) < 2:
+        return {}
+    both = pd.DataFrame({"fitted": molecules["tau_hours"], "true": tau})[of_regulated]
+    return {"tau_hours": float(both["fitted"].corr(both["true"], method="spearman"))}
+
+
+def _markers(truth: Any) -> Sequence[int]:
+    """Fibrosis markers, or the most moving molecules where a network has none."""
+    names = truth.network.names
+    markers = [i for i, name in enumerate(names) if name in MARKERS]
+    moving = np.argsort(-np.ptp(truth.states[0], axis=0))[:8].tolist()
+    return markers or moving
+
+
+def _card(options: FinetuningOptions, data: TissueData, metrics: Mapping[str, Any]) -> str:
+    lines = [
+        "---",
+        "license: apache-2.0",
+        "library_name: transformers",
+        "tags: [hmlm, cell-signalling]",
+        "---",
+        "",
+        f"# HMLM fine-tuned on {data.network.name}",
+        "",
+        f"From `{options.checkpoint}`: gates and time constants of {len(data.network.molecules)} "
+        f"molecules, fitted to {len(data.conditions)} conditions. It answers for this network "
+        f"alone, which lies beside it as `{NETWORK_FILE}`.",
+        "",
+        "```python",
+        "from hmlm_fm.pipeline import SignalingPipeline",
+        "",
+        'pipeline = SignalingPipeline.from_pretrained("FOLDER")',
+        "```",
+        "",
+        f"Mean squared error on held-out training conditions: {metrics['held_out_mse']:.4f} "
+        f"({metrics['held_out_mse_at_start']:.4f} before fitting).",
+    ]
+    if "unseen" in metrics:
+        lines += [
+            "",
+            "| unseen | MSE | hold | training mean | coverage of 90 % | width |",
+            "|---|---|---|---|---|---|",
+        ]
+        for split, found in metrics["unseen"].items():
+            figures = [
+                found["mse"],
+                found[f"mse of {Hold.name}"],
+                found[f"mse of {TrainingMean.name}"],
+            ]
+            cells = " | ".join(f"{value:.4f}" for value in figures)
+            lines.append(f"| {split} | {cells} | {found['coverage']:.2f} | {found['width']:.2f} |")
+    return "\n".join(lines) + "\n"
