@@ -2,6 +2,6 @@
 
 from hmlm_fm.conditions import Condition, Observation, Perturbation
 
-from .simulator import simulate
+from .simulator import baseline_state, simulate
 
-__all__ = ["Condition", "Observation", "Perturbation", "simulate"]
+__all__ = ["Condition", "Observation", "Perturbation", "baseline_state", "simulate"]

@@ -128,6 +128,27 @@ def steady_state(
     return state
 
 
+def baseline_state(network: SignalingNetwork, dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    """Where a network rests under its own inputs, with nothing done to it.
+
+    Args:
+        network: parameters it does not state take Netflux's defaults.
+        dtype: of the result.
+
+    Returns:
+        States (N), molecules in the network's order, reached from the network's y0 to the
+        accuracy of `steady_state`. A network that oscillates gives its state after 1000 hours.
+
+    Raises:
+        NetworkError: a sign is unknown.
+        ValueError: the states are no numbers any more.
+    """
+    system = LogicODE.from_network(network, dtype)
+    at_rest = ConditionTensors.from_conditions([Condition()], network)
+    with torch.no_grad():
+        return steady_state(system, at_rest)[:, 0]
+
+
 class _Run:
     """One simulation in progress: the inputs, the perturbations and each network's step."""
 
