@@ -25,8 +25,9 @@ from .tokenization_hmlm import HMLMTokenizer
 from .transducer import Transducer
 from .wiring import Wiring
 
-MOST_SHOWN_CONDITIONS, MOST_SHOWN_TIMES = 32, 8
-"""Of the measurements, what the context of the first guess holds; all of them are fitted to."""
+MOST_SHOWN_CONDITIONS, MOST_SHOWN_TIMES = 16, 8
+"""Of the measurements, how many a context holds: as many as pretraining shows, beyond which what a
+model infers gets worse. All of them are fitted to."""
 COVERAGE = 0.9
 NORMAL_QUANTILE = 1.6448536
 
@@ -51,6 +52,11 @@ class TissueData:
     measured: np.ndarray
     baseline: np.ndarray
     others: tuple[tuple[Observation, ...], ...] = ()
+
+    def shown(self) -> list[int]:
+        """The conditions that a context holds, spread evenly over all."""
+        count = min(len(self.conditions), MOST_SHOWN_CONDITIONS)
+        return np.linspace(0, len(self.conditions) - 1, count).astype(int).tolist()
 
     def observations(self, condition: int) -> list[Observation]:
         """What was seen of a condition after its start, at a few of its times."""
@@ -144,10 +150,7 @@ def fine_tune(
     )
     if not fitted_to.measured.any():
         raise ValueError("no activity was measured after time 0; expected some to fit gates to")
-    shown = range(0)
-    if in_context:
-        step = max(1, math.ceil(len(data.conditions) / MOST_SHOWN_CONDITIONS))
-        shown = range(0, len(data.conditions), step)
+    shown = data.shown() if in_context else []
     context = encode_context(
         tokenizer,
         data.network,

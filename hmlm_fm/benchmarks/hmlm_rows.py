@@ -41,7 +41,7 @@ class HMLMRow(Rival):
     def _show(self, seen: Measurements, with_measurements: bool) -> None:
         self.seen = seen
         data = tissue_data(seen)
-        shown = range(len(seen.conditions)) if with_measurements else range(0)
+        shown = data.shown() if with_measurements else []
         self.context = encode_context(
             self.tokenizer,
             seen.network,

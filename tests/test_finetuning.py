@@ -1,0 +1,246 @@
+"""Fine-tuning: the fit, the tissue in the model, the folder, and rows on the same loop."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer
+from hmlm_fm.baselines.gate_model import GateModel
+from hmlm_fm.baselines.logic_ode import FORMS, FittedLogicODE, LogicODE
+from hmlm_fm.baselines.rival import mean_squared_error
+from hmlm_fm.baselines.trivial import Hold, TrainingMean
+from hmlm_fm.benchmarks.hmlm_rows import FineTuned, InContext, tissue_data
+from hmlm_fm.benchmarks.metrics import interval, score
+from hmlm_fm.benchmarks.unseen_conditions import Budget, draw_task
+from hmlm_fm.conditions import Condition, Perturbation
+from hmlm_fm.finetuning import fine_tune
+from hmlm_fm.fitting import FitSettings, fit_members
+from hmlm_fm.interpret import gate_tables
+from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
+from hmlm_fm.pipeline import encode_context, predict_states
+
+FEW = FitSettings(members=3, steps=40, patience=40, learning_rate=0.15)
+
+
+@pytest.fixture(scope="module")
+def cascade() -> SignalingNetwork:
+    """A, B, C and D are inputs; A AND B -> E, C -> F, E OR F -> G, D -| G."""
+
+    def rule(sources, target, weight=0.8, n=2.4, ec50=0.65):
+        names = tuple(s.lstrip("!") for s in sources)
+        signs = tuple(-1 if s.startswith("!") else 1 for s in sources)
+        return Interaction(names, signs, target, "activation", weight, n, ec50)
+
+    inputs = tuple(Interaction((), (), name, "input", 0.1) for name in "ABCD")
+    rules = (rule("AB", "E"), rule("C", "F"), rule(("E", "!D"), "G"), rule(("F", "!D"), "G"))
+    tau = dict(zip("ABCDEFG", (0.5, 0.5, 0.5, 0.5, 4.0, 9.0, 15.0), strict=True))
+    molecules = tuple(Molecule(name, members=(name,), tau_hours=t) for name, t in tau.items())
+    return SignalingNetwork("cascade", molecules, (*inputs, *rules), logic_known=True)
+
+
+@pytest.fixture(scope="module")
+def task(cascade):
+    return draw_task(cascade, Budget(16, 4), seed=1)
+
+
+@pytest.fixture(scope="module")
+def model():
+    tokenizer = HMLMTokenizer()
+    torch.manual_seed(0)
+    config = HMLMConfig.of_size("tiny", vocab_size=tokenizer.vocab_size, num_hidden_layers=1)
+    return HMLMForSignaling(config).eval(), tokenizer
+
+
+@pytest.fixture(scope="module")
+def tuned(model, task):
+    return fine_tune(*model, tissue_data(task.seen), FEW)
+
+
+def predicted(tuned, tokenizer, task, conditions, hours=(0, 6, 24, 48)):
+    context = encode_context(tokenizer, task.seen.network, task.seen.baseline)
+    return predict_states(tuned, tokenizer, context, task.seen.network, conditions, np.array(hours))
+
+
+def test_members_find_what_they_are_fitted_to():
+    hours = torch.linspace(0.5, 8, 6)
+    rates = torch.tensor([0.3, 1.2])
+    levels = torch.linspace(0.2, 1, 10)
+    truth = levels[:, None, None] * -torch.expm1(-hours[:, None] * rates)
+
+    def predict(parameters, chosen):
+        rate = parameters["log_rate"].exp()[:, None, None, :]
+        return levels[chosen][:, None, None] * -torch.expm1(-hours[:, None] * rate)
+
+    start = {"log_rate": torch.zeros(4, 2)}
+    settings = FitSettings(members=4, steps=200, hold=0.0)
+    fit = fit_members(predict, start, {"log_rate": 0.6}, truth, settings)
+    assert torch.allclose(fit.parameters["log_rate"].exp(), rates.expand(4, 2), rtol=0.02)
+    assert (fit.held_out_error < 1e-4).all()
+    assert (fit.held_out.sum(1) >= 1).all()
+    # What a member holds out, another learns from.
+    assert (fit.held_out.sum(0) == 1).all()
+    held = fit_members(predict, start, {"log_rate": 0.6}, truth, replace(settings, hold=1e3))
+    assert held.parameters["log_rate"].abs().max() < 0.1
+
+
+def test_what_was_not_measured_does_not_count():
+    truth = torch.rand(6, 3, 2)
+    measured = torch.ones(6, 3, 2, dtype=torch.bool)
+    measured[:, 1] = False
+
+    def predict(parameters, chosen):
+        return parameters["level"][:, None, None, :].expand(-1, len(chosen), 3, -1)
+
+    def fitted(states):
+        start = {"level": torch.zeros(2, 2)}
+        settings = FitSettings(members=2, steps=20)
+        return fit_members(predict, start, {"level": 1.0}, states, settings, seen=measured)
+
+    other = torch.where(measured, truth, 55.0)
+    assert torch.equal(fitted(truth).parameters["level"], fitted(other).parameters["level"])
+    with pytest.raises(ValueError, match="held-out"):
+        fit_members(
+            predict, {"level": torch.zeros(2, 2)}, {"level": 1.0}, truth, FEW,
+            seen=torch.zeros_like(measured),
+        )  # fmt: skip
+
+
+def test_fine_tuning_beats_where_it_started(model, tuned, task):
+    _, fit = tuned
+    assert float(fit.held_out_error.mean()) < 0.5 * float(fit.error_at_start.mean())
+    in_context = InContext(*model).fit(task.seen)
+    row = FineTuned("HMLM", *model, settings=FEW).fit(task.seen)
+    for truth in task.asked.values():
+        rivals = [r.fit(task.seen) for r in (Hold(), TrainingMean())]
+        error = mean_squared_error(row, truth)
+        assert error < min(mean_squared_error(r, truth) for r in (*rivals, in_context))
+
+
+def test_a_tissue_is_saved_and_loaded(tuned, model, task, tmp_path):
+    asked = [Condition({"A": 0.8, "B": 0.9}), Condition({"C": 1.0})]
+    before = predicted(tuned[0], model[1], task, asked)
+    tuned[0].save_pretrained(tmp_path)
+    again = HMLMForSignaling.from_pretrained(tmp_path).eval()
+    after = predicted(again, model[1], task, asked)
+    assert np.array_equal(before.states, after.states)
+    assert np.array_equal(before.scale, after.scale)
+    assert again.next_state.tissue.log_calibration.weight.item() != 0
+
+
+def test_a_tissue_answers_for_its_network_alone(tuned, model, task):
+    other = replace(task.seen.network, molecules=(*task.seen.network.molecules, Molecule("Z")))
+    context = encode_context(model[1], other, None)
+    with pytest.raises(ValueError, match="fine-tuned to one network"):
+        predict_states(tuned[0], model[1], context, other, [Condition()], np.array([1.0]))
+
+
+def test_different_knockouts_differ_and_hold(tuned, model, task):
+    both = {"A": 0.9, "B": 0.9, "C": 0.9}
+    asked = [Condition(both, (Perturbation(name, "knockout"),)) for name in "EF"]
+    states = predicted(tuned[0], model[1], task, [Condition(both), *asked]).states
+    index = task.seen.network.molecule_index
+    assert (states[1, :, index["E"]] == 0).all()
+    assert (states[2, :, index["F"]] == 0).all()
+    assert np.abs(states[1] - states[2]).max() > 0.05
+    assert states[0, -1, index["G"]] > states[1, -1, index["G"]]
+
+
+def test_members_answer_as_one(tuned, model, task):
+    """The mean of the members, each rolled out alone; their spread widens the scale."""
+    asked = [Condition({"A": 0.7})]
+    together = predicted(tuned[0], model[1], task, asked)
+    alone = []
+    tables = tuned[0].next_state.tissue.tables
+    kept = {name: table.weight.detach().clone() for name, table in tables.items()}
+    for member in range(FEW.members):
+        with torch.no_grad():
+            for name, table in tables.items():
+                table.weight.copy_(kept[name][member].expand_as(table.weight))
+        alone.append(predicted(tuned[0], model[1], task, asked))
+    with torch.no_grad():
+        for name, table in tables.items():
+            table.weight.copy_(kept[name])
+    assert np.allclose(np.mean([p.states for p in alone], 0), together.states, atol=1e-5)
+    variance = np.mean([p.scale**2 for p in alone], 0) / math.exp(
+        2 * tuned[0].next_state.tissue.log_calibration.weight.item()
+    )
+    variance = variance + np.var([p.states for p in alone], 0)
+    factor = math.exp(tuned[0].next_state.tissue.log_calibration.weight.item())
+    assert np.allclose(factor * np.sqrt(variance), together.scale, atol=1e-4)
+
+
+def test_time_constants_can_be_read(tuned, model, task):
+    molecules, gates = gate_tables(tuned[0], model[1], tissue_data(task.seen))
+    assert molecules["molecule"].tolist() == list(task.seen.network.names)
+    slow = molecules.set_index("molecule")["tau_hours"]
+    assert slow["G"] > slow["E"]
+    assert set(gates.columns) == {"target", "source", "sign", "weight", "n", "ec50"}
+    assert gates["ec50"].between(0, 1).all()
+
+
+def test_the_logic_ode_finds_the_truth_that_it_is(cascade):
+    """In track logic the fitted ODE is the truth's own form, and comes close to it."""
+    task = draw_task(cascade, Budget(24, 8), track="logic", seed=1)
+    fitted = FittedLogicODE(FitSettings(members=2, steps=60, learning_rate=0.2)).fit(task.seen)
+    default = LogicODE().fit(task.seen)
+    errors = [
+        sum(mean_squared_error(row, truth) for truth in task.asked.values())
+        for row in (fitted, default)
+    ]
+    assert errors[0] < 5e-3
+    assert errors[0] < 0.6 * errors[1]
+
+
+def test_forms_of_unknown_logic(task):
+    joined = FORMS["AND"](task.seen.network)
+    assert [i.rule for i in joined.interactions if not i.is_input] == [
+        "A & B => E",
+        "C => F",
+        "E & !D & F => G",
+    ]
+    held = FORMS["activators held back"](task.seen.network)
+    assert {i.rule for i in held.interactions if i.target == "G"} == {
+        "E & !D => G",
+        "F & !D => G",
+    }
+
+
+def test_rolled_out_gates_learn(task):
+    row = GateModel(FEW).fit(task.seen)
+    again = GateModel(FEW).fit(task.seen)
+    for truth in task.asked.values():
+        assert mean_squared_error(row, truth) < 0.5 * mean_squared_error(
+            Hold().fit(task.seen), truth
+        )
+        told = row.predict(truth.conditions, truth.times_hours)
+        assert np.array_equal(told, again.predict(truth.conditions, truth.times_hours))
+
+
+def test_metrics_are_what_they_say(task):
+    truth = task.asked["pairs"]
+    perfect = score(truth.states, np.full(truth.states.shape, 1e-3), truth)
+    assert perfect["mse"] == 0
+    assert perfect["coverage"] == perfect["direction"] == 1
+    assert perfect["pearson"] == pytest.approx(1)
+    rng = np.random.default_rng(0)
+    noisy = truth.states + 0.05 * rng.standard_normal(truth.states.shape)
+    told = score(noisy, np.full(truth.states.shape, 0.05), truth)
+    assert told["coverage"] == pytest.approx(0.9, abs=0.01)
+    assert told["width"] == pytest.approx(2 * 1.645 * 0.05, rel=1e-3)
+    # The mean of |X| and of |X - X'| / 2 of a normal distribution.
+    assert told["crps"] == pytest.approx(0.05 / math.sqrt(math.pi), rel=0.02)
+    assert json.dumps(told)
+
+
+def test_intervals():
+    mean, low, high = interval([[1.0] * 5, [2.0] * 5, [3.0] * 5])
+    assert mean == 2
+    assert low == 0
+    assert high == pytest.approx(2 + 4.3027 / math.sqrt(3), rel=1e-3)
+    mean, low, high = interval([np.random.default_rng(0).normal(5, 1, 400).tolist()])
+    assert low < mean < high
+    assert high - low == pytest.approx(4 * 1 / 20, rel=0.15)
