@@ -72,7 +72,7 @@ class ConditionRegression(Rival):
         groups = list(_alike(free))
         tasks = []
         for rows, molecules in groups:
-            x, y = features[rows], change[np.ix_(rows, range(change.shape[1]), molecules)]
+            x, y = features[rows], change[rows][:, :, molecules]
             tasks.append((x - x.mean(0), y - y.mean(0)))
         badness, found = self._weigh(tasks)
         for (rows, molecules), of_group in zip(groups, found, strict=True):
