@@ -111,12 +111,15 @@ class Observation:
         time_hours: when, in hours from the start of the condition.
         value: in the unit of the modality; activity lies in [0, 1].
         modality: one of `MODALITIES`.
+        sd_value: standard deviation of the measurement, in the unit of `value` and above 0; None
+            where it is not known. The tokenizer does not encode it.
     """
 
     molecule: str
     time_hours: float
     value: float
     modality: str = "activity"
+    sd_value: float | None = None
 
 
 @dataclass
