@@ -66,7 +66,7 @@ def gradient_rows() -> list[Rival]:
     return [
         NeuralODE(steps=250, members=1),
         RecurrentOnGraph(steps=250, members=1),
-        GraphNetwork(layers=2, steps=150, rate=0.01),
+        GraphNetwork(layers=2, steps=150, rate=0.01, members=1),
         LinearDynamics(steps=250, members=1),
     ]
 
@@ -82,7 +82,7 @@ def small_rows() -> list[Rival]:
         LinearDynamics(on_graph=False, steps=10, members=1),
         NeuralODE(steps=10, members=2),
         RecurrentOnGraph(steps=10, members=1),
-        GraphNetwork(layers=1, steps=10),
+        GraphNetwork(layers=1, steps=10, members=2),
     ]
 
 

@@ -24,26 +24,26 @@ class GraphNetwork(GradientRival):
     of saturating exponentials, which is 0 at time 0.
 
     Args:
-        layers: of GPSConv.
+        layers: of GPSConv; a signal that is to pass along edges needs as many as its path is long.
         steps, rate, decay, width, members, refit: see `GradientRival`.
     """
 
     name = "GPSConv"
     grid = (
-        {"layers": 4},
+        {"layers": 6},
         {"layers": 8},
-        {"layers": 4, "rate": 0.001},
-        {"layers": 4, "width": 64},
+        {"layers": 6, "rate": 0.01},
+        {"layers": 6, "width": 64},
     )
 
     def __init__(
         self,
-        layers: int = 4,
-        steps: int = 300,
+        layers: int = 6,
+        steps: int = 200,
         rate: float = 0.003,
         decay: float = 1e-2,
         width: int = 32,
-        members: int = 1,
+        members: int = 3,
         refit: bool = True,
     ) -> None:
         super().__init__(steps, rate, decay, width, members, refit)

@@ -24,7 +24,7 @@ class NeuralODE(GradientRival):
         {"width": 64},
         {"width": 128},
         {"width": 128, "rate": 0.003},
-        {"width": 64, "decay": 0.1},
+        {"width": 64, "decay": 3.0},
     )
 
     def _module(self, seen: Measurements) -> nn.Module:

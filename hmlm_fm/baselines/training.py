@@ -28,7 +28,7 @@ from .rival import Measurements, Rival
 from .roll_out import Given, time_grid
 from .trivial import hold_perturbed
 
-LOOK_EVERY, PATIENCE_LOOKS = 10, 15
+LOOK_EVERY = 10
 WARM_UP_STEPS = 20
 LARGEST_GRADIENT = 1.0
 
@@ -46,6 +46,7 @@ class GradientRival(Rival):
     """
 
     grid: tuple[dict[str, object], ...] = ({},)
+    patience_steps = 150
 
     def __init__(
         self,
@@ -126,6 +127,6 @@ class GradientRival(Rival):
             module.train()
             if error < best:
                 best, best_step, best_module = error, step, copy.deepcopy(module)
-            elif step - best_step >= LOOK_EVERY * PATIENCE_LOOKS:
+            elif step - best_step >= self.patience_steps:
                 break
         return best_module.eval(), best_step
