@@ -29,7 +29,7 @@ MOST_SHOWN_CONDITIONS, MOST_SHOWN_TIMES = 16, 8
 """Of the measurements, how many a context holds: as many as pretraining shows, beyond which what a
 model infers gets worse. All of them are fitted to."""
 COVERAGE = 0.9
-NORMAL_QUANTILE = 1.6448536
+NORMAL_QUANTILE, LEAST_CHANGE = 1.6448536, 0.02
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ def _calibration(
     for chosen in np.array_split(np.arange(len(states)), math.ceil(len(states) / 16)):
         found, scale = roll_out(logits, chosen)
         spread = (scale.square().mean(0) + found.var(0, correction=0)).sqrt()
-        moved = (states[chosen] - found[:, :, :1].mean(0)).abs() > 0.02
+        moved = (states[chosen] - roll_out.baseline).abs() > LEAST_CHANGE
         for member in range(roll_out.members):
             own = held_out[member, chosen]
             missed = (found[member] - states[chosen]).abs() / spread

@@ -11,10 +11,10 @@ import numpy as np
 from scipy import stats
 
 from hmlm_fm.baselines.rival import Measurements
+from hmlm_fm.finetuning import LEAST_CHANGE, NORMAL_QUANTILE
 
 MARKERS = ("proCI", "proCIII", "fibronectin", "aSMA", "periostin", "TNC", "CTGF", "LOX")
 """Fibrosis markers; those of them that a network has are scored apart."""
-NORMAL_QUANTILE, LEAST_CHANGE = 1.6448536, 0.02
 
 
 def score(

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from hmlm_fm.baselines.gate_model import GateModel
+from hmlm_fm.baselines.graph_network import GraphNetwork
 from hmlm_fm.baselines.linear_dynamics import LinearDynamics
 from hmlm_fm.baselines.logic_ode import FittedLogicODE, LogicODE
-from hmlm_fm.baselines.neural import GraphNetwork, NeuralODE, RecurrentOnGraph
+from hmlm_fm.baselines.neural import NeuralODE, RecurrentOnGraph
 from hmlm_fm.baselines.regression import BayesianRidge, RidgeOnCondition
 from hmlm_fm.baselines.rival import Measurements, Rival, mean_squared_error
 from hmlm_fm.baselines.trivial import Hold, TrainingMean

@@ -1,0 +1,114 @@
+"""`hmlm benchmark`: cells that are kept, rows, tables, JSON and the figure."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from typer.testing import CliRunner
+
+from hmlm_fm import load_network
+from hmlm_fm.baselines.rival import mean_squared_error
+from hmlm_fm.baselines.trivial import Hold, TrainingMean
+from hmlm_fm.benchmarks import conditions as runner
+from hmlm_fm.benchmarks.command import BenchmarkOptions, run_benchmark
+from hmlm_fm.benchmarks.hmlm_rows import InContext
+from hmlm_fm.benchmarks.rows import all_rows
+from hmlm_fm.benchmarks.unseen_conditions import Budget, draw_task
+from hmlm_fm.checkpoints import checkpoint_path
+from hmlm_fm.cli import app
+from hmlm_fm.formats.json_format import write_json
+from hmlm_fm.modeling_hmlm import HMLMForSignaling
+from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
+from hmlm_fm.tokenization_hmlm import HMLMTokenizer
+
+MUST_BE_THERE = {
+    "HMLM pretrained, in context",
+    "HMLM pretrained, fine-tuned",
+    "HMLM from scratch",
+    "logic ODE, fitted",
+    "logic ODE, default parameters",
+    "rolled-out gates, fitted",
+    "hold",
+    "mean of the training conditions",
+    "ridge on the condition",
+    "Bayesian ridge",
+    "neural ODE",
+    "control: graph shuffled",
+    "control: signs removed",
+}
+
+
+@pytest.fixture(scope="module")
+def pretrained():
+    folder = checkpoint_path("hmlm-small")
+    return HMLMForSignaling.from_pretrained(folder).eval(), HMLMTokenizer.from_pretrained(folder)
+
+
+def never_seen() -> SignalingNetwork:
+    inputs = [Interaction((), (), name, "input", 0.1) for name in "ABC"]
+    rules = [
+        Interaction((source,), (1,), target, "activation", 0.9, 1.5, 0.5)
+        for source, target in ("AD", "BD", "CE", "DF", "EF")
+    ]
+    molecules = tuple(Molecule(name, members=(name,), tau_hours=2.0) for name in "ABCDEF")
+    return SignalingNetwork("never seen", molecules, (*inputs, *rules), logic_known=True)
+
+
+def test_every_row_of_the_card_is_there(pretrained):
+    names = [row.name for row in all_rows(*pretrained, runner.QUICK, None)]
+    assert set(names) >= MUST_BE_THERE
+    assert len(names) == len(set(names))
+    for row in all_rows(*pretrained, runner.QUICK, 5):
+        row.make(**row.grid[0])
+
+
+def test_cells_are_kept_and_taken_up_again(tmp_path, monkeypatch):
+    write_json(never_seen(), tmp_path / "network.json")
+    options = BenchmarkOptions(
+        "conditions", network=str(tmp_path / "network.json"), cells=tmp_path / "cells",
+        quick=True, rows="hold", seeds=2, json=tmp_path / "rows.json",
+        figure=tmp_path / "rows.png",
+    )  # fmt: skip
+    said: list[str] = []
+    table = run_benchmark(options, said.append)
+    assert len(said) == len(list((tmp_path / "cells").glob("*.json"))) == 2
+    assert "| hold |" in table
+    found = json.loads((tmp_path / "rows.json").read_text())
+    assert found["task"] == "conditions"
+    assert found["track"] == "signs"
+    assert {row["split"] for row in found["rows"]} == {"pairs", "triples"}
+    for row in found["rows"]:
+        assert row["model"] == "hold"
+        assert row["budget"] == "16x4"
+        assert row["mse_low"] <= row["mse"] <= row["mse_high"]
+    assert found["environment"]["torch"]
+    assert (tmp_path / "rows.png").stat().st_size > 1000
+
+    def refuse(*_):
+        raise AssertionError("the cell was measured already")
+
+    monkeypatch.setattr(runner, "_measure", refuse)
+    assert run_benchmark(options, said.append) == table
+    knockouts = run_benchmark(replace(options, task="knockouts"), said.append)
+    assert "knockouts" in knockouts
+
+
+def test_in_context_is_below_what_knows_no_wiring(pretrained):
+    task = draw_task(load_network("cardiac-fibroblast"), Budget(16, 4))
+    rows = [row.fit(task.seen) for row in (InContext(*pretrained), Hold(), TrainingMean())]
+    for truth in task.asked.values():
+        errors = [mean_squared_error(row, truth) for row in rows]
+        assert errors[0] < 0.5 * min(errors[1:])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nothing"], ["conditions", "--track", "x"], ["conditions", "--budget", "16"],
+     ["conditions", "--seeds", "0"], ["conditions", "--json", "/no/such/folder/rows.json"],
+     ["conditions", "--network", "no-such-network"]],
+)  # fmt: skip
+def test_wrong_options_end_in_one_line(arguments):
+    done = CliRunner().invoke(app, ["benchmark", *arguments])
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.strip().splitlines()) == 1
