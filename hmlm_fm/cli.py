@@ -15,6 +15,8 @@ from .formats import FormatError, Identifiers, did_you_mean, shipped_networks
 from .formats.write import files_to_write, is_folder, writable_format, write_networks
 from .network import NetworkError, SignalingNetwork
 
+_STRENGTH = "NAME=STRENGTH[@START-END]"
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -74,6 +76,85 @@ def convert(
 
 
 @app.command()
+def simulate(
+    network: Annotated[
+        str, typer.Argument(metavar="NETWORK", help="A shipped network's name, or a file.")
+    ],
+    pathway: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The network to take of several.")
+    ] = None,
+    stimulus: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=LEVEL", help="Level of an input in [0, 1]; repeatable."),
+    ] = None,
+    knockout: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[@START-END]", help="State 0 from START; repeatable."),
+    ] = None,
+    knockdown: Annotated[
+        list[str] | None, typer.Option(metavar=_STRENGTH, help="ymax x (1 - strength).")
+    ] = None,
+    inhibition: Annotated[
+        list[str] | None,
+        typer.Option(metavar=_STRENGTH, help="What is passed on x (1 - strength)."),
+    ] = None,
+    overexpression: Annotated[
+        list[str] | None, typer.Option(metavar=_STRENGTH, help="ymax x (1 + strength).")
+    ] = None,
+    clamp: Annotated[
+        list[str] | None, typer.Option(metavar=_STRENGTH, help="Hold the state at a value.")
+    ] = None,
+    conditions: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A table of conditions, instead of these.")
+    ] = None,
+    hours: Annotated[float | None, typer.Option(help="The last time (48).")] = None,
+    step: Annotated[float | None, typer.Option(help="Hours between times (1).")] = None,
+    times: Annotated[
+        str | None, typer.Option(metavar="H,H,...", help="Times in hours, instead of these.")
+    ] = None,
+    start: Annotated[
+        str,
+        typer.Option("--from", help="rest (the steady state), zero, or network (its y0)."),
+    ] = "rest",
+    molecule: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="One to tell of; repeatable.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Where to write the states.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Where to draw trajectories.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+) -> None:
+    """Simulate a network under conditions; windows of perturbations are in hours."""
+    from .dynamics.command import SimulateOptions, run_simulation, table  # slow; only needed here
+
+    kinds = {
+        "knockout": knockout,
+        "knockdown": knockdown,
+        "inhibition": inhibition,
+        "overexpression": overexpression,
+        "clamp": clamp,
+    }
+    done = {kind: texts for kind, texts in kinds.items() if texts}
+    options = SimulateOptions(
+        stimulus or (), done, hours, step, times, start, conditions, molecule or (), out, plot,
+        force, inputs=() if _is_shipped(network) else (Path(network),),
+    )  # fmt: skip
+    with errors_in_one_line():
+        (loaded,) = _load(network, pathway, [], most=1)
+        with _warnings_in_lines():
+            simulation = run_simulation(loaded, options)
+    if out is None:
+        table(simulation)
+    else:
+        typer.echo(f"{out}: {simulation.describe()}")
+    if plot is not None:
+        typer.echo(f"{plot}: trajectories")
+
+
+@app.command()
 def benchmark(
     task: Annotated[str, typer.Argument(metavar="TASK", help="conditions or knockouts.")],
     model: Annotated[
@@ -119,15 +200,30 @@ def errors_in_one_line() -> Iterator[None]:
         raise typer.Exit(2) from None
 
 
-def _load(source: str, pathway: str | None, mapping: list[Path]) -> tuple[SignalingNetwork, ...]:
-    """The networks of the input, or the one that is asked for; warnings go to stderr."""
-    identifiers = Identifiers.from_tables(mapping) if mapping else None
+@contextlib.contextmanager
+def _warnings_in_lines() -> Iterator[None]:
+    """Print each warning of what is done within as a line on stderr."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        networks = load_corpus(source, identifiers)
+        yield
     for warning in caught:
         typer.echo(f"warning: {' '.join(str(warning.message).split())}", err=True)
+
+
+def _load(
+    source: str, pathway: str | None, mapping: list[Path], most: int | None = None
+) -> tuple[SignalingNetwork, ...]:
+    """The networks of the input, `most` of them, or the one asked for; warnings go to stderr."""
+    identifiers = Identifiers.from_tables(mapping) if mapping else None
+    with _warnings_in_lines():
+        networks = load_corpus(source, identifiers)
     if pathway is None:
+        if most is not None and len(networks) > most:
+            some = ", ".join(network.name for network in networks[:4])
+            raise FormatError(
+                f"it holds {len(networks)} networks ({some} ...); name one with --pathway",
+                path=source,
+            )
         return networks
     chosen = tuple(network for network in networks if network.name == pathway)
     if not chosen:
@@ -138,10 +234,13 @@ def _load(source: str, pathway: str | None, mapping: list[Path]) -> tuple[Signal
     return chosen
 
 
+def _is_shipped(source: str) -> bool:
+    return source == "core" or source in shipped_networks()
+
+
 def _refuse_to_overwrite(file: Path, source: str, force: bool) -> None:
-    is_file = source != "core" and source not in shipped_networks()
     places = (file.resolve(), *file.resolve().parents)
-    if is_file and Path(source).resolve() in places:
+    if not _is_shipped(source) and Path(source).resolve() in places:
         raise FormatError("it is IN itself, or lies within it; expected another OUT", path=file)
     if file.exists() and not force:
         raise FormatError("it exists; replace it with --force", path=file)

@@ -1,4 +1,4 @@
-"""Figures: losses of a run, and predicted against simulated trajectories."""
+"""Figures: losses of a run, trajectories, and predicted against simulated ones."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from .baselines.rival import Measurements
 from .dynamics.trajectories import TIMES_HOURS, Trajectories
+from .network import SignalingNetwork
 
 LABELS = {
     "masked_loss": "masked molecule (nats)",
@@ -96,6 +98,51 @@ def plot_bands(
     grid[0].legend(fontsize=7)
     named = ", ".join(f"{name} {level:.2f}" for name, level in truth.conditions[0].stimuli.items())
     figure.suptitle(f"{truth.network.name}, an unseen condition: {named}", fontsize=10)
+    figure.supxlabel("hours")
+    figure.supylabel("activity")
+    figure.savefig(path, dpi=120)
+
+
+def plot_states(
+    network: SignalingNetwork,
+    conditions: Sequence[str],
+    times_hours: Sequence[float],
+    states: np.ndarray,
+    molecules: Sequence[int],
+    path: Path,
+) -> None:
+    """Trajectories of some molecules, one panel each and one line per condition.
+
+    Args:
+        network: whose states they are.
+        conditions: names of the C conditions.
+        times_hours: T times in hours.
+        states: activity (C, T, N).
+        molecules: positions of those to draw.
+        path: of the file, whose ending says its format.
+    """
+    columns = min(len(molecules), 4)
+    lines = -(-len(molecules) // columns)
+    figure = Figure(figsize=(2.8 * max(columns, 2), 2.2 * lines + 0.8), layout="constrained")
+    grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    # Ten colours are told apart; more conditions are an order of shades.
+    shades = colormaps["viridis"](np.linspace(0, 0.9, len(conditions)))
+    colours = [f"C{c}" if len(conditions) <= 10 else shades[c] for c in range(len(conditions))]
+    mark = "o-" if len(times_hours) <= 10 else "-"
+    names = [name.replace("$", r"\$") for name in (network.name, *network.names, *conditions)]
+    of_molecules, of_conditions = names[1 : -len(conditions)], names[-len(conditions) :]
+    for axes, i in zip(grid, molecules, strict=False):
+        for c, colour in enumerate(colours):
+            axes.plot(times_hours, states[c, :, i], mark, color=colour, ms=3)
+        axes.set_title(of_molecules[i], fontsize=9)
+        axes.set_ylim(-0.03, max(1.03, 1.03 * float(states[:, :, list(molecules)].max())))
+        axes.grid(alpha=0.3)
+    for axes in grid[len(molecules) :]:
+        axes.set_axis_off()
+    if 1 < len(conditions) <= 10:
+        figure.legend(grid[0].lines, of_conditions, fontsize=7, loc="outside lower center")
+    what = f"{len(conditions)} conditions" if len(conditions) > 1 else of_conditions[0]
+    figure.suptitle(f"{names[0]}: {what}", fontsize=10, wrap=True)
     figure.supxlabel("hours")
     figure.supylabel("activity")
     figure.savefig(path, dpi=120)
