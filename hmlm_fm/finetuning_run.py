@@ -90,6 +90,11 @@ class FinetuningOptions:
                 raise OptionsError(f"{name} {getattr(self, name)}; expected at least {least}")
         if not math.isfinite(self.hold):
             raise OptionsError(f"hold {self.hold}; expected a number")
+        if os.environ.get("WORLD_SIZE", "1") != "1":
+            raise OptionsError(
+                f"found {os.environ['WORLD_SIZE']} processes; fine-tuning runs in one, "
+                "since all members of a fit are computed together"
+            )
         out = Path(self.output_dir)
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise OptionsError(f"{out}: it is not an empty folder; expected a new one")
