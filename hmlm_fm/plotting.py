@@ -140,7 +140,7 @@ def plot_states(
     for axes in grid[len(molecules) :]:
         axes.set_axis_off()
     if 1 < len(conditions) <= 10:
-        figure.legend(grid[0].lines, of_conditions, fontsize=7, loc="outside lower center")
+        figure.legend(grid[0].lines, of_conditions, fontsize=7, loc="outside right upper")
     what = f"{len(conditions)} conditions" if len(conditions) > 1 else of_conditions[0]
     figure.suptitle(f"{names[0]}: {what}", fontsize=10, wrap=True)
     figure.supxlabel("hours")
