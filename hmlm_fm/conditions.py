@@ -9,7 +9,7 @@ Shapes: R rows (one condition of one network each), N molecules, E perturbations
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 
@@ -196,16 +196,9 @@ class ConditionTensors:
             perturbation_window_RE2=cat("perturbation_window_RE2"),
         )
 
-    def repeated(self, times: int) -> ConditionTensors:
-        """All rows several times over."""
-        return ConditionTensors(
-            **{
-                f.name: getattr(self, f.name).repeat(
-                    times, *(1 for _ in getattr(self, f.name).shape[1:])
-                )
-                for f in fields(self)
-            }
-        )
+    def mapped(self, change: Callable[[torch.Tensor], torch.Tensor]) -> ConditionTensors:
+        """Every tensor changed alike: rows chosen or repeated, moved to a device."""
+        return ConditionTensors(**{f.name: change(getattr(self, f.name)) for f in fields(self)})
 
     @property
     def _holds(self) -> torch.Tensor:

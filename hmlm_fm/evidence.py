@@ -11,7 +11,7 @@ K = C · G columns, S observed times, O observations.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -180,12 +180,7 @@ def _effects_on_grid(
     conditions: ConditionTensors, hours_RG: torch.Tensor, batch: int
 ) -> PerturbationEffects:
     """What perturbations do at every grid time, with the axes (F, K)."""
-    every = ConditionTensors(
-        **{
-            f.name: getattr(conditions, f.name).repeat_interleave(hours_RG.shape[1], 0)
-            for f in fields(conditions)
-        }
-    )
+    every = conditions.mapped(lambda rows: rows.repeat_interleave(hours_RG.shape[1], 0))
     effects = every.effects_at(hours_RG.flatten())
 
     def flat(value_RN: torch.Tensor) -> torch.Tensor:

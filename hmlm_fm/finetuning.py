@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from .conditions import Condition, ConditionTensors, Observation
 from .configuration_hmlm import HMLMConfig
 from .fitting import Fit, FitSettings, Parameters, fit_members
 from .gate_inference import INFERRED
+from .gates import Gates
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
 from .observation import state_scale
@@ -73,30 +74,43 @@ class TissueData:
 
 
 class MemberRollOut:
-    """Predicts the conditions of some data with the gates of every member."""
+    """Predicts conditions of one network, with the gates of every member.
+
+    Attributes:
+        wiring: of the network, once per member; what gates are made for.
+    """
 
     def __init__(
-        self, transducer: Transducer, data: TissueData, wiring: Wiring, members: int
+        self,
+        transducer: Transducer,
+        wiring: Wiring,
+        members: int,
+        conditions: ConditionTensors,
+        times_hours: np.ndarray,
+        baseline: np.ndarray,
     ) -> None:
+        """
+        Args:
+            transducer: that rolls out.
+            wiring: of the network alone.
+            members: M.
+            conditions: C rows.
+            times_hours: (T) when states are asked.
+            baseline: (N) the state at rest, NaN where it is not known.
+        """
         self.transducer, self.members = transducer, members
         self.wiring = wiring.repeated(members)
         device = wiring.source_J.device
-        tensors = ConditionTensors.from_conditions(data.conditions, data.network)
-        self.conditions = ConditionTensors(
-            **{f.name: getattr(tensors, f.name).to(device) for f in fields(tensors)}
-        )
-        known = np.isfinite(data.baseline)
-        baseline = np.where(known, data.baseline, 0.0)
-        self.baseline = torch.tensor(baseline, dtype=torch.float32, device=device)
+        self.conditions = conditions.mapped(lambda rows: rows.to(device))
+        known = np.isfinite(baseline)
+        filled = np.where(known, baseline, 0.0)
+        self.baseline = torch.tensor(filled, dtype=torch.float32, device=device)
         self.known = torch.tensor(known, device=device)
-        self.hours = torch.tensor(data.times_hours, dtype=torch.float32, device=device)
+        self.hours = torch.tensor(times_hours, dtype=torch.float32, device=device)
 
-    def __call__(self, logits: object, chosen: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """States and their standard deviations, two (M, Q, T, N)."""
-        gates = logits.gates(self.wiring)  # type: ignore[attr-defined]
-        rows = ConditionTensors(
-            **{f.name: getattr(self.conditions, f.name)[chosen] for f in fields(self.conditions)}
-        ).repeated(self.members)
+    def __call__(self, gates: Gates, chosen: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """States and their standard deviations, two (M, Q, T, N), of some of the conditions."""
+        rows = self.conditions.mapped(lambda of_all: torch.cat([of_all[chosen]] * self.members))
         shape = (self.members, len(chosen), -1)
         baseline = self.baseline.expand(self.members, -1)
         known = self.known.expand(self.members, -1)
@@ -164,12 +178,22 @@ def fine_tune(
             **{name: value.to(model.device) for name, value in context.items()}
         )
     members = settings.members
-    roll_out = MemberRollOut(model.next_state.transducer, fitted_to, wiring, members)
+    roll_out = MemberRollOut(
+        model.next_state.transducer,
+        wiring,
+        members,
+        ConditionTensors.from_conditions(data.conditions, data.network),
+        fitted_to.times_hours,
+        data.baseline,
+    )
     of_all = repeated(logits, members)
 
-    def predict(parameters: Parameters, chosen: np.ndarray) -> torch.Tensor:
+    def gates_of(parameters: Parameters) -> Gates:
         flat = {name: value.flatten() for name, value in parameters.items()}
-        return roll_out(replace(of_all, **flat), chosen)[0]
+        return replace(of_all, **flat).gates(roll_out.wiring)
+
+    def predict(parameters: Parameters, chosen: np.ndarray) -> torch.Tensor:
+        return roll_out(gates_of(parameters), chosen)[0]
 
     device = model.device
     states = torch.tensor(fitted_to.states, dtype=torch.float32, device=device)
@@ -177,8 +201,7 @@ def fine_tune(
     start = {name: getattr(logits, name).expand(members, -1).clone() for name in INFERRED}
     fit = fit_members(predict, start, INFERRED, states, settings, seed, measured, progress)
     tuned = _with_tissue(model, fit.parameters)
-    flat = {name: value.flatten() for name, value in fit.parameters.items()}
-    factor = _calibration(roll_out, replace(of_all, **flat), fit.held_out, states, measured)
+    factor = _calibration(roll_out, gates_of(fit.parameters), fit.held_out, states, measured)
     with torch.no_grad():
         tuned.next_state.tissue.log_calibration.weight.fill_(math.log(factor))  # type: ignore
     return tuned, fit
@@ -204,7 +227,7 @@ def _with_tissue(model: HMLMForSignaling, parameters: Parameters) -> HMLMForSign
 @torch.no_grad()
 def _calibration(
     roll_out: MemberRollOut,
-    logits: object,
+    gates: Gates,
     held_out: torch.Tensor,
     states: torch.Tensor,
     measured: torch.Tensor,
@@ -217,7 +240,7 @@ def _calibration(
     """
     ratios = []
     for chosen in np.array_split(np.arange(len(states)), math.ceil(len(states) / 16)):
-        found, scale = roll_out(logits, chosen)
+        found, scale = roll_out(gates, chosen)
         spread = (scale.square().mean(0) + found.var(0, correction=0)).sqrt()
         moved = (states[chosen] - roll_out.baseline).abs() > LEAST_CHANGE
         for member in range(roll_out.members):

@@ -389,19 +389,8 @@ class HMLMForSignaling(HMLMPreTrainedModel):
         for the masked objective alone, so that both objectives are one call, and one graph for
         whoever distributes it.
         """
-        if not self.config.has("signs"):
-            network["literal_sign"], network["interaction_kind_ids"] = without_signs(
-                network["literal_sign"], network["interaction_kind_ids"]
-            )
-        wiring = Wiring.from_batch(input_ids.shape[1], network)
-        encoder, evidence = self._encode(
-            input_ids,
-            attention_mask,
-            baseline_state,
-            baseline_mask,
-            wiring,
-            network,
-            output_attentions,
+        encoder, wiring, evidence = self._encode(
+            input_ids, attention_mask, baseline_state, baseline_mask, network, output_attentions
         )
         assert encoder.last_hidden_state is not None
         encoding = encoder.last_hidden_state[:, 0]
@@ -484,13 +473,8 @@ class HMLMForSignaling(HMLMPreTrainedModel):
     ) -> tuple[GateLogits, Wiring]:
         """What the model takes the gates of networks for, given their contexts; before a gate of a
         fine-tuned tissue takes their place."""
-        if not self.config.has("signs"):
-            network["literal_sign"], network["interaction_kind_ids"] = without_signs(
-                network["literal_sign"], network["interaction_kind_ids"]
-            )
-        wiring = Wiring.from_batch(input_ids.shape[1], network)
-        encoder, evidence = self._encode(
-            input_ids, attention_mask, baseline_state, baseline_mask, wiring, network
+        encoder, wiring, evidence = self._encode(
+            input_ids, attention_mask, baseline_state, baseline_mask, network
         )
         assert encoder.last_hidden_state is not None
         return self.next_state.infer(encoder.last_hidden_state[:, 0], wiring, evidence), wiring
@@ -501,11 +485,15 @@ class HMLMForSignaling(HMLMPreTrainedModel):
         attention_mask: torch.Tensor,
         baseline_state: torch.Tensor | None,
         baseline_mask: torch.Tensor | None,
-        wiring: Wiring,
-        network: Mapping[str, Any],
+        network: dict[str, Any],
         output_attentions: bool = False,
-    ) -> tuple[HMLMModelOutput, Evidence | None]:
-        """The encoding of networks in their contexts, and what the contexts are evidence for."""
+    ) -> tuple[HMLMModelOutput, Wiring, Evidence | None]:
+        """The encoding of networks in their contexts, their wiring as the model may see it, and
+        what the contexts are evidence for."""
+        if not self.config.has("signs"):
+            sign, kind = without_signs(network["literal_sign"], network["interaction_kind_ids"])
+            network = network | {"literal_sign": sign, "interaction_kind_ids": kind}
+        wiring = Wiring.from_batch(input_ids.shape[1], network)
         expected = evidence = None
         if self.next_state.hears_context and shows_observations(network):
             with torch.no_grad():
@@ -521,7 +509,7 @@ class HMLMForSignaling(HMLMPreTrainedModel):
             output_attentions=output_attentions,
             **network,
         )
-        return encoder, evidence
+        return encoder, wiring, evidence
 
     def _read_context(
         self,

@@ -63,11 +63,12 @@ class Question:
     def repeated(self, times: int) -> Question:
         """The same, several times over."""
         tensors = {
-            f.name: value.repeat(times, *(1 for _ in value.shape[1:]))
+            f.name: torch.cat([value] * times)
             for f in fields(self)
             if isinstance(value := getattr(self, f.name), torch.Tensor)
         }
-        return replace(self, conditions=self.conditions.repeated(times), **tensors)
+        conditions = self.conditions.mapped(lambda rows: torch.cat([rows] * times))
+        return replace(self, conditions=conditions, **tensors)
 
 
 @dataclass

@@ -73,8 +73,5 @@ class TissueGates(nn.Module):
 def repeated(logits: GateLogits, times: int) -> GateLogits:
     """The same logits several times, end to end."""
     return GateLogits(
-        **{
-            f.name: (value := getattr(logits, f.name)).repeat(times, *(1 for _ in value.shape[1:]))
-            for f in fields(logits)
-        }
+        **{f.name: torch.cat([getattr(logits, f.name)] * times) for f in fields(logits)}
     )

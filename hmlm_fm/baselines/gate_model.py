@@ -11,18 +11,18 @@ Shapes: M members, N molecules, E edges, H units, Q conditions, G grid times, U 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Self
 
 import numpy as np
 import torch
 
-from hmlm_fm.conditions import Condition, ConditionTensors
+from hmlm_fm.conditions import Condition, ConditionTensors, PerturbationEffects
 from hmlm_fm.fitting import FitSettings, Parameters, fit_members
 from hmlm_fm.network import SignalingNetwork
 from hmlm_fm.transducer import grid_hours
 
 from .rival import Measurements, Rival
+from .roll_out import signed_edges
 
 UNITS = 3
 SPREAD = {"edge": 0.5, "bias": 0.7, "height": 0.7, "log_tau": 0.6, "power": 0.2, "slope": 0.3}
@@ -44,7 +44,9 @@ class GateModel(Rival):
         states = torch.tensor(seen.states[:, later], dtype=torch.float32)
 
         def predict(parameters: Parameters, chosen: np.ndarray) -> torch.Tensor:
-            return self.graph.roll_out(parameters, _rows(rows, chosen), hours)
+            return self.graph.roll_out(
+                parameters, rows.mapped(lambda of_all: of_all[chosen]), hours
+            )
 
         start = self.graph.start(self.settings.members)
         self.found = fit_members(predict, start, SPREAD, states, self.settings, seen.seed)
@@ -56,27 +58,12 @@ class GateModel(Rival):
         return self.graph.roll_out(self.found.parameters, rows, hours).mean(0).numpy()
 
 
-def _rows(conditions: ConditionTensors, chosen: np.ndarray) -> ConditionTensors:
-    return ConditionTensors(
-        **{f.name: getattr(conditions, f.name)[chosen] for f in fields(conditions)}
-    )
-
-
 class SignedGraph:
     """The edges of a network, and the roll-out of gates on them."""
 
     def __init__(self, network: SignalingNetwork, baseline: np.ndarray) -> None:
-        index = network.molecule_index
-        edges = sorted(
-            {
-                (index[source], index[i.target], sign or 1)
-                for i in network.interactions
-                for source, sign in zip(i.sources, i.signs, strict=True)
-            }
-        )
-        self.source_E, self.target_E, self.sign_E = (
-            torch.tensor([edge[k] for edge in edges], dtype=torch.long) for k in range(3)
-        )
+        # Where nobody says, a source activates in most of biology.
+        (self.source_E, self.target_E), self.sign_E = signed_edges(network, unknown=1)
         self.baseline_N = torch.tensor(baseline, dtype=torch.float32)
         self.molecules = len(network.molecules)
         regulated = torch.zeros(self.molecules, dtype=torch.bool)
@@ -129,11 +116,13 @@ class SignedGraph:
         )
         count = len(conditions.stimulus_RN)
 
-        def effects_at(time: float):  # type: ignore[no-untyped-def]
+        def effects_at(time: float) -> PerturbationEffects:
             return conditions.effects_at(torch.full((count,), time)).transposed()
 
         effects = effects_at(0.0)
-        windows = bool((conditions.perturbation_window_RE2 > 0).any())
+        # Nothing changes between windows: only those within the roll-out are asked for again.
+        window = conditions.perturbation_window_RE2
+        windows = bool(((window > 0) & (window <= last)).any())
         state = self.baseline_N[None, :, None].expand(members, -1, count)
         state = effects.hold(state)
         found = [state]

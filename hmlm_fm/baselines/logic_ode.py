@@ -16,9 +16,9 @@ from typing import Self
 import numpy as np
 import torch
 
-from hmlm_fm.conditions import Condition
+from hmlm_fm.conditions import Condition, ConditionTensors
 from hmlm_fm.configuration_hmlm import HMLMConfig
-from hmlm_fm.finetuning import MemberRollOut, TissueData
+from hmlm_fm.finetuning import MemberRollOut
 from hmlm_fm.fitting import Fit, FitSettings, Parameters, fit_members
 from hmlm_fm.gates import Gates
 from hmlm_fm.network import Interaction, SignalingNetwork
@@ -77,37 +77,31 @@ def _regrouped(
     return replace(network, interactions=tuple(joined), logic_known=True)
 
 
-class LogicGates:
+def logic_gates(p: Parameters, input_N: torch.Tensor, wiring: Wiring) -> Gates:
     """Parameters of the logic ODE of every member as the gates of a roll-out."""
-
-    def __init__(self, parameters: Parameters, input_N: torch.Tensor) -> None:
-        self.parameters, self.input_N = parameters, input_N
-
-    def gates(self, wiring: Wiring) -> Gates:
-        p = self.parameters
-        members = len(p["log_tau"])
-        like = p["log_tau"]
-        # One n and one EC50 of the whole network, and what an interaction adds to them.
-        log_n = p["shared"][:, :1] + p["log_n"]
-        ec50 = p["shared"][:, 1:] + p["ec50"]
-        own = wiring.interaction_J
-        n = DEFAULT_N * torch.exp(log_n.clamp(-1.0, 1.2)).flatten()[own]
-        c = torch.sigmoid(ec50).clamp(0.02, 0.98).flatten()[own] ** n
-        molecules = like.numel()
-        return Gates(
-            tau_hours_F=torch.exp(like.flatten().clamp(-4.6, 4.6)),
-            input_F=self.input_N.repeat(members),
-            resting_F=like.new_zeros(molecules),
-            trust_F=like.new_zeros(molecules),
-            weight_I=torch.sigmoid(DEFAULT_WEIGHT_LOGIT + p["weight"]).flatten(),
-            n_J=n,
-            c_J=c,
-            activates_J=(wiring.sign_J > 0).to(like),
-            partner_X=like.new_zeros(len(wiring.left_X)),
-            scale_F4=like.new_full((molecules, 4), 0.05),
-            observation_FY4=like.new_zeros(molecules, 0, 4),
-            smoothing_F2=like.new_zeros(molecules, 2),
-        )
+    like = p["log_tau"]
+    members = len(like)
+    # One n and one EC50 of the whole network, and what an interaction adds to them.
+    log_n = p["shared"][:, :1] + p["log_n"]
+    ec50 = p["shared"][:, 1:] + p["ec50"]
+    own = wiring.interaction_J
+    n = DEFAULT_N * torch.exp(log_n.clamp(-1.0, 1.2)).flatten()[own]
+    c = torch.sigmoid(ec50).clamp(0.02, 0.98).flatten()[own] ** n
+    molecules = like.numel()
+    return Gates(
+        tau_hours_F=torch.exp(like.flatten().clamp(-4.6, 4.6)),
+        input_F=input_N.repeat(members),
+        resting_F=like.new_zeros(molecules),
+        trust_F=like.new_zeros(molecules),
+        weight_I=torch.sigmoid(DEFAULT_WEIGHT_LOGIT + p["weight"]).flatten(),
+        n_J=n,
+        c_J=c,
+        activates_J=(wiring.sign_J > 0).to(like),
+        partner_X=like.new_zeros(len(wiring.left_X)),
+        scale_F4=like.new_full((molecules, 4), 0.05),
+        observation_FY4=like.new_zeros(molecules, 0, 4),
+        smoothing_F2=like.new_zeros(molecules, 2),
+    )
 
 
 class LogicODE(Rival):
@@ -137,7 +131,7 @@ class LogicODE(Rival):
         inputs = _input_levels(network, seen.baseline)
 
         def predict(parameters: Parameters, chosen: np.ndarray) -> torch.Tensor:
-            return roll_out(LogicGates(parameters, inputs), chosen)[0]
+            return roll_out(logic_gates(parameters, inputs, roll_out.wiring), chosen)[0]
 
         reactions = len(network.interactions)
         start = {
@@ -161,7 +155,8 @@ class LogicODE(Rival):
     @torch.no_grad()
     def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:
         roll_out = _roll_out(self.network, self.seen, hours, conditions, self.members)
-        gates = LogicGates(self.parameters, _input_levels(self.network, self.seen.baseline))
+        inputs = _input_levels(self.network, self.seen.baseline)
+        gates = logic_gates(self.parameters, inputs, roll_out.wiring)
         states, _ = roll_out(gates, np.arange(len(conditions)))
         return states.mean(0).numpy()
 
@@ -197,13 +192,5 @@ def _roll_out(
 ) -> MemberRollOut:
     fields = HMLMTokenizer()(network, return_tensors="pt", warn_unknown=False)
     wiring = Wiring.from_batch(len(network.molecules), fields)
-    shape = (len(conditions), len(hours), len(network.molecules))
-    data = TissueData(
-        network,
-        tuple(conditions),
-        np.asarray(hours, dtype=float),
-        np.zeros(shape),
-        np.ones(shape, dtype=bool),
-        seen.baseline,
-    )
-    return MemberRollOut(Transducer(HMLMConfig()), data, wiring, members)
+    rows = ConditionTensors.from_conditions(conditions, network)
+    return MemberRollOut(Transducer(HMLMConfig()), wiring, members, rows, hours, seen.baseline)

@@ -106,12 +106,13 @@ def roll_out(
     return torch.stack(states, dim=1)
 
 
-def signed_edges(network: SignalingNetwork) -> tuple[torch.Tensor, torch.Tensor]:
-    """Source and target (2, E) and sign (E) of every pair that the network names, each once."""
+def signed_edges(network: SignalingNetwork, unknown: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Source and target (2, E) and sign (E) of every pair that the network names, each once;
+    `unknown` stands for a sign that is not known."""
     index = network.molecule_index
     edges = sorted(
         {
-            (index[source], index[i.target], sign)
+            (index[source], index[i.target], sign or unknown)
             for i in network.interactions
             for source, sign in zip(i.sources, i.signs, strict=True)
         }

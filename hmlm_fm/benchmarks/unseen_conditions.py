@@ -17,9 +17,8 @@ import numpy as np
 import torch
 
 from hmlm_fm.baselines.rival import Measurements
-from hmlm_fm.conditions import Condition, ConditionTensors, Perturbation
-from hmlm_fm.dynamics.logic_ode import LogicODE
-from hmlm_fm.dynamics.simulator import simulate, steady_state
+from hmlm_fm.conditions import Condition, Perturbation
+from hmlm_fm.dynamics.simulator import baseline_state, simulate
 from hmlm_fm.network import SignalingNetwork
 
 TRACKS = ("signs", "logic")
@@ -139,9 +138,7 @@ def draw_task(
             for i in range(ASKED_CONDITIONS)
         ],
     }
-    system = LogicODE.from_network(truth)
-    rest = ConditionTensors.from_conditions([Condition()], truth)
-    baseline = steady_state(system, rest)[:, 0].numpy()
+    baseline = baseline_state(truth).numpy()
     visible = visible_network(network, track)
 
     def measured(conditions: Sequence[Condition], times_hours: np.ndarray) -> Measurements:
