@@ -21,17 +21,17 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
+from .baselines.rival import Measurements
 from .baselines.trivial import Hold, TrainingMean
 from .benchmarks.conditions import settings_for
 from .benchmarks.hmlm_rows import tissue_data, untrained_model
 from .benchmarks.metrics import MARKERS, score
-from .benchmarks.report import environment
 from .benchmarks.unseen_conditions import TRACKS, Budget, UnseenConditions, draw_task
 from .checkpoints import checkpoint_path
 from .conditions import Observation
 from .configuration_hmlm import HMLMConfig
+from .environment import environment
 from .finetuning import TissueData, fine_tune
-from .fitting import Fit
 from .formats import load_network
 from .formats.files import write_text
 from .formats.json_format import write_json
@@ -162,10 +162,12 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
         "held_out_mse_at_start": float(fit.error_at_start.mean()),
         "steps": fit.steps,
     }
+    told: dict[str, Prediction] = {}
     if task is not None:
-        metrics["unseen"] = _measure(tuned, tokenizer, task)
+        told = _predict(tuned, tokenizer, task)
+        metrics["unseen"] = _measure(told, task)
     metrics["seconds"] = time.perf_counter() - started
-    _write_result(options, tuned, tokenizer, data, network, fit, task, metrics)
+    _write_result(options, tuned, tokenizer, data, network, task, told, metrics)
     print(json.dumps(metrics, indent=2))
     print(f"the model is in {options.output_dir}", flush=True)
     return metrics
@@ -229,15 +231,12 @@ def _load(options: FinetuningOptions) -> tuple[HMLMForSignaling, HMLMTokenizer]:
     return model.eval(), tokenizer
 
 
-def _measure(
-    model: HMLMForSignaling, tokenizer: HMLMTokenizer, task: UnseenConditions
-) -> dict[str, Any]:
+def _measure(told: Mapping[str, Prediction], task: UnseenConditions) -> dict[str, Any]:
     """Figures on conditions that were not seen, beside the simplest rivals."""
     rivals = [Hold().fit(task.seen), TrainingMean().fit(task.seen)]
     found: dict[str, Any] = {}
     for split, truth in task.asked.items():
-        told = _predict(model, tokenizer, task.seen.network, task.seen.baseline, truth)
-        figures = score(told.states, told.scale, truth)
+        figures = score(told[split].states, told[split].scale, truth)
         del figures["squared_errors"]
         for rival in rivals:
             states = rival.predict(truth.conditions, truth.times_hours)
@@ -247,14 +246,17 @@ def _measure(
 
 
 def _predict(
-    model: HMLMForSignaling,
-    tokenizer: HMLMTokenizer,
-    network: SignalingNetwork,
-    baseline: np.ndarray,
-    asked: Any,
-) -> Prediction:
-    context = encode_context(tokenizer, network, baseline)
-    return predict_states(model, tokenizer, context, network, asked.conditions, asked.times_hours)
+    model: HMLMForSignaling, tokenizer: HMLMTokenizer, task: UnseenConditions
+) -> dict[str, Prediction]:
+    """What is asked, split by split."""
+    network = task.seen.network
+    context = encode_context(tokenizer, network, task.seen.baseline)
+    return {
+        split: predict_states(
+            model, tokenizer, context, network, asked.conditions, asked.times_hours
+        )
+        for split, asked in task.asked.items()
+    }
 
 
 def _write_result(
@@ -263,8 +265,8 @@ def _write_result(
     tokenizer: HMLMTokenizer,
     data: TissueData,
     network: SignalingNetwork,
-    fit: Fit,
     task: UnseenConditions | None,
+    told: Mapping[str, Prediction],
     metrics: dict[str, Any],
 ) -> None:
     """All files of the result, in a folder that takes its name when it is whole."""
@@ -285,9 +287,8 @@ def _write_result(
     gates.to_csv(folder / "gates.csv", index=False)
     if task is not None:
         metrics["spearman_with_truth"] = _against_truth(network, molecules)
-        truth = task.asked["pairs"]
-        told = _predict(model, tokenizer, data.network, data.baseline, truth)
-        plot_bands(truth, told.states, told.scale, _markers(truth), folder / "trajectories.png")
+        truth, pairs = task.asked["pairs"], told["pairs"]
+        plot_bands(truth, pairs.states, pairs.scale, _markers(truth), folder / "trajectories.png")
     write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     info = {
         "options": asdict(options),
@@ -312,7 +313,7 @@ def _against_truth(network: SignalingNetwork, molecules: pd.DataFrame) -> dict[s
     return {"tau_hours": float(both["fitted"].corr(both["true"], method="spearman"))}
 
 
-def _markers(truth: Any) -> Sequence[int]:
+def _markers(truth: Measurements) -> Sequence[int]:
     """Fibrosis markers, or the most moving molecules where a network has none."""
     names = truth.network.names
     markers = [i for i, name in enumerate(names) if name in MARKERS]

@@ -146,3 +146,36 @@ def plot_states(
     figure.supxlabel("hours")
     figure.supylabel("activity")
     figure.savefig(path, dpi=120)
+
+
+def plot_errors(
+    path: Path, rows: Sequence[Mapping[str, Any]], splits: Sequence[str], title: str
+) -> None:
+    """Errors of a benchmark's rows on a logarithmic scale, the best at the top, as a PNG.
+
+    Args:
+        path: of the file.
+        rows: with model, budget, split, mse, mse_low and mse_high.
+        splits: those to draw, one column of panels each; a line of panels per budget.
+        title: of the figure.
+    """
+    budgets = list(dict.fromkeys(row["budget"] for row in rows))
+    size = (4.2 * len(splits), 4.2 * len(budgets))
+    figure = Figure(figsize=size, layout="tight")
+    axes = figure.subplots(len(budgets), len(splits), squeeze=False)
+    for line, budget in zip(axes, budgets, strict=True):
+        for axis, split in zip(line, splits, strict=True):
+            own = [r for r in rows if r["budget"] == budget and r["split"] == split]
+            own.sort(key=lambda r: -r["mse"])
+            for place, row in enumerate(own):
+                colour = "tab:red" if row["model"].startswith("HMLM") else "tab:grey"
+                axis.plot(
+                    [row["mse_low"] or row["mse"] / 2, row["mse_high"]], [place] * 2, c=colour
+                )
+                axis.plot(row["mse"], place, "o", c=colour)
+            axis.set_xscale("log")
+            axis.set_yticks(range(len(own)), [r["model"] for r in own], fontsize=7)
+            axis.set_title(f"{split}, {budget}", fontsize=9)
+            axis.set_xlabel("mean squared error")
+    figure.suptitle(title)
+    figure.savefig(path, dpi=110)

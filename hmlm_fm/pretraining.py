@@ -19,18 +19,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import accelerate
 import numpy as np
 import torch
-import transformers
 from safetensors import SafetensorError, safe_open
 from tqdm.auto import tqdm
 from transformers import PrinterCallback, ProgressCallback, TrainingArguments, set_seed
 
-from ._version import __version__
 from .configuration_hmlm import PARTS, SIZES, HMLMConfig
 from .corpora.loading import HELD_OUT_SHARE, load_for_training
 from .dynamics.trajectories import Trajectories, draw_topology, make_many
+from .environment import versions
 from .evaluation import (
     evaluate_ablations,
     evaluate_masked_molecules,
@@ -491,13 +489,7 @@ def _write_result(
             "networks": len(networks),
             "content_hashes": sorted(n.content_hash for n in networks),
         },
-        "versions": {
-            "hmlm_fm": __version__,
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-            "accelerate": accelerate.__version__,
-            "python": platform.python_version(),
-        },
+        "versions": versions(),
         "git_revision": _git_revision(),
         "hardware": {
             "device": str(trainer.args.device),

@@ -11,10 +11,11 @@ import torch
 from hmlm_fm.checkpoints import checkpoint_path
 from hmlm_fm.formats import load_network
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
+from hmlm_fm.plotting import plot_errors
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 
 from .conditions import SPLITS_OF, run
-from .report import draw, markdown, write_json
+from .report import markdown, write_json
 from .unseen_conditions import TRACKS, Budget
 
 TASKS = tuple(SPLITS_OF)
@@ -86,5 +87,7 @@ def run_benchmark(options: BenchmarkOptions, say: Callable[[str], object] = prin
             model=options.model, quick=options.quick,
         )  # fmt: skip
     if options.figure is not None:
-        draw(options.figure, shown, splits, f"{options.task}, {network.name}, {options.track}")
+        plot_errors(
+            options.figure, shown, splits, f"{options.task}, {network.name}, {options.track}"
+        )
     return markdown(shown, splits)
