@@ -156,13 +156,14 @@ def simulate(
 
 @app.command()
 def benchmark(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="conditions or knockouts.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="What to measure; see the README.")],
     model: Annotated[
         str, typer.Option(help="A checkpoint: hmlm-small, a folder, or a name on a hub.")
     ] = "hmlm-small",
     network: Annotated[
-        str, typer.Option(help="A file with a network, or the name of a shipped one.")
-    ] = "cardiac-fibroblast",
+        str,
+        typer.Option(help="A file, or the name of a shipped network; cardiac-fibroblast without."),
+    ] = "",
     track: Annotated[str, typer.Option(help="signs, or logic with the AND groups too.")] = "signs",
     budget: Annotated[
         list[str] | None,
@@ -181,7 +182,7 @@ def benchmark(
     from .benchmarks.command import BenchmarkOptions, run_benchmark  # only this command needs all
 
     options = BenchmarkOptions(
-        task, model, network, track, budget or ["16x4"], seeds, json, figure, cells, quick, rows
+        task, model, network, track, budget or [], seeds, json, figure, cells, quick, rows
     )
     with errors_in_one_line():
         typer.echo(run_benchmark(options, lambda line: typer.echo(line, err=True)))

@@ -23,10 +23,11 @@ from tqdm.auto import tqdm
 
 from .baselines.rival import Measurements
 from .baselines.trivial import Hold, TrainingMean
-from .benchmarks.conditions import settings_for
+from .benchmarks.cells import settings_for
 from .benchmarks.hmlm_rows import tissue_data, untrained_model
 from .benchmarks.metrics import MARKERS, score
-from .benchmarks.unseen_conditions import TRACKS, Budget, UnseenConditions, draw_task
+from .benchmarks.task import TRACKS, Budget, DrawnTask
+from .benchmarks.unseen_conditions import draw_task
 from .checkpoints import checkpoint_path
 from .conditions import Observation
 from .configuration_hmlm import HMLMConfig
@@ -110,7 +111,7 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
     started = time.perf_counter()
     options.check()
     network = load_network(options.network)
-    task: UnseenConditions | None = None
+    task: DrawnTask | None = None
     try:
         if options.observations:
             data = read_tissue(network, options)
@@ -231,7 +232,7 @@ def _load(options: FinetuningOptions) -> tuple[HMLMForSignaling, HMLMTokenizer]:
     return model.eval(), tokenizer
 
 
-def _measure(told: Mapping[str, Prediction], task: UnseenConditions) -> dict[str, Any]:
+def _measure(told: Mapping[str, Prediction], task: DrawnTask) -> dict[str, Any]:
     """Figures on conditions that were not seen, beside the simplest rivals."""
     rivals = [Hold().fit(task.seen), TrainingMean().fit(task.seen)]
     found: dict[str, Any] = {}
@@ -246,7 +247,7 @@ def _measure(told: Mapping[str, Prediction], task: UnseenConditions) -> dict[str
 
 
 def _predict(
-    model: HMLMForSignaling, tokenizer: HMLMTokenizer, task: UnseenConditions
+    model: HMLMForSignaling, tokenizer: HMLMTokenizer, task: DrawnTask
 ) -> dict[str, Prediction]:
     """What is asked, split by split."""
     network = task.seen.network
@@ -265,7 +266,7 @@ def _write_result(
     tokenizer: HMLMTokenizer,
     data: TissueData,
     network: SignalingNetwork,
-    task: UnseenConditions | None,
+    task: DrawnTask | None,
     told: Mapping[str, Prediction],
     metrics: dict[str, Any],
 ) -> None:

@@ -14,6 +14,13 @@ from torch import nn
 from .conditions import MODALITIES
 from .gates import Gates
 
+# The correction averages over lengths and noises about those that the network infers, and over
+# what a molecule alone and all molecules together say of them.
+LENGTH_FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
+NOISE_FACTORS = (0.002, 0.05, 1.0, 20.0)
+POOLED_MOLECULES = 8.0
+LEAST_RESIDUAL = 1e-3
+
 
 def smoothing_correction(
     residual_BQSN: torch.Tensor,
@@ -27,11 +34,13 @@ def smoothing_correction(
 ) -> torch.Tensor:
     """What residuals at observed times say about the states at others, on both sides (B, Q, U, N).
 
-    The roll-out's error is taken for a smooth process in time with a length and a noise that the
-    network infers per molecule; its mean given the residuals is that of Gaussian-process regression
-    with a Matérn 3/2 covariance (Rasmussen and Williams 2006, eq. 2.25 and 4.17). Where the state
-    is known exactly, at time 0 or when a perturbation lets go of it, the process is conditioned on
-    an error of 0; nothing is carried across a time at which a state was held.
+    The roll-out's error is taken for a smooth process in time; its mean given the residuals is that
+    of Gaussian-process regression with a Matérn 5/2 covariance (Rasmussen and Williams 2006, eq.
+    2.25 and 4.17). Lengths and noises are those that the network infers per molecule, times factors
+    that are weighed by the marginal likelihood of the residuals (eq. 5.8, the amplitude integrated
+    out), of the molecule and on average of all of the condition. Where the state is known exactly,
+    at time 0 or when a perturbation lets go of it, the process is conditioned on an error of 0;
+    nothing is carried across a time at which a state was held.
 
     Args:
         residual_BQSN: what was observed less the roll-out.
@@ -43,21 +52,26 @@ def smoothing_correction(
         gates: lengths and noises.
     """
     batch, asked, _, molecules = residual_BQSN.shape
-    parameters = gates.smoothing_F2.view(batch, 1, molecules, 2)
-    length = 8.0 * torch.exp(parameters[..., 0].clamp(-3, 3))[..., None]
-    noise = 0.05 * torch.exp(parameters[..., 1].clamp(-5, 5))[..., None, None]
+    parameters = gates.smoothing_F2.view(batch, 1, molecules, 2).double()
+    inferred_length = 8.0 * torch.exp(parameters[..., 0].clamp(-3, 3))[..., None]
+    inferred_noise = 0.05 * torch.exp(parameters[..., 1].clamp(-5, 5))[..., None]
 
     def by_molecule(values_BQSN: torch.Tensor) -> torch.Tensor:
-        return values_BQSN.to(residual_BQSN).transpose(2, 3)
+        # Smooth processes leave Gram matrices that single precision cannot factor.
+        return values_BQSN.double().transpose(2, 3)
 
     def covariance(
-        a: torch.Tensor, a_since: torch.Tensor, b: torch.Tensor, b_since: torch.Tensor
+        a: torch.Tensor,
+        a_since: torch.Tensor,
+        b: torch.Tensor,
+        b_since: torch.Tensor,
+        length: torch.Tensor,
     ) -> torch.Tensor:
         """Between times (B, Q, N, T) and (B, Q, N, S), given an error of 0 at the anchors."""
 
         def kernel(apart: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
-            scaled = math.sqrt(3) * apart.abs() / length
-            return (1 + scaled) * torch.exp(-scaled)
+            scaled = math.sqrt(5) * apart.abs() / length
+            return (1 + scaled + scaled**2 / 3) * torch.exp(-scaled)
 
         free = kernel(a[..., :, None] - b[..., None, :], length[..., None])
         known = (
@@ -69,15 +83,33 @@ def smoothing_correction(
 
     seen = by_molecule(observed_BQSN)
     hours, since = by_molecule(observed_hours_BQSN), by_molecule(observed_since_BQSN)
+    asked_hours = hours_BQU.double().unsqueeze(2).expand(-1, -1, molecules, -1)
+    asked_since = by_molecule(since_BQUN)
     residual = (by_molecule(residual_BQSN) * seen).unsqueeze(-1)
     both = seen[..., :, None] * seen[..., None, :]
     unit = torch.eye(seen.shape[-1], device=seen.device, dtype=seen.dtype)
-    # An unobserved time is cut off from the others and has no residual, so it says nothing.
-    gram = covariance(hours, since, hours, since) * both + unit * (1 - both)
-    solved = torch.linalg.solve(gram + unit * (noise + 1e-4), residual)
-    asked_hours = hours_BQU.to(residual).unsqueeze(2).expand(-1, -1, molecules, -1)
-    across = covariance(asked_hours, by_molecule(since_BQUN), hours, since)
-    return (across * seen[..., None, :] @ solved).squeeze(-1).transpose(2, 3)
+    count = seen.sum(-1)
+    means, evidences = [], []
+    for length_factor in LENGTH_FACTORS:
+        length = inferred_length * length_factor
+        # An unobserved time is cut off from the others and has no residual, so it says nothing.
+        free_of_noise = covariance(hours, since, hours, since, length) * both + unit * (1 - both)
+        across = covariance(asked_hours, asked_since, hours, since, length) * seen[..., None, :]
+        for noise_factor in NOISE_FACTORS:
+            noise = inferred_noise * noise_factor + 1e-6
+            factor = torch.linalg.cholesky(free_of_noise + unit * (noise * seen)[..., None])
+            solved = torch.cholesky_solve(residual, factor)
+            means.append((across @ solved).squeeze(-1))
+            size = (residual * solved).sum((-2, -1))
+            evidence = -0.5 * (count + 1) * torch.log(size + LEAST_RESIDUAL**2)
+            evidence = evidence - factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+            evidences.append(torch.where(count > 0, evidence, 0.0))
+    evidence = torch.stack(evidences)
+    informed = (count > 0).sum(-1, keepdim=True).clamp(min=1)
+    pooled = evidence.sum(-1, keepdim=True) / informed
+    weight = torch.softmax(evidence + POOLED_MOLECULES * pooled, dim=0)
+    mean = (weight.unsqueeze(-1) * torch.stack(means)).sum(0)
+    return mean.transpose(2, 3).to(residual_BQSN)
 
 
 def observe(

@@ -72,6 +72,7 @@ def predict_states(
     network: SignalingNetwork,
     conditions: Sequence[Condition],
     hours: np.ndarray,
+    observed: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Prediction:
     """States of asked conditions, all from the baseline that the context states.
 
@@ -79,6 +80,8 @@ def predict_states(
         context: of `encode_context`.
         conditions: Q of them.
         hours: (U) query times, the same for all.
+        observed: what was seen of the asked conditions themselves: times in hours (T), and states
+            (Q, T, N). The answer uses it on both sides of a time.
     """
     count, molecules = len(conditions), len(network.molecules)
     question: dict[str, Any] = encode_conditions(network, conditions, "query_")
@@ -89,6 +92,13 @@ def predict_states(
         shape = (1, count, molecules)
         tensors["query_initial_state"] = context["baseline_state"][:, None].expand(shape)
         tensors["query_initial_mask"] = context["baseline_mask"][:, None].expand(shape)
+    if observed is not None:
+        seen_hours, states = observed
+        tensors["query_observation_hours"] = torch.tensor(
+            np.tile(seen_hours, (1, count, 1)), dtype=torch.float32
+        )
+        tensors["query_observation_value"] = torch.tensor(states[None], dtype=torch.float32)
+        tensors["query_observation_mask"] = torch.ones(1, *states.shape, dtype=torch.bool)
     batch = {**context, **tensors}
     output = model(**{name: value.to(model.device) for name, value in batch.items()})
     return Prediction(output.states[0].cpu().numpy(), output.states_scale[0].cpu().numpy())

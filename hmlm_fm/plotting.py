@@ -155,7 +155,7 @@ def plot_errors(
 
     Args:
         path: of the file.
-        rows: with model, budget, split, mse, mse_low and mse_high.
+        rows: with model, budget, split, mse and, where there is an interval, mse_low and mse_high.
         splits: those to draw, one column of panels each; a line of panels per budget.
         title: of the figure.
     """
@@ -169,9 +169,9 @@ def plot_errors(
             own.sort(key=lambda r: -r["mse"])
             for place, row in enumerate(own):
                 colour = "tab:red" if row["model"].startswith("HMLM") else "tab:grey"
-                axis.plot(
-                    [row["mse_low"] or row["mse"] / 2, row["mse_high"]], [place] * 2, c=colour
-                )
+                if "mse_low" in row:
+                    low = row["mse_low"] or row["mse"] / 2
+                    axis.plot([low, row["mse_high"]], [place] * 2, c=colour)
                 axis.plot(row["mse"], place, "o", c=colour)
             axis.set_xscale("log")
             axis.set_yticks(range(len(own)), [r["model"] for r in own], fontsize=7)

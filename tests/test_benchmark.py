@@ -9,11 +9,12 @@ from typer.testing import CliRunner
 from hmlm_fm import load_network
 from hmlm_fm.baselines.rival import mean_squared_error
 from hmlm_fm.baselines.trivial import Hold, TrainingMean
-from hmlm_fm.benchmarks import conditions as runner
+from hmlm_fm.benchmarks import cells as runner
 from hmlm_fm.benchmarks.command import BenchmarkOptions, run_benchmark
 from hmlm_fm.benchmarks.hmlm_rows import InContext
 from hmlm_fm.benchmarks.rows import all_rows
-from hmlm_fm.benchmarks.unseen_conditions import Budget, draw_task
+from hmlm_fm.benchmarks.task import Budget
+from hmlm_fm.benchmarks.unseen_conditions import draw_task
 from hmlm_fm.checkpoints import checkpoint_path
 from hmlm_fm.cli import app
 from hmlm_fm.formats.json_format import write_json

@@ -15,7 +15,8 @@ from hmlm_fm.baselines.rival import mean_squared_error
 from hmlm_fm.baselines.trivial import Hold, TrainingMean
 from hmlm_fm.benchmarks.hmlm_rows import FineTuned, InContext, tissue_data
 from hmlm_fm.benchmarks.metrics import interval, score
-from hmlm_fm.benchmarks.unseen_conditions import Budget, draw_task
+from hmlm_fm.benchmarks.task import Budget
+from hmlm_fm.benchmarks.unseen_conditions import draw_task
 from hmlm_fm.conditions import Condition, Perturbation
 from hmlm_fm.finetuning import fine_tune
 from hmlm_fm.fitting import FitSettings, fit_members

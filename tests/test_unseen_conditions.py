@@ -7,7 +7,8 @@ import pytest
 
 from hmlm_fm import load_network
 from hmlm_fm.benchmarks.rows import shuffled
-from hmlm_fm.benchmarks.unseen_conditions import SPLITS, Budget, draw_task, visible_network
+from hmlm_fm.benchmarks.task import Budget
+from hmlm_fm.benchmarks.unseen_conditions import SPLITS, draw_task, visible_network
 from hmlm_fm.dynamics import simulate
 
 
@@ -20,9 +21,12 @@ def test_budgets_read_as_written():
     assert Budget.parse("16x4") == Budget.parse("16×4") == Budget(16, 4)
     assert str(Budget(64, 8)) == "64x8"
     assert Budget(64, 8).times_hours[[0, -1]].tolist() == [0, 48]
-    for wrong in ("16", "axb", "2x4", "16x1", "16x4x2"):
+    for wrong in ("16", "axb", "16x4x2"):
         with pytest.raises(ValueError, match="expected"):
             Budget.parse(wrong)
+    for small in (Budget(2, 4), Budget(16, 1)):
+        with pytest.raises(ValueError, match="expected at least 4 conditions at 2 times"):
+            draw_task(load_network("cardiac-fibroblast"), small)
 
 
 def test_what_is_asked_was_not_seen(task):

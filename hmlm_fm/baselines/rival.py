@@ -44,6 +44,13 @@ class Measurements:
         conditions = tuple(self.conditions[i] for i in chosen)
         return replace(self, conditions=conditions, states=self.states[chosen])
 
+    def rows_of(self, conditions: Sequence[Condition]) -> list[int] | None:
+        """Positions of conditions among those measured; None where one of them is not."""
+        position = {condition: i for i, condition in enumerate(self.conditions)}
+        if any(condition not in position for condition in conditions):
+            return None
+        return [position[condition] for condition in conditions]
+
     def split(self) -> tuple[Measurements, Measurements]:
         """Conditions to learn from, and a fifth of them to choose and to stop by."""
         order = np.random.default_rng([self.seed, 5]).permutation(len(self.conditions))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,14 +12,16 @@ import torch
 from hmlm_fm.checkpoints import checkpoint_path
 from hmlm_fm.formats import load_network
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
+from hmlm_fm.network import SignalingNetwork
 from hmlm_fm.plotting import plot_errors
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 
-from .conditions import SPLITS_OF, run
-from .report import markdown, write_json
-from .unseen_conditions import TRACKS, Budget
+from .cells import run
+from .report import Report, markdown, write_json
+from .task import TRACKS, Budget, Task
+from .tasks import TASKS
 
-TASKS = tuple(SPLITS_OF)
+DEFAULT_NETWORK = "cardiac-fibroblast"
 
 
 @dataclass
@@ -27,9 +30,9 @@ class BenchmarkOptions:
 
     task: str
     model: str = "hmlm-small"
-    network: str = "cardiac-fibroblast"
+    network: str = ""
     track: str = "signs"
-    budgets: Sequence[str] = field(default_factory=lambda: ["16x4"])
+    budgets: Sequence[str] = field(default_factory=list)
     seeds: int = 1
     json: Path | None = None
     figure: Path | None = None
@@ -42,8 +45,8 @@ class BenchmarkOptions:
         Raises:
             ValueError: an option makes no sense.
         """
-        if self.task not in TASKS:
-            raise ValueError(f"task {self.task!r}; expected one of {', '.join(TASKS)}")
+        if self.task not in RUNNERS:
+            raise ValueError(f"task {self.task!r}; expected one of {', '.join(RUNNERS)}")
         if self.track not in TRACKS:
             raise ValueError(f"track {self.track!r}; expected one of {', '.join(TRACKS)}")
         if self.seeds < 1:
@@ -51,6 +54,16 @@ class BenchmarkOptions:
         for path in (self.json, self.figure):
             if path is not None and not path.parent.is_dir():
                 raise ValueError(f"{path}: there is no folder {path.parent} to write it into")
+
+    def load_model(self) -> tuple[HMLMForSignaling, HMLMTokenizer]:
+        """The pretrained model and its tokenizer."""
+        folder = checkpoint_path(self.model)
+        torch.manual_seed(0)
+        model = HMLMForSignaling.from_pretrained(folder).eval()
+        return model, HMLMTokenizer.from_pretrained(folder)
+
+    def load_network(self) -> SignalingNetwork:
+        return load_network(self.network or DEFAULT_NETWORK)
 
 
 def run_benchmark(options: BenchmarkOptions, say: Callable[[str], object] = print) -> str:
@@ -61,13 +74,31 @@ def run_benchmark(options: BenchmarkOptions, say: Callable[[str], object] = prin
         FormatError, NetworkError: a network that cannot be read or has no dynamics.
     """
     options.check()
-    budgets = [Budget.parse(text) for text in options.budgets]
-    network = load_network(options.network)
-    folder = checkpoint_path(options.model)
-    torch.manual_seed(0)
-    model = HMLMForSignaling.from_pretrained(folder).eval()
-    tokenizer = HMLMTokenizer.from_pretrained(folder)
+    report = RUNNERS[options.task](options, say)
+    if options.json is not None:
+        write_json(
+            options.json, options.task, options.track, report.rows, model=options.model,
+            quick=options.quick, **report.about,
+        )  # fmt: skip
+    if options.figure is not None:
+        report.draw(options.figure)
+    return report.table
+
+
+def _run_cells(task: Task, options: BenchmarkOptions, say: Callable[[str], object]) -> Report:
+    """A task whose rows are fitted once and asked on several splits."""
+    if task.own_network is None:
+        network = options.load_network()
+    elif options.network:
+        raise ValueError(
+            f"task {options.task} has a network of its own; leave --network {options.network} out"
+        )
+    else:
+        network = task.own_network()
+    budgets = [Budget.parse(text) for text in options.budgets or task.budgets]
+    model, tokenizer = options.load_model()
     rows = run(
+        task,
         network,
         model,
         tokenizer,
@@ -79,15 +110,16 @@ def run_benchmark(options: BenchmarkOptions, say: Callable[[str], object] = prin
         options.rows,
         say,
     )
-    splits = SPLITS_OF[options.task]
-    shown = [row for row in rows if row["split"] in splits]
-    if options.json is not None:
-        write_json(
-            options.json, options.task, options.track, shown, network=network.name,
-            model=options.model, quick=options.quick,
-        )  # fmt: skip
-    if options.figure is not None:
-        plot_errors(
-            options.figure, shown, splits, f"{options.task}, {network.name}, {options.track}"
-        )
-    return markdown(shown, splits)
+    shown = [row for row in rows if row["split"] in task.splits]
+    title = f"{options.task}, {network.name}, {options.track}"
+    return Report(
+        shown,
+        markdown(shown, task.splits),
+        partial(plot_errors, rows=shown, splits=task.splits, title=title),
+        {"network": network.name},
+    )
+
+
+RUNNERS: dict[str, Callable[[BenchmarkOptions, Callable[[str], object]], Report]] = {
+    name: partial(_run_cells, task) for name, task in TASKS.items()
+}

@@ -30,10 +30,19 @@ class HMLMRow(Rival):
         self.tokenizer = tokenizer
 
     def answer(self, conditions: Sequence[Condition], hours: np.ndarray) -> Prediction:
-        """States and their standard deviations."""
+        """States and their standard deviations.
+
+        Where the asked conditions were seen themselves, what was seen of them after their start
+        corrects the answer.
+        """
+        rows, later = self.seen.rows_of(conditions), self.seen.times_hours > 0
+        observed = None
+        if rows is not None:
+            observed = (self.seen.times_hours[later], self.seen.states[rows][:, later])
         return predict_states(
-            self.model, self.tokenizer, self.context, self.seen.network, conditions, hours
-        )
+            self.model, self.tokenizer, self.context, self.seen.network, conditions, hours,
+            observed,
+        )  # fmt: skip
 
     def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:
         return self.answer(conditions, hours).states

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hmlm_fm.environment import environment
 from hmlm_fm.formats.files import write_text
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a task found.
+
+    Attributes:
+        rows: one dictionary per model and what it was asked.
+        table: the same as Markdown.
+        draw: writes the figure to a path.
+        about: further fields of the JSON.
+    """
+
+    rows: Sequence[dict[str, Any]]
+    table: str
+    draw: Callable[[Path], object]
+    about: dict[str, Any] = field(default_factory=dict)
 
 
 def markdown(rows: Sequence[dict[str, Any]], splits: Sequence[str]) -> str:
@@ -25,21 +43,29 @@ def markdown(rows: Sequence[dict[str, Any]], splits: Sequence[str]) -> str:
         ]
         for name in dict.fromkeys(row["model"] for row in own):
             cells = {row["split"]: row for row in own if row["model"] == name}
-            errors = [
-                f"{cells[s]['mse']:.4f} ({cells[s]['mse_low']:.4f} to {cells[s]['mse_high']:.4f})"
-                if s in cells
-                else ""
-                for s in splits
-            ]
+            errors = [_with_interval(cells[s]) if s in cells else "" for s in splits]
             told = [cell for cell in cells.values() if "coverage" in cell]
             mean = [
                 f"{sum(cell[key] for cell in told) / len(told):.2f}" if told else ""
                 for key in ("coverage", "width")
             ]
-            seconds = f"{next(iter(cells.values()))['seconds']:.0f}"
+            first = next(iter(cells.values()))
+            seconds = f"{first['seconds']:.0f}" if "seconds" in first else ""
             lines.append(f"| {name} | " + " | ".join([*errors, *mean, seconds]) + " |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
+
+
+def _with_interval(row: dict[str, Any]) -> str:
+    if "mse_low" not in row:
+        return f"{row['mse']:.3f} (as published)"
+    digits = 4 if row["mse"] >= 0.001 else 5
+    return " ".join(
+        [
+            f"{row['mse']:.{digits}f}",
+            f"({row['mse_low']:.{digits}f} to {row['mse_high']:.{digits}f})",
+        ]
+    )
 
 
 def write_json(

@@ -18,6 +18,7 @@ from hmlm_fm.baselines.graph_network import GraphNetwork
 from hmlm_fm.baselines.linear_dynamics import LinearDynamics
 from hmlm_fm.baselines.logic_ode import FittedLogicODE, LogicODE
 from hmlm_fm.baselines.neural import NeuralODE, RecurrentOnGraph
+from hmlm_fm.baselines.observed import CURVES
 from hmlm_fm.baselines.regression import BayesianRidge, RidgeOnCondition
 from hmlm_fm.baselines.rival import Measurements, Rival, mean_squared_error
 from hmlm_fm.baselines.trivial import Hold, TrainingMean
@@ -127,3 +128,10 @@ def all_rows(
         ),
         Row(CONTROL_ROWS[1], lambda: fitted(CONTROL_ROWS[1], blind, tokenizer, settings)),
     ]
+
+
+def all_rows_and_curves(
+    model: HMLMForSignaling, tokenizer: HMLMTokenizer, settings: FitSettings, steps: int | None
+) -> list[Row]:
+    """Those of `all_rows`, and curves through what was seen of the asked conditions themselves."""
+    return [*(Row(of.name, of) for of in CURVES), *all_rows(model, tokenizer, settings, steps)]

@@ -10,7 +10,7 @@ Shapes: C conditions, T times, N molecules.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -21,57 +21,14 @@ from hmlm_fm.conditions import Condition, Perturbation
 from hmlm_fm.dynamics.simulator import baseline_state, simulate
 from hmlm_fm.network import SignalingNetwork
 
-TRACKS = ("signs", "logic")
+from .task import HORIZON_HOURS, TRACKS, Budget, DrawnTask
+
 SPLITS = ("pairs", "triples", "knockouts")
-HORIZON_HOURS = 48
 QUIET_INPUT = 0.1
 STIMULUS_LEVELS = (0.4, 1.0)
 UNSEEN_PAIRS, UNSEEN_KNOCKOUTS, ASKED_CONDITIONS = 15, 25, 64
 TOLERANCE = 1e-4
 """Of one step of the simulator: states are then right to 5e-4, far below any error that counts."""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How many conditions are measured at how many times, evenly spaced with both ends."""
-
-    conditions: int
-    times: int
-
-    @classmethod
-    def parse(cls, text: str) -> Budget:
-        """From "16x4".
-
-        Raises:
-            ValueError: the text is of another form, or leaves nothing to learn from.
-        """
-        parts = text.lower().replace("×", "x").split("x")
-        if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
-            raise ValueError(f"budget {text!r}; expected conditions x times, such as 16x4")
-        budget = cls(*map(int, parts))
-        if budget.conditions < 4 or budget.times < 2:
-            raise ValueError(f"budget {text!r}; expected at least 4 conditions at 2 times")
-        return budget
-
-    def __str__(self) -> str:
-        return f"{self.conditions}x{self.times}"
-
-    @property
-    def times_hours(self) -> np.ndarray:
-        return np.linspace(0, HORIZON_HOURS, self.times)
-
-
-@dataclass(frozen=True)
-class UnseenConditions:
-    """One network, measured; and the truth of what is asked.
-
-    Attributes:
-        seen: all that a row may know.
-        asked: of each split of `SPLITS` the conditions and their states at all 49 hours.
-    """
-
-    seen: Measurements
-    asked: dict[str, Measurements]
 
 
 def visible_network(network: SignalingNetwork, track: str) -> SignalingNetwork:
@@ -84,11 +41,11 @@ def visible_network(network: SignalingNetwork, track: str) -> SignalingNetwork:
 
 def draw_task(
     network: SignalingNetwork, budget: Budget, track: str = "signs", seed: int = 0
-) -> UnseenConditions:
+) -> DrawnTask:
     """The task of a network with kinetics (Netflux's defaults where it states none).
 
     Raises:
-        ValueError: fewer than three inputs, or an unknown track.
+        ValueError: fewer than three inputs, an unknown track, or too small a budget.
         NetworkError: the network has no dynamics.
     """
     if len(network.inputs) < 3:
@@ -96,6 +53,8 @@ def draw_task(
             f"network {network.name!r} has {len(network.inputs)} inputs; expected at least 3, "
             "so that there are triples of stimuli"
         )
+    if budget.conditions < 4 or budget.times < 2:
+        raise ValueError(f"budget {budget}; expected at least 4 conditions at 2 times")
     truth = replace(
         network,
         interactions=tuple(
@@ -148,7 +107,7 @@ def draw_task(
         return Measurements(visible, tuple(conditions), times_hours, states.numpy(), baseline, seed)
 
     hours = np.arange(HORIZON_HOURS + 1.0)
-    return UnseenConditions(
+    return DrawnTask(
         measured(training, budget.times_hours),
         {split: measured(rows, hours) for split, rows in asked.items()},
     )

@@ -1,4 +1,4 @@
-"""`hmlm benchmark conditions` and `knockouts`: every row, budget, split and seed, one by one.
+"""Every row of a task at every budget and seed, one by one.
 
 Every cell (a row at a budget with a seed) is kept as soon as it is measured, so that a run that was
 stopped goes on where it was.
@@ -21,11 +21,10 @@ from hmlm_fm.network import SignalingNetwork
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 
 from .hmlm_rows import HMLMRow
-from .metrics import interval, score
-from .rows import Row, all_rows
-from .unseen_conditions import SPLITS, Budget, UnseenConditions, draw_task
+from .metrics import interval
+from .rows import Row
+from .task import Budget, DrawnTask, Task
 
-SPLITS_OF = {"conditions": ("pairs", "triples"), "knockouts": ("knockouts",)}
 QUICK = FitSettings(members=4, steps=60, patience=40)
 QUICK_NEURAL_STEPS = 60
 AVERAGED = ("markers_mse", "pearson", "direction", "coverage", "width", "crps")
@@ -41,6 +40,7 @@ def settings_for(budget: Budget) -> FitSettings:
 
 
 def run(
+    task: Task,
     network: SignalingNetwork,
     model: HMLMForSignaling,
     tokenizer: HMLMTokenizer,
@@ -55,6 +55,7 @@ def run(
     """Measure every row; returns one dictionary per model, budget and split.
 
     Args:
+        task: what is asked.
         network: with kinetics, which only the simulator sees.
         model: the pretrained one.
         seeds: how many, from 0 on.
@@ -69,19 +70,28 @@ def run(
         weights.update(value.cpu().numpy().tobytes())
     for budget in budgets:
         settings = QUICK if quick else settings_for(budget)
-        rows = all_rows(model, tokenizer, settings, QUICK_NEURAL_STEPS if quick else None)
+        rows = task.rows(model, tokenizer, settings, QUICK_NEURAL_STEPS if quick else None)
         rows = [row for row in rows if only in row.name]
-        tasks: dict[int, UnseenConditions] = {}
+        drawn: dict[int, DrawnTask] = {}
 
-        def task(seed: int, budget: Budget = budget, tasks: dict = tasks) -> UnseenConditions:  # type: ignore[type-arg]
-            if seed not in tasks:
-                tasks[seed] = draw_task(network, budget, track, seed)
-            return tasks[seed]
+        def of_seed(
+            seed: int, budget: Budget = budget, drawn: dict[int, DrawnTask] = drawn
+        ) -> DrawnTask:
+            if seed not in drawn:
+                drawn[seed] = task.draw(network, budget, track, seed)
+            return drawn[seed]
 
+        found += [
+            {"model": name, "budget": str(budget), "split": task.splits[0]}
+            | {"mse": errors[str(budget)], "as_published": True}
+            for name, errors in task.published.items()
+            if only in name and str(budget) in errors
+        ]
         for row in rows:
-            of_seeds: list[dict[str, Any]] = []
+            of_row: list[dict[str, Any]] = []
             for seed in range(seeds):
                 key = {
+                    "task": task.draws,
                     "network": network.content_hash,
                     "model": weights.hexdigest() if row.starts_from_model else "",
                     "row": row.name,
@@ -96,28 +106,29 @@ def run(
                 if path.exists():
                     cell = json.loads(path.read_text(encoding="utf-8"))
                 else:
-                    chosen = of_seeds[0]["chosen"] if of_seeds else row.choose(task(0).seen)
-                    cell = {**key, **_measure(row, chosen, task(seed))}
+                    chosen = of_row[0]["chosen"] if of_row else row.choose(of_seed(0).seen)
+                    cell = {**key, **_measure(task, row, chosen, of_seed(seed))}
                     cells.mkdir(parents=True, exist_ok=True)
                     write_text(path, json.dumps(cell))
-                of_seeds.append(cell)
-                errors = "  ".join(f"{s} {cell['splits'][s]['mse']:.4f}" for s in SPLITS)
+                of_row.append(cell)
+                errors = "  ".join(f"{s} {of['mse']:.4f}" for s, of in cell["splits"].items())
                 say(f"{budget} seed {seed}  {row.name}: {errors}  ({cell['seconds']:.0f} s)")
-            found += _summarise(row.name, budget, of_seeds)
+            found += _summarise(row.name, budget, of_row)
     return found
 
 
-def _measure(row: Row, chosen: dict[str, Any], task: UnseenConditions) -> dict[str, Any]:
+def _measure(task: Task, row: Row, chosen: dict[str, Any], drawn: DrawnTask) -> dict[str, Any]:
     started = time.perf_counter()
-    fitted = row.make(**chosen).fit(task.seen)
+    fitted = row.make(**chosen).fit(drawn.seen)
     seconds = time.perf_counter() - started
     splits = {}
-    for split, truth in task.asked.items():
+    for split, truth in drawn.asked.items():
         if isinstance(fitted, HMLMRow):
             told = fitted.answer(truth.conditions, truth.times_hours)
-            splits[split] = score(told.states, told.scale, truth)
+            splits[split] = task.measure(told.states, told.scale, truth)
         else:
-            splits[split] = score(fitted.predict(truth.conditions, truth.times_hours), None, truth)
+            states = fitted.predict(truth.conditions, truth.times_hours)
+            splits[split] = task.measure(states, None, truth)
     return {"chosen": chosen, "seconds": seconds, "splits": splits}
 
 
@@ -125,7 +136,7 @@ def _summarise(
     name: str, budget: Budget, of_seeds: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     rows = []
-    for split in SPLITS:
+    for split in of_seeds[0]["splits"]:
         of_split = [cell["splits"][split] for cell in of_seeds]
         mse, low, high = interval([found["squared_errors"] for found in of_split])
         row: dict[str, Any] = {"model": name, "budget": str(budget), "split": split}

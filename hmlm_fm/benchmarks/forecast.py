@@ -1,0 +1,37 @@
+"""What `hmlm benchmark forecast` asks: how conditions that were watched for hours go on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from hmlm_fm.network import SignalingNetwork
+
+from .task import HORIZON_HOURS, Budget, DrawnTask
+from .unseen_conditions import draw_task
+
+
+def draw_forecast(
+    network: SignalingNetwork, budget: Budget, track: str = "signs", seed: int = 0
+) -> DrawnTask:
+    """Conditions as `draw_task` trains on, seen every hour from 0 on; asked are the hours after.
+
+    A budget of 16x7 shows hours 0 to 6 of 16 conditions.
+
+    Raises:
+        ValueError: as `draw_task`; or nothing is left to ask for.
+        NetworkError: the network has no dynamics.
+    """
+    if budget.times > HORIZON_HOURS:
+        raise ValueError(
+            f"budget {budget} sees hours 0 to {budget.times - 1}; expected at most "
+            f"{HORIZON_HOURS} times, since hours up to {HORIZON_HOURS} are asked"
+        )
+    whole = draw_task(network, Budget(budget.conditions, HORIZON_HOURS + 1), track, seed).seen
+    sides = np.split(np.arange(len(whole.times_hours)), [budget.times])
+    seen, later = (
+        replace(whole, times_hours=whole.times_hours[side], states=whole.states[:, side])
+        for side in sides
+    )
+    return DrawnTask(seen, {"later hours": later})

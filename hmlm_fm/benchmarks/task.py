@@ -1,0 +1,87 @@
+"""What a task is: what every row is given, what it is asked, and how answers are scored.
+
+Shapes: Q conditions, U times, N molecules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hmlm_fm.baselines.rival import Measurements
+from hmlm_fm.network import SignalingNetwork
+
+from .metrics import score
+
+TRACKS = ("signs", "logic")
+HORIZON_HOURS = 48
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How many conditions are measured at how many times."""
+
+    conditions: int
+    times: int
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """From "16x4".
+
+        Raises:
+            ValueError: the text is of another form.
+        """
+        parts = text.lower().replace("×", "x").split("x")
+        if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
+            raise ValueError(f"budget {text!r}; expected conditions x times, such as 16x4")
+        return cls(*map(int, parts))
+
+    def __str__(self) -> str:
+        return f"{self.conditions}x{self.times}"
+
+    @property
+    def times_hours(self) -> np.ndarray:
+        """Evenly spaced within the horizon, with both ends."""
+        return np.linspace(0, HORIZON_HOURS, self.times)
+
+
+@dataclass(frozen=True)
+class DrawnTask:
+    """One task with one seed.
+
+    Attributes:
+        seen: all that a row may know.
+        asked: of each split the conditions and their true states at the times that are asked.
+    """
+
+    seen: Measurements
+    asked: Mapping[str, Measurements]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task of `hmlm benchmark` in which every row is fitted once and asked on several splits.
+
+    Attributes:
+        draws: what is drawn and fitted to; tasks that share it share their cells.
+        splits: those that are shown.
+        draw: from a network with kinetics, a budget, a track and a seed.
+        budgets: those that are measured where none are named.
+        rows: the makers of its rows, as `all_rows`.
+        measure: figures of states (Q, U, N) and their standard deviations on one split; among
+            them mse, and squared_errors of what is exchangeable.
+        own_network: of a task that brings its network along.
+        published: mean squared errors that others state of the first split, by model and budget.
+    """
+
+    draws: str
+    splits: tuple[str, ...]
+    draw: Callable[[SignalingNetwork, Budget, str, int], DrawnTask]
+    budgets: Sequence[str]
+    rows: Callable[..., list[Any]]
+    measure: Callable[[np.ndarray, np.ndarray | None, Measurements], dict[str, Any]] = score
+    own_network: Callable[[], SignalingNetwork] | None = None
+    published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

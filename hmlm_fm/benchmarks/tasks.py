@@ -1,0 +1,43 @@
+"""The tasks whose rows are fitted once and asked on several splits, by name."""
+
+from __future__ import annotations
+
+from .cell_lines import draw_line_task
+from .forecast import draw_forecast
+from .paper import (
+    PUBLISHED,
+    SEEN,
+    SPLITS,
+    draw_paper,
+    paper_network,
+    paper_rows,
+    score_markers,
+)
+from .rows import all_rows, all_rows_and_curves
+from .task import Task
+from .unseen_conditions import draw_task
+
+TASKS = {
+    "paper": Task(
+        "paper",
+        SPLITS,
+        draw_paper,
+        [f"1x{times}" for times in SEEN],
+        paper_rows,
+        score_markers,
+        paper_network,
+        PUBLISHED,
+    ),
+    "conditions": Task("unseen conditions", ("pairs", "triples"), draw_task, ["16x4"], all_rows),
+    "knockouts": Task("unseen conditions", ("knockouts",), draw_task, ["16x4"], all_rows),
+    "celllines": Task(
+        "cell lines", ("pairs", "triples", "knockouts"), draw_line_task, ["16x4"], all_rows
+    ),
+    "forecast": Task(
+        "forecast",
+        ("later hours",),
+        draw_forecast,
+        ["16x7", "16x13", "16x25"],
+        all_rows_and_curves,
+    ),
+}
