@@ -23,6 +23,7 @@ from hmlm_fm.conditions import Condition, Perturbation
 from hmlm_fm.formats.errors import FormatError, did_you_mean
 from hmlm_fm.formats.files import write_text
 from hmlm_fm.formats.measurements import read_conditions
+from hmlm_fm.formats.tables import stranger
 from hmlm_fm.network import SignalingNetwork
 
 from .simulator import baseline_state, simulate
@@ -353,8 +354,7 @@ def table(simulation: Simulation, console: Console | None = None) -> None:
 
 def _position(name: str, network: SignalingNetwork) -> int:
     if name not in network.molecule_index:
-        hint = did_you_mean(name, network.names)
-        raise FormatError(f"there is no molecule {name!r} in network {network.name!r}{hint}")
+        raise FormatError(stranger(name, network))
     return network.molecule_index[name]
 
 

@@ -16,15 +16,23 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
-import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..conditions import MODALITIES, PERTURBATION_KINDS, Condition, Observation, Perturbation
 from ..network import SignalingNetwork
 from ..tokenization_hmlm import PLAUSIBLE_ACTIVITY
-from .errors import FormatError, FormatWarning, did_you_mean
-from .files import read_text, write_text
+from .errors import FormatError, did_you_mean
+from .files import write_text
+from .tables import (
+    PathLike,
+    is_repeated,
+    listed,
+    number_of,
+    rows_of,
+    stranger,
+    tell_strangers,
+    text_of,
+)
 from .writing import refuse_breaks
 
 STIMULUS = "stimulus"
@@ -34,11 +42,6 @@ CONDITION_COLUMNS = ("condition", "kind", "molecule", "value")
 WINDOW_COLUMNS = ("start_hours", "end_hours")
 OBSERVATION_COLUMNS = ("condition", "molecule", "time_hours", "value")
 OPTIONAL_OBSERVATION_COLUMNS = ("modality", "sd")
-
-_SEPARATORS = (",", ";", "\t")
-_MOST_NAMED = 8
-
-PathLike = str | os.PathLike[str]
 
 
 def read_conditions(
@@ -66,8 +69,8 @@ def read_conditions(
     perturbations: dict[str, list[Perturbation]] = {}
     strangers: dict[str, list[str]] = {}
     molecules: set[str] = set()
-    for place, row in _rows(path, CONDITION_COLUMNS, WINDOW_COLUMNS):
-        name = _text(row, "condition", path, place)
+    for place, row in rows_of(path, CONDITION_COLUMNS, WINDOW_COLUMNS):
+        name = text_of(row, "condition", path, place)
         stimuli.setdefault(name, {})
         perturbations.setdefault(name, [])
         done = _done(row, path, place)
@@ -76,12 +79,12 @@ def read_conditions(
         kind = STIMULUS if isinstance(done, tuple) else done.kind
         molecule, value = done if isinstance(done, tuple) else (done.target, done.strength)
         window = () if isinstance(done, tuple) else (done.start_hours, done.end_hours)
-        if _is_repeated(seen, (name, kind, molecule, *window), value, path, place):
+        if is_repeated(seen, (name, kind, molecule, *window), value, path, place):
             continue
         molecules.add(molecule)
         if molecule not in network.molecule_index:
             if strict:
-                raise FormatError(_stranger(molecule, network), path=path, place=place)
+                raise FormatError(stranger(molecule, network), path=path, place=place)
             strangers.setdefault(molecule, []).append(name)
         elif isinstance(done, tuple):
             stimuli[name][molecule] = value
@@ -90,7 +93,7 @@ def read_conditions(
     if not stimuli:
         raise FormatError("it holds no conditions", path=path)
     changed = tuple(dict.fromkeys(name for names in strangers.values() for name in names))
-    _tell_strangers(strangers, molecules, network, path, changed)
+    tell_strangers(strangers, molecules, network, path, changed)
     return {name: Condition(stimuli[name], tuple(perturbations[name])) for name in stimuli}
 
 
@@ -125,9 +128,9 @@ def read_observations(
     strangers: dict[str, list[str]] = {}
     molecules: set[str] = set()
     any_row = False
-    for place, row in _rows(path, OBSERVATION_COLUMNS, OPTIONAL_OBSERVATION_COLUMNS):
+    for place, row in rows_of(path, OBSERVATION_COLUMNS, OPTIONAL_OBSERVATION_COLUMNS):
         any_row = True
-        name = _text(row, "condition", path, place)
+        name = text_of(row, "condition", path, place)
         if conditions is not None and name not in conditions:
             hint = did_you_mean(name, conditions)
             raise FormatError(
@@ -138,7 +141,7 @@ def read_observations(
         observation = _observation(row, path, place)
         key = (name, observation.molecule, observation.time_hours, observation.modality)
         measured = (observation.value, observation.sd_value)
-        if _is_repeated(seen, key, measured, path, place):
+        if is_repeated(seen, key, measured, path, place):
             continue
         molecules.add(observation.molecule)
         if observation.molecule in network.molecule_index:
@@ -147,11 +150,11 @@ def read_observations(
             strangers.setdefault(observation.molecule, []).append(name)
     if not any_row:
         raise FormatError("it holds no observations", path=path)
-    _tell_strangers(strangers, molecules, network, path)
+    tell_strangers(strangers, molecules, network, path)
     bare = [name for name, observations in found.items() if not observations]
     if bare:
         raise FormatError(
-            f"there are no observations of condition {_listed(bare)} on molecules of network "
+            f"there are no observations of condition {listed(bare)} on molecules of network "
             f"{network.name!r}; expected some of each",
             path=path,
         )
@@ -192,7 +195,7 @@ def write_observations(observations: Mapping[str, Sequence[Observation]], path: 
     """
     bare = [name for name, seen in observations.items() if not seen]
     if bare or not observations:
-        what = f"condition {_listed(bare)} has no observations" if bare else "there are none"
+        what = f"condition {listed(bare)} has no observations" if bare else "there are none"
         raise FormatError(f"{what}; a table of observations cannot hold that", path=path)
     rows = []
     for name, seen in observations.items():
@@ -214,82 +217,6 @@ def write_observations(observations: Mapping[str, Sequence[Observation]], path: 
 # -- rows ---------------------------------------------------------------------------------------
 
 
-def _rows(
-    path: PathLike, columns: Sequence[str], optional: Sequence[str]
-) -> Iterator[tuple[str, dict[str, str]]]:
-    """Place and cells, by column and without blanks around them, of rows that hold anything.
-
-    Rows count as in a spreadsheet, the header being the first.
-    """
-    text = read_text(path)
-    if not text.strip():
-        raise FormatError("it is empty; expected a table with a header", path=path)
-    # A separator is told by the header alone: a cell further down may hold any of them.
-    separator = max(_SEPARATORS, key=lambda mark: len(_header(text, mark) & set(columns)))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    header: list[str] | None = None
-    number = 0
-    while True:
-        number += 1
-        place = f"row {number}"
-        try:
-            cells = [cell.strip() for cell in next(reader)]
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise FormatError(
-                f"it is no row of a table ({error})", path=path, place=place
-            ) from None
-        if not any(cells):
-            continue
-        if header is None:
-            header = cells
-            _check_header(header, columns, optional, path, place)
-            continue
-        if len(cells) != len(header):
-            raise FormatError(
-                f"it has {len(cells)} cells; expected {len(header)}", path=path, place=place
-            )
-        yield place, dict(zip(header, cells, strict=True))
-
-
-def _header(text: str, separator: str) -> set[str]:
-    first = text.lstrip("\r\n").splitlines()[:1]
-    try:
-        return {cell.strip() for row in csv.reader(first, delimiter=separator) for cell in row}
-    except csv.Error:
-        return set()
-
-
-def _check_header(
-    header: Sequence[str],
-    columns: Sequence[str],
-    optional: Sequence[str],
-    path: PathLike,
-    place: str,
-) -> None:
-    missing = [column for column in columns if column not in header]
-    if missing:
-        raise FormatError(
-            f"there is no column {', '.join(map(repr, missing))}; expected a table with the "
-            f"columns {', '.join(columns)}, and optionally {', '.join(optional)}",
-            path=path,
-            place=place,
-        )
-    twice = [column for column in (*columns, *optional) if header.count(column) > 1]
-    if twice:
-        raise FormatError(
-            f"there are several columns {twice[0]!r}; expected one", path=path, place=place
-        )
-    absent = [column for column in optional if column not in header]
-    for column in header:
-        hint = did_you_mean(column, absent) if column not in (*columns, *optional) else ""
-        if hint:
-            warnings.warn(
-                f"{path}: column {column!r} is not read{hint}", FormatWarning, stacklevel=4
-            )
-
-
 def _done(
     row: Mapping[str, str], path: PathLike, place: str
 ) -> tuple[str, float] | Perturbation | None:
@@ -304,11 +231,11 @@ def _done(
         raise FormatError(
             f"{found}; expected one of {', '.join(KINDS)}{hint}", path=path, place=place
         )
-    molecule = _text(row, "molecule", path, place)
+    molecule = text_of(row, "molecule", path, place)
     is_knockout = kind == "knockout"
     value = 1.0
     if not (is_knockout and not row["value"]):
-        value = _finite(row, "value", path, place)
+        value = number_of(row, "value", path, place)
     if not 0.0 <= value <= 1.0:
         raise FormatError(
             f"value is {row['value']!r}; expected a number in [0, 1]", path=path, place=place
@@ -329,8 +256,8 @@ def _done(
                 place=place,
             )
         return molecule, value
-    start = _finite(row, "start_hours", path, place) if window[0] else 0.0
-    end = _finite(row, "end_hours", path, place) if window[1] else math.inf
+    start = number_of(row, "start_hours", path, place) if window[0] else 0.0
+    end = number_of(row, "end_hours", path, place) if window[1] else math.inf
     try:
         return Perturbation(molecule, kind, value, start, end)
     except ValueError as error:
@@ -341,17 +268,17 @@ def _observation(row: Mapping[str, str], path: PathLike, place: str) -> Observat
     def refused(problem: str) -> FormatError:
         return FormatError(problem, path=path, place=place)
 
-    molecule = _text(row, "molecule", path, place)
+    molecule = text_of(row, "molecule", path, place)
     modality = row.get("modality") or "activity"
     if modality not in MODALITIES:
         raise refused(
             f"modality is {modality!r}; expected one of {', '.join(MODALITIES)}"
             + did_you_mean(modality, MODALITIES)
         )
-    time_hours = _finite(row, "time_hours", path, place)
+    time_hours = number_of(row, "time_hours", path, place)
     if time_hours < 0:
         raise refused(f"time_hours is {row['time_hours']!r}; expected at least 0")
-    value = _finite(row, "value", path, place)
+    value = number_of(row, "value", path, place)
     low, high = PLAUSIBLE_ACTIVITY
     if modality == "activity" and not low <= value <= high:
         raise refused(
@@ -360,88 +287,10 @@ def _observation(row: Mapping[str, str], path: PathLike, place: str) -> Observat
         )
     sd = None
     if row.get("sd"):
-        sd = _finite(row, "sd", path, place)
+        sd = number_of(row, "sd", path, place)
         if sd <= 0:
             raise refused(f"sd is {row['sd']!r}; expected a number above 0, or nothing")
     return Observation(molecule, time_hours, value, modality, sd)
-
-
-def _is_repeated(
-    seen: dict[tuple[object, ...], tuple[object, str]],
-    key: tuple[object, ...],
-    value: object,
-    path: PathLike,
-    place: str,
-) -> bool:
-    """Whether an earlier row says the same; a row that contradicts one is an error."""
-    before, where = seen.setdefault(key, (value, place))
-    if before != value:
-        raise FormatError(
-            f"it repeats {where} with other numbers; expected one row (of replicates, the mean "
-            "and its sd)",
-            path=path,
-            place=place,
-        )
-    return where != place
-
-
-def _text(row: Mapping[str, str], column: str, path: PathLike, place: str) -> str:
-    text = row[column]
-    if not text:
-        raise FormatError(f"{column} is empty; expected a name", path=path, place=place)
-    if "\n" in text or "\r" in text:
-        raise FormatError(
-            f"{column} is {text!r}; expected a name without line breaks", path=path, place=place
-        )
-    return text
-
-
-def _finite(row: Mapping[str, str], column: str, path: PathLike, place: str) -> float:
-    text = row[column]
-    try:
-        number = float(text) if "_" not in text else math.nan  # Python alone reads 1_000
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        hint = ", with a decimal point" if "," in text else ""
-        raise FormatError(f"{column} is {text!r}; expected a number{hint}", path=path, place=place)
-    return number
-
-
-# -- molecules that the network has not ---------------------------------------------------------
-
-
-def _stranger(name: str, network: SignalingNetwork) -> str:
-    hint = did_you_mean(name, network.names)
-    return f"there is no molecule {name!r} in network {network.name!r}{hint}"
-
-
-def _tell_strangers(
-    strangers: Mapping[str, Sequence[str]],
-    molecules: set[str],
-    network: SignalingNetwork,
-    path: PathLike,
-    changed: Sequence[str] = (),
-) -> None:
-    if not strangers:
-        return
-    if len(strangers) == len(molecules):
-        first = next(iter(strangers))
-        raise FormatError(
-            f"none of its {len(molecules)} molecules is in network {network.name!r}, such as "
-            f"{first!r}{did_you_mean(first, network.names)}",
-            path=path,
-        )
-    words = f"left out {len(strangers)} molecules that network {network.name!r} has not: "
-    words += _listed(tuple(strangers))
-    if changed:
-        words += f"; condition {_listed(changed)} is without what was done to them"
-    warnings.warn(f"{path}: {words}", FormatWarning, stacklevel=3)
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(map(repr, names[:_MOST_NAMED])) + more
 
 
 # -- writing ------------------------------------------------------------------------------------

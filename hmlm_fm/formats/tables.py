@@ -1,0 +1,180 @@
+"""Tables with a header, separated by commas, semicolons or tabs, possibly gzipped: their rows, and
+the cells and molecules of a row."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+
+from ..network import SignalingNetwork
+from .errors import FormatError, FormatWarning, did_you_mean
+from .files import read_text
+
+_SEPARATORS = (",", ";", "\t")
+_MOST_NAMED = 8
+
+PathLike = str | os.PathLike[str]
+
+
+def rows_of(
+    path: PathLike, columns: Sequence[str], optional: Sequence[str]
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Place and cells, by column and without blanks around them, of rows that hold anything.
+
+    Rows count as in a spreadsheet, the header being the first.
+    """
+    text = read_text(path)
+    if not text.strip():
+        raise FormatError("it is empty; expected a table with a header", path=path)
+    # A separator is told by the header alone: a cell further down may hold any of them.
+    separator = max(_SEPARATORS, key=lambda mark: len(_header(text, mark) & set(columns)))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    header: list[str] | None = None
+    number = 0
+    while True:
+        number += 1
+        place = f"row {number}"
+        try:
+            cells = [cell.strip() for cell in next(reader)]
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise FormatError(
+                f"it is no row of a table ({error})", path=path, place=place
+            ) from None
+        if not any(cells):
+            continue
+        if header is None:
+            header = cells
+            _check_header(header, columns, optional, path, place)
+            continue
+        if len(cells) != len(header):
+            raise FormatError(
+                f"it has {len(cells)} cells; expected {len(header)}", path=path, place=place
+            )
+        yield place, dict(zip(header, cells, strict=True))
+
+
+def _header(text: str, separator: str) -> set[str]:
+    first = text.lstrip("\r\n").splitlines()[:1]
+    try:
+        return {cell.strip() for row in csv.reader(first, delimiter=separator) for cell in row}
+    except csv.Error:
+        return set()
+
+
+def _check_header(
+    header: Sequence[str],
+    columns: Sequence[str],
+    optional: Sequence[str],
+    path: PathLike,
+    place: str,
+) -> None:
+    missing = [column for column in columns if column not in header]
+    if missing:
+        further = f", and optionally {', '.join(optional)}" if optional else ""
+        raise FormatError(
+            f"there is no column {', '.join(map(repr, missing))}; expected a table with the "
+            f"columns {', '.join(columns)}{further}",
+            path=path,
+            place=place,
+        )
+    twice = [column for column in (*columns, *optional) if header.count(column) > 1]
+    if twice:
+        raise FormatError(
+            f"there are several columns {twice[0]!r}; expected one", path=path, place=place
+        )
+    absent = [column for column in optional if column not in header]
+    for column in header:
+        hint = did_you_mean(column, absent) if column not in (*columns, *optional) else ""
+        if hint:
+            warnings.warn(
+                f"{path}: column {column!r} is not read{hint}", FormatWarning, stacklevel=4
+            )
+
+
+def is_repeated(
+    seen: dict[tuple[object, ...], tuple[object, str]],
+    key: tuple[object, ...],
+    value: object,
+    path: PathLike,
+    place: str,
+) -> bool:
+    """Whether an earlier row says the same; a row that contradicts one is an error."""
+    before, where = seen.setdefault(key, (value, place))
+    if before != value:
+        raise FormatError(
+            f"it repeats {where} with other numbers; expected one row (of replicates, the mean "
+            "and its sd)",
+            path=path,
+            place=place,
+        )
+    return where != place
+
+
+def text_of(row: Mapping[str, str], column: str, path: PathLike, place: str) -> str:
+    """A cell that names something."""
+    text = row[column]
+    if not text:
+        raise FormatError(f"{column} is empty; expected a name", path=path, place=place)
+    if "\n" in text or "\r" in text:
+        raise FormatError(
+            f"{column} is {text!r}; expected a name without line breaks", path=path, place=place
+        )
+    return text
+
+
+def number_of(row: Mapping[str, str], column: str, path: PathLike, place: str) -> float:
+    """A cell that holds a finite number."""
+    text = row[column]
+    try:
+        number = float(text) if "_" not in text else math.nan  # Python alone reads 1_000
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        hint = ", with a decimal point" if "," in text else ""
+        raise FormatError(f"{column} is {text!r}; expected a number{hint}", path=path, place=place)
+    return number
+
+
+def stranger(name: str, network: SignalingNetwork) -> str:
+    """What is said of a molecule that the network has not."""
+    hint = did_you_mean(name, network.names)
+    return f"there is no molecule {name!r} in network {network.name!r}{hint}"
+
+
+def tell_strangers(
+    strangers: Mapping[str, Sequence[str]],
+    molecules: set[str],
+    network: SignalingNetwork,
+    path: PathLike,
+    changed: Sequence[str] = (),
+) -> None:
+    """Warn of molecules that were left out, and of the conditions that this changes.
+
+    Raises:
+        FormatError: all of them were.
+    """
+    if not strangers:
+        return
+    if len(strangers) == len(molecules):
+        first = next(iter(strangers))
+        raise FormatError(
+            f"none of its {len(molecules)} molecules is in network {network.name!r}, such as "
+            f"{first!r}{did_you_mean(first, network.names)}",
+            path=path,
+        )
+    words = f"left out {len(strangers)} molecules that network {network.name!r} has not: "
+    words += listed(tuple(strangers))
+    if changed:
+        words += f"; condition {listed(changed)} is without what was done to them"
+    warnings.warn(f"{path}: {words}", FormatWarning, stacklevel=3)
+
+
+def listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(map(repr, names[:_MOST_NAMED])) + more
