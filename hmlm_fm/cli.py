@@ -177,15 +177,30 @@ def benchmark(
     ] = Path("outputs/benchmark-cells"),
     quick: Annotated[bool, typer.Option("--quick", help="Few members and steps.")] = False,
     rows: Annotated[str, typer.Option(help="Part of the names of the rows to measure.")] = "",
+    experiments: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Published experiments, for literature.")
+    ] = None,
 ) -> None:
     """Measure HMLM beside everything simpler."""
     from .benchmarks.command import BenchmarkOptions, run_benchmark  # only this command needs all
 
     options = BenchmarkOptions(
-        task, model, network, track, budget or [], seeds, json, figure, cells, quick, rows
+        task,
+        model,
+        network,
+        track,
+        budget or [],
+        seeds,
+        json,
+        figure,
+        cells,
+        quick,
+        rows,
+        experiments,
     )
-    with errors_in_one_line():
-        typer.echo(run_benchmark(options, lambda line: typer.echo(line, err=True)))
+    with errors_in_one_line(), _warnings_in_lines():
+        table = run_benchmark(options, lambda line: typer.echo(line, err=True))
+    typer.echo(table)
 
 
 @contextlib.contextmanager

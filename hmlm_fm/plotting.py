@@ -149,16 +149,24 @@ def plot_states(
 
 
 def plot_errors(
-    path: Path, rows: Sequence[Mapping[str, Any]], splits: Sequence[str], title: str
+    path: Path,
+    rows: Sequence[Mapping[str, Any]],
+    splits: Sequence[str],
+    title: str,
+    figure_of_merit: str = "mse",
 ) -> None:
-    """Errors of a benchmark's rows on a logarithmic scale, the best at the top, as a PNG.
+    """A figure of a benchmark's rows, the best at the top, as a PNG; errors on a logarithmic scale.
 
     Args:
         path: of the file.
-        rows: with model, budget, split, mse and, where there is an interval, mse_low and mse_high.
+        rows: with model, budget, split, the figure of merit and, where there is an interval, the
+            same with `_low` and `_high` behind.
         splits: those to draw, one column of panels each; a line of panels per budget.
         title: of the figure.
+        figure_of_merit: mse, of which less is better, or another, of which more is.
     """
+    is_error = figure_of_merit == "mse"
+    low, high = f"{figure_of_merit}_low", f"{figure_of_merit}_high"
     budgets = list(dict.fromkeys(row["budget"] for row in rows))
     size = (4.2 * len(splits), 4.2 * len(budgets))
     figure = Figure(figsize=size, layout="tight")
@@ -166,16 +174,18 @@ def plot_errors(
     for line, budget in zip(axes, budgets, strict=True):
         for axis, split in zip(line, splits, strict=True):
             own = [r for r in rows if r["budget"] == budget and r["split"] == split]
-            own.sort(key=lambda r: -r["mse"])
+            own.sort(key=lambda r: -r[figure_of_merit] if is_error else r[figure_of_merit])
             for place, row in enumerate(own):
                 colour = "tab:red" if row["model"].startswith("HMLM") else "tab:grey"
-                if "mse_low" in row:
-                    low = row["mse_low"] or row["mse"] / 2
-                    axis.plot([low, row["mse_high"]], [place] * 2, c=colour)
-                axis.plot(row["mse"], place, "o", c=colour)
-            axis.set_xscale("log")
+                found = row[figure_of_merit]
+                if low in row:
+                    # A logarithmic axis has no 0.
+                    least = row[low] or found / 2 if is_error else row[low]
+                    axis.plot([least, row[high]], [place] * 2, c=colour)
+                axis.plot(found, place, "o", c=colour)
+            axis.set_xscale("log" if is_error else "linear")
             axis.set_yticks(range(len(own)), [r["model"] for r in own], fontsize=7)
             axis.set_title(f"{split}, {budget}", fontsize=9)
-            axis.set_xlabel("mean squared error")
+            axis.set_xlabel("mean squared error" if is_error else figure_of_merit)
     figure.suptitle(title)
     figure.savefig(path, dpi=110)

@@ -27,7 +27,6 @@ from .task import Budget, DrawnTask, Task
 
 QUICK = FitSettings(members=4, steps=60, patience=40)
 QUICK_NEURAL_STEPS = 60
-AVERAGED = ("markers_mse", "pearson", "direction", "coverage", "width", "crps")
 
 
 def settings_for(budget: Budget) -> FitSettings:
@@ -141,8 +140,8 @@ def _summarise(
         mse, low, high = interval([found["squared_errors"] for found in of_split])
         row: dict[str, Any] = {"model": name, "budget": str(budget), "split": split}
         row |= {"mse": mse, "mse_low": low, "mse_high": high}
-        for key in AVERAGED:
-            if key in of_split[0]:
+        for key, value in of_split[0].items():
+            if isinstance(value, float) and key not in row:
                 row[key] = sum(found[key] for found in of_split) / len(of_split)
         row["seeds"] = len(of_split)
         row["seconds"] = sum(cell["seconds"] for cell in of_seeds) / len(of_seeds)

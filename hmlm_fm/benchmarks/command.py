@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,11 +18,13 @@ from hmlm_fm.plotting import plot_errors
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 
 from .cells import run
+from .literature import literature_table, literature_task, row_of_truth
 from .report import Report, markdown, write_json
 from .task import TRACKS, Budget, Task
 from .tasks import TASKS
 
 DEFAULT_NETWORK = "cardiac-fibroblast"
+Say = Callable[[str], object]
 
 
 @dataclass
@@ -39,6 +42,7 @@ class BenchmarkOptions:
     cells: Path = Path("outputs/benchmark-cells")
     quick: bool = False
     rows: str = ""
+    experiments: Path | None = None
 
     def check(self) -> None:
         """
@@ -66,7 +70,7 @@ class BenchmarkOptions:
         return load_network(self.network or DEFAULT_NETWORK)
 
 
-def run_benchmark(options: BenchmarkOptions, say: Callable[[str], object] = print) -> str:
+def run_benchmark(options: BenchmarkOptions, say: Say = print) -> str:
     """Run one task; returns its tables as Markdown.
 
     Raises:
@@ -85,17 +89,10 @@ def run_benchmark(options: BenchmarkOptions, say: Callable[[str], object] = prin
     return report.table
 
 
-def _run_cells(task: Task, options: BenchmarkOptions, say: Callable[[str], object]) -> Report:
-    """A task whose rows are fitted once and asked on several splits."""
-    if task.own_network is None:
-        network = options.load_network()
-    elif options.network:
-        raise ValueError(
-            f"task {options.task} has a network of its own; leave --network {options.network} out"
-        )
-    else:
-        network = task.own_network()
-    budgets = [Budget.parse(text) for text in options.budgets or task.budgets]
+def _measure(
+    task: Task, network: SignalingNetwork, options: BenchmarkOptions, say: Say
+) -> list[dict[str, Any]]:
+    budgets = _budgets(task, options)
     model, tokenizer = options.load_model()
     rows = run(
         task,
@@ -110,7 +107,24 @@ def _run_cells(task: Task, options: BenchmarkOptions, say: Callable[[str], objec
         options.rows,
         say,
     )
-    shown = [row for row in rows if row["split"] in task.splits]
+    return [row for row in rows if row["split"] in task.splits]
+
+
+def _budgets(task: Task, options: BenchmarkOptions) -> list[Budget]:
+    return [Budget.parse(text) for text in options.budgets or task.budgets]
+
+
+def _run_cells(task: Task, options: BenchmarkOptions, say: Say) -> Report:
+    """A task whose rows are fitted once and asked on several splits."""
+    if task.own_network is None:
+        network = options.load_network()
+    elif options.network:
+        raise ValueError(
+            f"task {options.task} has a network of its own; leave --network {options.network} out"
+        )
+    else:
+        network = task.own_network()
+    shown = _measure(task, network, options, say)
     title = f"{options.task}, {network.name}, {options.track}"
     return Report(
         shown,
@@ -120,6 +134,24 @@ def _run_cells(task: Task, options: BenchmarkOptions, say: Callable[[str], objec
     )
 
 
-RUNNERS: dict[str, Callable[[BenchmarkOptions, Callable[[str], object]], Report]] = {
-    name: partial(_run_cells, task) for name, task in TASKS.items()
+def _run_literature(options: BenchmarkOptions, say: Say) -> Report:
+    network = options.load_network()
+    if options.network not in ("", DEFAULT_NETWORK) and options.experiments is None:
+        raise ValueError(
+            f"the shipped experiments are of {DEFAULT_NETWORK}; name those of "
+            f"{options.network} with --experiments FILE"
+        )
+    task = literature_task(network, options.experiments)
+    rows = [row_of_truth(task, network, budget) for budget in _budgets(task, options)]
+    rows += _measure(task, network, options, say)
+    draw = partial(
+        plot_errors, rows=rows, splits=task.splits, title=f"literature, {network.name}",
+        figure_of_merit="accuracy",
+    )  # fmt: skip
+    return Report(rows, literature_table(rows), draw, {"network": network.name})
+
+
+RUNNERS: dict[str, Callable[[BenchmarkOptions, Say], Report]] = {
+    **{name: partial(_run_cells, task) for name, task in TASKS.items()},
+    "literature": _run_literature,
 }

@@ -39,6 +39,16 @@ def visible_network(network: SignalingNetwork, track: str) -> SignalingNetwork:
     return shown.without_logic() if track == "signs" else shown
 
 
+def quiet(network: SignalingNetwork) -> SignalingNetwork:
+    """The network with every input at its level at rest."""
+    return replace(
+        network,
+        interactions=tuple(
+            replace(i, weight=QUIET_INPUT) if i.is_input else i for i in network.interactions
+        ),
+    )
+
+
 def draw_task(
     network: SignalingNetwork, budget: Budget, track: str = "signs", seed: int = 0
 ) -> DrawnTask:
@@ -55,12 +65,7 @@ def draw_task(
         )
     if budget.conditions < 4 or budget.times < 2:
         raise ValueError(f"budget {budget}; expected at least 4 conditions at 2 times")
-    truth = replace(
-        network,
-        interactions=tuple(
-            replace(i, weight=QUIET_INPUT) if i.is_input else i for i in network.interactions
-        ),
-    )
+    truth = quiet(network)
     rng = np.random.default_rng([2025, 12, seed])
     pairs = list(combinations(truth.inputs, 2))
     # A third of the pairs at most: a small network must keep some to learn from.

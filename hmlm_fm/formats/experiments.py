@@ -58,7 +58,7 @@ def read_experiments(path: PathLike, network: SignalingNetwork) -> tuple[Experim
         for name in unknown:
             strangers.setdefault(name, []).append(place)
         if not unknown:
-            found.append(Experiment(*names, direction))
+            found.append(Experiment(names[0], names[1], direction))
     tell_strangers(strangers, molecules, network, path)
     if not found:
         raise FormatError(

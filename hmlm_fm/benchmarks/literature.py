@@ -1,0 +1,207 @@
+"""What `hmlm benchmark literature` asks: the direction of change in published experiments.
+
+After Zeigler et al. (J Mol Cell Cardiol 2016;93:72-81) and Rogers et al. (eLife 2022;11:e62856):
+from the network at rest with tension at 0.4 and every other input at 0.1, one input rises to 0.8;
+what changes by more than 0.05 until the states stand still has a direction. Rows are fitted to
+simulated conditions as in `hmlm benchmark conditions`; the experiments are scored, never tuned on.
+
+Shapes: Q conditions, U times, N molecules, X experiments.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+
+from hmlm_fm.baselines.rival import Measurements, Rival
+from hmlm_fm.baselines.roll_out import signed_edges
+from hmlm_fm.conditions import Condition
+from hmlm_fm.dynamics.simulator import simulate
+from hmlm_fm.evaluation import wilson_interval
+from hmlm_fm.fitting import FitSettings
+from hmlm_fm.formats.experiments import Experiment, read_experiments
+from hmlm_fm.modeling_hmlm import HMLMForSignaling
+from hmlm_fm.network import SignalingNetwork
+from hmlm_fm.tokenization_hmlm import HMLMTokenizer
+
+from .rows import Row, all_rows
+from .task import Budget, DrawnTask, Task
+from .unseen_conditions import draw_task, quiet
+
+EXPERIMENTS = Path(__file__).parent.parent / "networks" / "cardiac_fibroblast_experiments.tsv"
+BASE_STIMULI, GIVEN = {"tension": 0.4}, 0.8
+TO_REST_HOURS, GIVEN_HOURS = 80.0, 240.0
+LEAST_DIRECTION = 0.05
+SPLIT = "experiments"
+OWN_EQUATIONS = "logic ODE, the network's own equations"
+
+
+def literature_task(network: SignalingNetwork, path: Path | None = None) -> Task:
+    """The task of one network and one table of experiments.
+
+    Args:
+        network: with kinetics.
+        path: the table; the shipped one without, which is of the cardiac fibroblast.
+
+    Raises:
+        FormatError: as `read_experiments`.
+    """
+    experiments = read_experiments(path or EXPERIMENTS, network)
+    stimuli = list(dict.fromkeys(experiment.stimulus for experiment in experiments))
+    base = {name: level for name, level in BASE_STIMULI.items() if name in network.molecule_index}
+    conditions = (Condition(base), *(Condition(base | {name: GIVEN}) for name in stimuli))
+
+    def draw(network: SignalingNetwork, budget: Budget, track: str, seed: int) -> DrawnTask:
+        seen = draw_task(network, budget, track, seed).seen
+        truth = quiet(network)
+        start = torch.zeros(len(network.molecules), dtype=torch.float64)
+        rested = simulate(truth, conditions[:1], [TO_REST_HOURS], start)[0, 0]
+        given = simulate(truth, conditions[1:], [GIVEN_HOURS], rested)
+        states = torch.cat([rested[None, None], given]).numpy()
+        asked = replace(
+            seen, conditions=conditions, times_hours=np.array([GIVEN_HOURS]), states=states
+        )
+        return DrawnTask(seen, {SPLIT: asked})
+
+    def measure(
+        states: np.ndarray, scale: np.ndarray | None, truth: Measurements
+    ) -> dict[str, Any]:
+        change = states[1:, 0] - states[0, 0]
+        told = np.array(
+            [
+                change[stimuli.index(e.stimulus), truth.network.molecule_index[e.molecule]]
+                for e in experiments
+            ]
+        )
+        directions = np.where(np.abs(told) > LEAST_DIRECTION, np.sign(told), 0)
+        squared = (states - truth.states) ** 2
+        errors = {"mse": float(squared.mean()), "squared_errors": squared.mean((1, 2)).tolist()}
+        return errors | score_directions(directions, experiments)
+
+    asked = hashlib.sha256(repr(experiments).encode()).hexdigest()[:12]
+    return Task(f"literature {asked}", (SPLIT,), draw, ["64x8"], literature_rows, measure)
+
+
+def row_of_truth(task: Task, network: SignalingNetwork, budget: Budget) -> dict[str, Any]:
+    """What the network's own equations say; no row may know them."""
+    truth = task.draw(network, budget, "signs", 0).asked[SPLIT]
+    figures = task.measure(truth.states, None, truth)
+    del figures["squared_errors"]
+    return {"model": OWN_EQUATIONS, "budget": str(budget), "split": SPLIT, **figures}
+
+
+def literature_table(rows: Sequence[dict[str, Any]]) -> str:
+    """One table per budget: accuracy and balanced accuracy of every row."""
+    parts = []
+    for budget in dict.fromkeys(row["budget"] for row in rows):
+        own = [row for row in rows if row["budget"] == budget]
+        lines = [
+            f"Budget {budget}, direction of change in {own[0]['n']:.0f} published experiments "
+            "(95 % interval):",
+            "",
+            "| model | accuracy | balanced accuracy |",
+            "|---|---|---|",
+        ]
+        for row in own:
+            cells = [
+                f"{row[key]:.3f} ({row[f'{key}_low']:.3f} to {row[f'{key}_high']:.3f})"
+                for key in ("accuracy", "balanced_accuracy")
+            ]
+            lines.append(f"| {row['model']} | " + " | ".join(cells) + " |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def score_directions(told_X: np.ndarray, experiments: Sequence[Experiment]) -> dict[str, Any]:
+    """Accuracy with Wilson's interval; balanced accuracy, the mean over the directions that
+    occur, with a bootstrap interval over experiments; and n."""
+    known = np.array([experiment.direction for experiment in experiments])
+    hits = told_X == known
+    low, high = wilson_interval(int(hits.sum()), len(hits))
+
+    def balanced(chosen: np.ndarray) -> float:
+        return float(np.mean([hits[chosen][known[chosen] == d].mean() for d in set(known[chosen])]))
+
+    rng = np.random.default_rng(0)
+    drawn = [balanced(rng.integers(len(hits), size=len(hits))) for _ in range(1000)]
+    balanced_low, balanced_high = np.quantile(drawn, [0.025, 0.975])
+    return {
+        "accuracy": float(hits.mean()),
+        "accuracy_low": float(low),
+        "accuracy_high": float(high),
+        "balanced_accuracy": balanced(np.arange(len(hits))),
+        "balanced_accuracy_low": float(balanced_low),
+        "balanced_accuracy_high": float(balanced_high),
+        "n": float(len(hits)),
+    }
+
+
+def literature_rows(
+    model: HMLMForSignaling, tokenizer: HMLMTokenizer, settings: FitSettings, steps: int | None
+) -> list[Row]:
+    """Those of `all_rows`, with the two simplest answers to a question of direction."""
+    simple = [Row(of.name, of) for of in (AlwaysIncrease, ShortestPath)]
+    return [*simple, *all_rows(model, tokenizer, settings, steps)]
+
+
+class AlwaysIncrease(Rival):
+    """Everything rises with every stimulus: what most experiments found."""
+
+    name = "majority: always Increase"
+
+    def fit(self, seen: Measurements) -> Self:
+        self.seen = seen
+        return self
+
+    def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:
+        rises = np.array([2 * LEAST_DIRECTION * len(c.stimuli) for c in conditions])
+        shape = (len(conditions), len(hours), len(self.seen.baseline))
+        return np.broadcast_to(self.seen.baseline + rises[:, None, None], shape)
+
+
+class ShortestPath(Rival):
+    """Every stimulus moves a molecule by the product of signs along the shortest path to it.
+
+    Where shortest paths disagree, or there is none, it moves nothing.
+    """
+
+    name = "sign of the shortest path"
+
+    def fit(self, seen: Measurements) -> Self:
+        self.seen = seen
+        edges, signs = signed_edges(seen.network)
+        self.targets: list[list[tuple[int, int]]] = [[] for _ in seen.network.molecules]
+        for (source, target), sign in zip(edges.T.tolist(), signs.tolist(), strict=True):
+            self.targets[source].append((target, sign))
+        return self
+
+    def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:
+        moved = np.zeros((len(conditions), len(self.seen.baseline)))
+        for row, condition in enumerate(conditions):
+            for name in condition.stimuli:
+                moved[row] += self.signs_from(self.seen.network.molecule_index[name])
+        states = self.seen.baseline + 2 * LEAST_DIRECTION * moved
+        return np.repeat(states[:, None], len(hours), axis=1)
+
+    def signs_from(self, stimulus: int) -> np.ndarray:
+        """Sign of the sum over shortest paths from one molecule to each (N)."""
+        distance = {stimulus: 0}
+        total = np.zeros(len(self.targets))
+        total[stimulus] = 1
+        waiting = deque([stimulus])
+        while waiting:
+            source = waiting.popleft()
+            for target, sign in self.targets[source]:
+                if target not in distance:
+                    distance[target] = distance[source] + 1
+                    waiting.append(target)
+                if distance[target] == distance[source] + 1:
+                    total[target] += sign * total[source]
+        return np.sign(total)
