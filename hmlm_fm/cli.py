@@ -155,6 +155,45 @@ def simulate(
 
 
 @app.command()
+def crosstalk(
+    network: Annotated[
+        str, typer.Argument(metavar="NETWORK", help="A shipped network's name, or a file.")
+    ],
+    model: Annotated[
+        str, typer.Option(help="A checkpoint: hmlm-small, a folder, or a name on a hub.")
+    ] = "hmlm-small",
+    pathway: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The network to take of several.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Where to write all pairs.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Where to draw them.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+) -> None:
+    """Which pathways act on which, by what a model attends to."""
+    from .crosstalk import crosstalk_of  # torch takes its time
+
+    with errors_in_one_line():
+        for path in (out, plot):
+            if path is not None:
+                _refuse_to_overwrite(path, network, force)
+        (loaded,) = _load(network, pathway, [], most=1)
+        table = crosstalk_of(loaded, model)
+        if out is not None:
+            table.to_csv(out, index=False)
+        if plot is not None:
+            from .plotting import plot_crosstalk
+
+            plot_crosstalk(plot, table, loaded.name)
+    typer.echo(table.head(20).to_string(index=False, float_format="%.3f"))
+    if len(table) > 20:
+        typer.echo(f"and {len(table) - 20} pairs more; --out FILE.csv holds all")
+
+
+@app.command()
 def benchmark(
     task: Annotated[str, typer.Argument(metavar="TASK", help="What to measure; see the README.")],
     model: Annotated[

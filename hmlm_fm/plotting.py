@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
@@ -188,4 +189,27 @@ def plot_errors(
             axis.set_title(f"{split}, {budget}", fontsize=9)
             axis.set_xlabel("mean squared error" if is_error else figure_of_merit)
     figure.suptitle(title)
+    figure.savefig(path, dpi=110)
+
+
+def plot_crosstalk(path: Path, table: pd.DataFrame, title: str) -> None:
+    """Scores of ordered pairs of pathways as a map, as a PNG.
+
+    Args:
+        path: of the file.
+        table: columns from, to and score.
+        title: of the figure.
+    """
+    square = table.pivot(index="from", columns="to", values="score")
+    names = sorted({*square.index, *square.columns})
+    square = square.reindex(index=names, columns=names)
+    figure = Figure(figsize=(2.5 + 0.5 * len(names), 2 + 0.5 * len(names)), layout="tight")
+    axis = figure.subplots()
+    image = axis.imshow(square.to_numpy(), cmap="viridis")
+    axis.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
+    axis.set_yticks(range(len(names)), names, fontsize=8)
+    axis.set_xlabel("listens")
+    axis.set_ylabel("is heard")
+    figure.colorbar(image, ax=axis, label="score")
+    axis.set_title(f"crosstalk, {title}", fontsize=9)
     figure.savefig(path, dpi=110)

@@ -18,6 +18,15 @@ from hmlm_fm.plotting import plot_errors
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 
 from .cells import run
+from .crosstalk import (
+    FIRST_SEED,
+    JOINED_NETWORKS,
+    crosstalk_table,
+    joined_network,
+    measure_network,
+    molecule_pairs_table,
+    summarise,
+)
 from .literature import literature_table, literature_task, row_of_truth
 from .report import Report, markdown, write_json
 from .task import TRACKS, Budget, Task
@@ -151,7 +160,26 @@ def _run_literature(options: BenchmarkOptions, say: Say) -> Report:
     return Report(rows, literature_table(rows), draw, {"network": network.name})
 
 
+def _run_crosstalk(options: BenchmarkOptions, say: Say) -> Report:
+    network = options.load_network()
+    joined = 2 if options.quick else JOINED_NETWORKS
+    model, tokenizer = options.load_model()
+    found = []
+    for one in (network, *(joined_network(FIRST_SEED + i) for i in range(joined))):
+        found.append(measure_network(one, model, tokenizer, options.track))
+        say(f"{one.name}: {len(found[-1].truth)} pairs")
+    rows = summarise(found)
+    molecules = molecule_pairs_table(network, model, tokenizer, options.track)
+    draw = partial(
+        plot_errors, rows=rows, splits=[rows[0]["split"]], title=f"crosstalk, {options.track}",
+        figure_of_merit="spearman",
+    )  # fmt: skip
+    table = "\n\n".join(part for part in (crosstalk_table(rows), molecules) if part)
+    return Report(rows, table, draw, {"network": network.name})
+
+
 RUNNERS: dict[str, Callable[[BenchmarkOptions, Say], Report]] = {
     **{name: partial(_run_cells, task) for name, task in TASKS.items()},
     "literature": _run_literature,
+    "crosstalk": _run_crosstalk,
 }

@@ -1,0 +1,276 @@
+"""What `hmlm benchmark crosstalk` asks: does attention say which pathways act on which?
+
+The truth is the simulator's: the mean change of B's molecules, after 48 h and over ten stimuli,
+when every molecule of A is knocked out. Networks are the one that is named and joined core
+pathways with drawn kinetics; molecules of B that A has too are left out.
+
+Shapes: N molecules, P pairs of pathways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from scipy.stats import spearmanr
+
+from hmlm_fm.conditions import Condition, Perturbation
+from hmlm_fm.configuration_hmlm import HMLMConfig
+from hmlm_fm.crosstalk import (
+    HORIZON_HOURS,
+    Pair,
+    arrival,
+    crosstalk,
+    even_attention,
+    gate_attention,
+    molecular_attention,
+    of_pairs,
+    ordered_pairs,
+    single_stimuli,
+    wired,
+)
+from hmlm_fm.dynamics.draw import draw_dynamics
+from hmlm_fm.dynamics.simulator import baseline_state, simulate
+from hmlm_fm.formats import load_core
+from hmlm_fm.modeling_hmlm import HMLMForSignaling
+from hmlm_fm.network import SignalingNetwork, merge_networks
+from hmlm_fm.pipeline import encode_context, predict_states
+from hmlm_fm.tokenization_hmlm import HMLMTokenizer
+
+from .hmlm_rows import untrained_model
+from .rows import CONTROL_ROWS, shuffled
+from .unseen_conditions import quiet, visible_network
+
+JOINED_PATHWAYS, JOINED_NETWORKS = 8, 6
+FIRST_SEED = 100
+"""Of joined networks; others were looked at while the score was chosen."""
+TOLERANCE = 1e-3
+RESAMPLES = 1000
+REFERENCE = "inverse graph distance"
+PAPER_PAIRS = (("TGFB1R", "smad3"), ("smad3", "proCI"), ("YAP", "aSMA"))
+"""Pairs of molecules that the paper's attention singles out."""
+
+Change = Callable[[list[int]], np.ndarray]
+Scores = dict[Pair, float]
+
+
+def joined_network(seed: int) -> SignalingNetwork:
+    """Eight core pathways, each chosen by how many molecules it shares, with drawn kinetics."""
+    core = load_core()
+    rng = np.random.default_rng([2026, 5, seed])
+    chosen = [core[rng.integers(len(core))]]
+    while len(chosen) < JOINED_PATHWAYS:
+        names = {name for network in chosen for name in network.names}
+        rest = [network for network in core if network not in chosen]
+        shared = np.array([len(names.intersection(network.names)) for network in rest], float)
+        share = shared / shared.sum() if shared.any() else None
+        chosen.append(rest[rng.choice(len(rest), p=share)])
+    return draw_dynamics(merge_networks(chosen, "+".join(n.name for n in chosen)), rng)
+
+
+def true_change(network: SignalingNetwork) -> Change:
+    """How far each molecule's state is moved (N) by knocking out some, in the simulator."""
+    conditions = single_stimuli(network)
+    baseline = baseline_state(network)
+
+    def states(knocked_out: Sequence[int]) -> np.ndarray:
+        rows = _with_knockouts(conditions, network, knocked_out)
+        return simulate(network, rows, [HORIZON_HOURS], baseline, tolerance=TOLERANCE).numpy()
+
+    untouched = states([])
+    return lambda of_a: np.abs(states(of_a) - untouched)[:, 0].mean(0)
+
+
+def predicted_change(
+    model: HMLMForSignaling, tokenizer: HMLMTokenizer, network: SignalingNetwork
+) -> Change:
+    """The same, in the model's own roll-out from the wiring."""
+    conditions = single_stimuli(network)
+    context = encode_context(tokenizer, network, None)
+
+    def states(knocked_out: Sequence[int]) -> np.ndarray:
+        rows = _with_knockouts(conditions, network, knocked_out)
+        hours = np.array([HORIZON_HOURS])
+        return predict_states(model, tokenizer, context, network, rows, hours).states
+
+    untouched = states([])
+    return lambda of_a: np.abs(states(of_a) - untouched)[:, 0].mean(0)
+
+
+def nearness(network: SignalingNetwork, of_distance: Callable[[float], float]) -> Change:
+    """How near each molecule is (N) to a set, by the length of the shortest directed path."""
+    graph = nx.from_numpy_array(wired(network).T, create_using=nx.DiGraph)
+    farthest = len(network.molecules)
+
+    def near(of_a: list[int]) -> np.ndarray:
+        lengths = nx.multi_source_dijkstra_path_length(graph, set(of_a), weight=None)
+        return np.array([of_distance(lengths.get(i, farthest)) for i in range(farthest)])
+
+    return near
+
+
+def scores_of(
+    network: SignalingNetwork, model: HMLMForSignaling, tokenizer: HMLMTokenizer, track: str
+) -> dict[str, Scores]:
+    """What every row says of one network, which it sees without kinetics."""
+    shown = visible_network(network, track)
+    stimuli = single_stimuli(shown)
+    untrained = untrained_model(tokenizer, HMLMConfig.from_dict(model.config.to_dict()), seed=0)
+    dealt = shuffled(shown, seed=0)
+    size = len(shown.molecules)
+    return {
+        "size of the pathway": of_pairs(shown, lambda of_a: np.full(size, float(len(of_a)))),
+        "graph distance": of_pairs(shown, nearness(shown, lambda length: -length)),
+        REFERENCE: of_pairs(shown, nearness(shown, lambda length: 1 / max(length, 1))),
+        "walk with even attention": crosstalk(shown, even_attention(shown)),
+        "HMLM from scratch, gate attention": crosstalk(
+            shown, gate_attention(untrained, tokenizer, shown, stimuli)
+        ),
+        "HMLM pretrained, molecular attention": crosstalk(
+            shown, molecular_attention(model, tokenizer, shown)
+        ),
+        "HMLM pretrained, gate attention": crosstalk(
+            shown, gate_attention(model, tokenizer, shown, stimuli)
+        ),
+        "HMLM pretrained, knock-outs rolled out": of_pairs(
+            shown, predicted_change(model, tokenizer, shown)
+        ),
+        CONTROL_ROWS[0]: crosstalk(dealt, gate_attention(model, tokenizer, dealt, stimuli)),
+    }
+
+
+@dataclass(frozen=True)
+class OfNetwork:
+    """Truth (P) and scores (P) of one network."""
+
+    truth: np.ndarray
+    scores: dict[str, np.ndarray]
+
+
+def measure_network(
+    network: SignalingNetwork, model: HMLMForSignaling, tokenizer: HMLMTokenizer, track: str
+) -> OfNetwork:
+    """Truth and scores of one network with kinetics.
+
+    Raises:
+        ValueError: it has no two pathways.
+    """
+    truth = quiet(network)
+    pairs = list(ordered_pairs(truth))
+    if len(pairs) < 3:
+        raise ValueError(
+            f"network {network.name!r} has {len(pairs)} ordered pairs of pathways; "
+            "expected at least 3"
+        )
+    changes = of_pairs(truth, true_change(truth))
+    scores = scores_of(network, model, tokenizer, track)
+    return OfNetwork(
+        np.array([changes[pair] for pair in pairs]),
+        {name: np.array([own[pair] for pair in pairs]) for name, own in scores.items()},
+    )
+
+
+def summarise(found: Sequence[OfNetwork]) -> list[dict[str, Any]]:
+    """Spearman's correlation, the mean over networks, of every row and less that of the
+    reference, with bootstrap intervals over the pairs of each network."""
+    rng = np.random.default_rng(0)
+    names = list(found[0].scores)
+    every = [np.arange(len(of.truth)) for of in found]
+
+    def correlations(chosen: Sequence[np.ndarray]) -> np.ndarray:
+        of_networks = [
+            [_spearman(of.scores[name][i], of.truth[i]) for name in names]
+            for of, i in zip(found, chosen, strict=True)
+        ]
+        return np.mean(of_networks, axis=0)
+
+    own = correlations(every)
+    drawn = np.array(
+        [correlations([rng.choice(i, len(i)) for i in every]) for _ in range(RESAMPLES)]
+    )
+    reference = names.index(REFERENCE)
+    rows = []
+    for row, name in enumerate(names):
+        low, high = np.quantile(drawn[:, row], [0.025, 0.975])
+        less = drawn[:, row] - drawn[:, reference]
+        less_low, less_high = np.quantile(less, [0.025, 0.975])
+        rows.append(
+            {
+                "model": name,
+                "budget": "wiring alone",
+                "split": "pathway pairs",
+                "spearman": float(own[row]),
+                "spearman_low": float(low),
+                "spearman_high": float(high),
+                "difference": float(own[row] - own[reference]),
+                "difference_low": float(less_low),
+                "difference_high": float(less_high),
+                "pairs": sum(map(len, every)),
+                "networks": len(found),
+            }
+        )
+    return rows
+
+
+def crosstalk_table(rows: Sequence[dict[str, Any]]) -> str:
+    """The rows as Markdown."""
+    lines = [
+        f"Spearman's correlation with the simulator's knock-outs, {rows[0]['pairs']} ordered pairs "
+        f"of pathways in {rows[0]['networks']} networks (95 % interval):",
+        "",
+        f"| model | Spearman | less that of {REFERENCE} |",
+        "|---|---|---|",
+    ]
+    for row in rows:
+        cells = [
+            f"{row[key]:.3f} ({row[f'{key}_low']:.3f} to {row[f'{key}_high']:.3f})"
+            for key in ("spearman", "difference")
+        ]
+        lines.append(f"| {row['model']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def molecule_pairs_table(
+    network: SignalingNetwork, model: HMLMForSignaling, tokenizer: HMLMTokenizer, track: str
+) -> str:
+    """The paper's pairs of molecules: their score, its place among all sources of the target, and
+    the target's true change when the source is knocked out; empty where they are not there."""
+    pairs = [p for p in PAPER_PAIRS if set(p) <= set(network.names)]
+    if not pairs:
+        return ""
+    shown = visible_network(network, track)
+    attention = gate_attention(model, tokenizer, shown, single_stimuli(shown))
+    arrivals = np.stack([arrival(attention, [i]) for i in range(len(attention))])
+    change = true_change(quiet(network))
+    lines = [
+        f"The paper's pairs, in {network.name}:",
+        "",
+        "| source | target | gate attention | place among all sources | true change |",
+        "|---|---|---|---|---|",
+    ]
+    for source, target in pairs:
+        i, j = network.molecule_index[source], network.molecule_index[target]
+        others = np.delete(arrivals[:, j], j)
+        place = int((others > arrivals[i, j]).sum()) + 1
+        lines.append(
+            f"| {source} | {target} | {arrivals[i, j]:.3f} | {place} of {len(others)} | "
+            f"{change([i])[j]:.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def _with_knockouts(
+    conditions: Sequence[Condition], network: SignalingNetwork, knocked_out: Sequence[int]
+) -> list[Condition]:
+    gone = tuple(Perturbation(network.names[i], kind="knockout") for i in knocked_out)
+    return [Condition(condition.stimuli, gone) for condition in conditions]
+
+
+def _spearman(told: np.ndarray, truth: np.ndarray) -> float:
+    """0 where either is constant: nothing is told."""
+    if np.ptp(told) == 0 or np.ptp(truth) == 0:
+        return 0.0
+    return float(spearmanr(told, truth).statistic)
