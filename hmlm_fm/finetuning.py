@@ -14,7 +14,7 @@ import torch
 
 from .conditions import Condition, ConditionTensors, Observation
 from .configuration_hmlm import HMLMConfig
-from .fitting import Fit, FitSettings, Parameters, fit_members
+from .fitting import ALONE, Fit, FitSettings, Parameters, Team, fit_members
 from .gate_inference import INFERRED
 from .gates import Gates
 from .modeling_hmlm import HMLMForSignaling
@@ -138,6 +138,7 @@ def fine_tune(
     seed: int = 0,
     in_context: bool = True,
     progress: Callable[[int, float], object] = lambda step, error: None,
+    team: Team = ALONE,
 ) -> tuple[HMLMForSignaling, Fit]:
     """A model whose gates are fitted to a tissue, starting from those that `model` infers.
 
@@ -150,6 +151,7 @@ def fine_tune(
         data: with at least two conditions and some activities.
         in_context: whether the first guess has seen the measurements, or the wiring alone.
         progress: told the step and the mean held-out error.
+        team: the processes that fit members together; each returns the same. One by default.
 
     Raises:
         ValueError: too few conditions, or none of them with activities.
@@ -177,31 +179,43 @@ def fine_tune(
         logits, wiring = model.infer_gates(
             **{name: value.to(model.device) for name, value in context.items()}
         )
-    members = settings.members
-    roll_out = MemberRollOut(
-        model.next_state.transducer,
-        wiring,
-        members,
-        ConditionTensors.from_conditions(data.conditions, data.network),
-        fitted_to.times_hours,
-        data.baseline,
-    )
-    of_all = repeated(logits, members)
+    conditions = ConditionTensors.from_conditions(data.conditions, data.network)
 
-    def gates_of(parameters: Parameters) -> Gates:
-        flat = {name: value.flatten() for name, value in parameters.items()}
-        return replace(of_all, **flat).gates(roll_out.wiring)
+    def roll_out_of(members: int) -> MemberRollOut:
+        return MemberRollOut(
+            model.next_state.transducer,
+            wiring,
+            members,
+            conditions,
+            fitted_to.times_hours,
+            data.baseline,
+        )
+
+    def gates_for(roll_out: MemberRollOut) -> Callable[[Parameters], Gates]:
+        of_all = repeated(logits, roll_out.members)
+
+        def gates_of(parameters: Parameters) -> Gates:
+            flat = {name: value.flatten() for name, value in parameters.items()}
+            return replace(of_all, **flat).gates(roll_out.wiring)
+
+        return gates_of
+
+    members = settings.members
+    own = roll_out_of(len(range(members)[team.share(members)]))
+    own_gates = gates_for(own)
 
     def predict(parameters: Parameters, chosen: np.ndarray) -> torch.Tensor:
-        return roll_out(gates_of(parameters), chosen)[0]
+        return own(own_gates(parameters), chosen)[0]
 
     device = model.device
     states = torch.tensor(fitted_to.states, dtype=torch.float32, device=device)
     measured = torch.tensor(fitted_to.measured, device=device)
     start = {name: getattr(logits, name).expand(members, -1).clone() for name in INFERRED}
-    fit = fit_members(predict, start, INFERRED, states, settings, seed, measured, progress)
+    fit = fit_members(predict, start, INFERRED, states, settings, seed, measured, progress, team)
     tuned = _with_tissue(model, fit.parameters)
-    factor = _calibration(roll_out, gates_of(fit.parameters), fit.held_out, states, measured)
+    every = roll_out_of(members)
+    gates = gates_for(every)(fit.parameters)
+    factor = _calibration(every, gates, fit.held_out, states, measured)
     with torch.no_grad():
         tuned.next_state.tissue.log_calibration.weight.fill_(math.log(factor))  # type: ignore
     return tuned, fit

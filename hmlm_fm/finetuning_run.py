@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import sys
 import time
@@ -18,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from tqdm.auto import tqdm
 
 from .baselines.rival import Measurements
@@ -33,11 +31,13 @@ from .conditions import Observation
 from .configuration_hmlm import HMLMConfig
 from .environment import environment
 from .finetuning import TissueData, fine_tune
+from .fitting import Team
 from .formats import load_network
 from .formats.files import write_text
 from .formats.json_format import write_json
 from .formats.measurements import read_conditions, read_observations
 from .interpret import gate_tables
+from .launching import connect, describe, summed
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
 from .options import OptionsError
@@ -91,11 +91,6 @@ class FinetuningOptions:
                 raise OptionsError(f"{name} {getattr(self, name)}; expected at least {least}")
         if not math.isfinite(self.hold):
             raise OptionsError(f"hold {self.hold}; expected a number")
-        if os.environ.get("WORLD_SIZE", "1") != "1":
-            raise OptionsError(
-                f"found {os.environ['WORLD_SIZE']} processes; fine-tuning runs in one, "
-                "since all members of a fit are computed together"
-            )
         out = Path(self.output_dir)
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise OptionsError(f"{out}: it is not an empty folder; expected a new one")
@@ -104,12 +99,18 @@ class FinetuningOptions:
 def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
     """Fine-tune as `options` say; returns what `metrics.json` holds.
 
+    Of several processes each fits some of the members, whatever else their launch is for: the gates
+    of a network are a few kilobytes, of which nothing need be shared out. The main one writes the
+    result; the others return nothing.
+
     Raises:
-        OptionsError: options that make no sense, or data that nothing can be fitted to.
+        OptionsError: options that make no sense, data that nothing can be fitted to, or processes
+            that do not work together.
         FormatError, NetworkError: files that cannot be read, or do not fit together.
     """
     started = time.perf_counter()
     options.check()
+    state = connect()
     network = load_network(options.network)
     task: DrawnTask | None = None
     try:
@@ -125,6 +126,7 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
             raise
         raise OptionsError(str(error)) from None
     model, tokenizer = _load(options)
+    model.to(state.device)  # type: ignore[arg-type]
     usual = settings_for(budget)
     settings = replace(
         usual,
@@ -132,32 +134,41 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
         steps=options.steps or usual.steps,
         hold=usual.hold if options.hold < 0 else options.hold,
     )
-    print(
-        f"world size: {os.environ.get('WORLD_SIZE', '1')}, device {model.device}\n"
-        f"{network.name}: {len(network.molecules)} molecules, {len(data.conditions)} conditions "
-        f"at up to {len(data.times_hours)} times; {settings.members} members, at most "
-        f"{settings.steps} steps",
-        flush=True,
-    )
-    bar = tqdm(total=settings.steps, unit="step", disable=not sys.stderr.isatty())
+    team = Team(state.process_index, state.num_processes, summed)
+    if settings.members < team.processes:
+        raise OptionsError(
+            f"{team.processes} processes for {settings.members} members; expected at most one each"
+        )
+    loud = state.is_main_process
+    if loud:
+        print(
+            f"{describe(state, 'float32', model.config._attn_implementation)}\n"
+            f"wrapper: none, {settings.members} members are fitted apart\n"
+            f"{network.name}: {len(network.molecules)} molecules, {len(data.conditions)} "
+            f"conditions at up to {len(data.times_hours)} times, at most {settings.steps} steps",
+            flush=True,
+        )
+    bar = tqdm(total=settings.steps, unit="step", disable=not (loud and sys.stderr.isatty()))
     logged = time.perf_counter()
 
     def progress(step: int, error: float) -> None:
         nonlocal logged
         bar.update(step - bar.n)
         bar.set_postfix_str(f"held-out MSE {error:.5f}")
-        if bar.disable and (step == 0 or time.perf_counter() - logged > 15):
+        if loud and bar.disable and (step == 0 or time.perf_counter() - logged > 15):
             logged = time.perf_counter()
             print(f"step {step}/{settings.steps}  held-out MSE {error:.5f}", flush=True)
 
     scratch = options.checkpoint == "none"
     try:
         tuned, fit = fine_tune(
-            model, tokenizer, data, settings, options.seed, not scratch, progress
+            model, tokenizer, data, settings, options.seed, not scratch, progress, team
         )
     except ValueError as error:
         raise OptionsError(str(error)) from None
     bar.close()
+    if not loud:
+        return {}
     metrics: dict[str, Any] = {
         "held_out_mse": float(fit.held_out_error.mean()),
         "held_out_mse_at_start": float(fit.error_at_start.mean()),
@@ -227,8 +238,6 @@ def _load(options: FinetuningOptions) -> tuple[HMLMForSignaling, HMLMTokenizer]:
         tokenizer = HMLMTokenizer.from_pretrained(folder)
     except (OSError, ValueError) as error:
         raise OptionsError(f"checkpoint {options.checkpoint}: {error}") from None
-    if torch.cuda.is_available():
-        model.to("cuda")  # type: ignore[arg-type]
     return model.eval(), tokenizer
 
 

@@ -24,6 +24,7 @@ Predict = Callable[[Parameters, np.ndarray], torch.Tensor]
 
 HELD_OUT_AT_ONCE = 12
 BETTER_BY = 1e-3
+LONGEST_GRADIENT = 10.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,28 @@ class FitSettings:
     learning_rate: float = 0.08
     hold: float = 1e-3
     batch: int = 16
+
+
+@dataclass(frozen=True)
+class Team:
+    """The processes that fit members together, each some of them.
+
+    Attributes:
+        process: which of them this is, from 0; `processes`: how many there are.
+        summed: the sum of a tensor over all of them.
+    """
+
+    process: int = 0
+    processes: int = 1
+    summed: Callable[[torch.Tensor], torch.Tensor] = lambda values: values
+
+    def share(self, members: int) -> slice:
+        """The members of this process; at least one where there are as many as processes."""
+        ends = [members * part // self.processes for part in (self.process, self.process + 1)]
+        return slice(*ends)
+
+
+ALONE = Team()
 
 
 @dataclass(frozen=True)
@@ -74,11 +97,15 @@ def fit_members(
     seed: int = 0,
     seen: torch.Tensor | None = None,
     progress: Callable[[int, float], object] = lambda step, error: None,
+    team: Team = ALONE,
 ) -> Fit:
     """Fit every member to the conditions that it does not hold out.
 
+    Each process fits its share, and what it finds is the same on any number of them, but for
+    rounding: they agree on how long gradients are, and on when to stop.
+
     Args:
-        predict: differentiable in the parameters.
+        predict: differentiable in the parameters, of this process' share of the members.
         start: (M, L) by kind.
         spread: of each kind: how far a parameter may be off.
         states: measured (C, U, N).
@@ -86,6 +113,7 @@ def fit_members(
         seed: of the held-out parts and of the order of conditions.
         seen: which of `states` were measured (C, U, N); all of them without it.
         progress: told the step and the mean held-out error.
+        team: the processes; one by default.
 
     Raises:
         ValueError: fewer than two conditions, or a held-out part without measurements.
@@ -104,6 +132,9 @@ def fit_members(
         raise ValueError("some held-out conditions have no observation; expected some in each")
     watched = np.sort(np.concatenate([part[:HELD_OUT_AT_ONCE] for part in parts]))
 
+    own = team.share(members)
+    start = {name: value[own] for name, value in start.items()}
+    held_out_own = held_out[own]
     parameters = {name: value.clone().requires_grad_() for name, value in start.items()}
     groups = [
         {"params": [value], "lr": settings.learning_rate * spread[name], "at_start": spread[name]}
@@ -113,7 +144,7 @@ def fit_members(
     size = sum(value.shape[1] for value in start.values())
     chance = np.random.default_rng([seed, 6])
     best = {name: value.clone() for name, value in start.items()}
-    best_error = torch.full((members,), math.inf, device=states.device)
+    best_error = torch.full((len(held_out_own),), math.inf, device=states.device)
     error_at_start, last_better, step = best_error, 0, 0
 
     def errors(chosen: np.ndarray, counted_MQ: torch.Tensor) -> torch.Tensor:
@@ -125,15 +156,16 @@ def fit_members(
     for step in range(settings.steps + 1):
         if step % 5 == 0:
             with torch.no_grad():
-                error = errors(watched, held_out[:, watched])
+                error = errors(watched, held_out_own[:, watched])
             if step == 0:
                 error_at_start = error
             better = error < best_error * (1 - BETTER_BY)
             best_error = torch.where(better, error, best_error)
             for name, value in parameters.items():
                 best[name][better] = value.detach()[better]
-            last_better = step if bool(better.any()) else last_better
-            progress(step, float(best_error.mean()))
+            total = team.summed(torch.stack([better.sum().to(best_error), best_error.sum()]))
+            last_better = step if total[0] > 0 else last_better
+            progress(step, float(total[1]) / members)
             if step - last_better >= settings.patience or step == settings.steps:
                 break
         rate = settings.learning_rate
@@ -141,13 +173,29 @@ def fit_members(
         for group in optimizer.param_groups:
             group["lr"] = rate * group["at_start"]
         chosen = chance.choice(conditions, size=min(settings.batch, conditions), replace=False)
-        loss = errors(chosen, ~held_out[:, chosen]).sum()
+        loss = errors(chosen, ~held_out_own[:, chosen]).sum()
         far = sum(
             (((value - start[name]) / spread[name]) ** 2).sum()
             for name, value in parameters.items()
         )
         optimizer.zero_grad()
         (loss + settings.hold * far / size).backward()
-        torch.nn.utils.clip_grad_norm_(list(parameters.values()), 10.0)
+        length = torch.nn.utils.get_total_norm(
+            [p.grad for p in parameters.values() if p.grad is not None]
+        )
+        length = team.summed(length**2).sqrt()
+        torch.nn.utils.clip_grads_with_norm_(list(parameters.values()), LONGEST_GRADIENT, length)
         optimizer.step()
-    return Fit(best, held_out, best_error, error_at_start, step)
+
+    def of_all(found: torch.Tensor) -> torch.Tensor:
+        every = found.new_zeros((members, *found.shape[1:]))
+        every[own] = found
+        return team.summed(every)
+
+    return Fit(
+        {name: of_all(value) for name, value in best.items()},
+        held_out,
+        of_all(best_error),
+        of_all(error_at_start),
+        step,
+    )
