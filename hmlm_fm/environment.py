@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import platform
+import shutil
+import subprocess
+from pathlib import Path
 
 import accelerate
 import torch
@@ -20,6 +23,20 @@ def versions() -> dict[str, str]:
         "accelerate": accelerate.__version__,
         "python": platform.python_version(),
     }
+
+
+def git_revision() -> str | None:
+    """The commit of the package's own checkout, or None where there is none."""
+    if shutil.which("git") is None:
+        return None
+    found = subprocess.run(
+        ["git", "rev-parse", "HEAD"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout.strip() or None
 
 
 def environment() -> dict[str, str | int]:

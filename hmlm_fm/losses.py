@@ -5,7 +5,21 @@ Shapes: M masked molecules, K members, V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
+
+from .vocabulary import SPECIAL_TOKENS
+
+PART_LOSSES = (
+    "masked_loss",
+    "neighbour_loss",
+    "pathway_loss",
+    "next_state_loss",
+    "observation_loss",
+)
+"""Losses of `HMLMSignalingOutput` that are logged one by one, in the order of `weighted_sum`."""
 
 
 def masked_molecule_loss(logits_MV: torch.Tensor, members_MK: torch.Tensor) -> torch.Tensor:
@@ -63,3 +77,19 @@ def weighted_sum(
     losses = zip(weights, (masked, neighbour, pathway, next_state, observation), strict=True)
     given = [weight * loss for weight, loss in losses if loss is not None]
     return torch.stack(given).sum() if given else None
+
+
+def count_terms(batch: Mapping[str, Any]) -> torch.Tensor:
+    """How many terms each of `PART_LOSSES` is a mean of on this batch (5)."""
+    language = batch.get("language", batch)
+    counts = [batch["attention_mask"].new_zeros(())] * 5
+    if "masked_ids" in language:
+        masked = language["masked_ids"] >= 0
+        named = torch.where(
+            masked.any(-1, keepdim=True), masked, language["input_ids"] >= len(SPECIAL_TOKENS)
+        )
+        counts[:3] = masked.any(-1).sum(), named.any(-1).sum(), named.any(-1).sum()
+    for place, name in ((3, "target_states_mask"), (4, "target_values_mask")):
+        if name in batch:
+            counts[place] = batch[name].sum()
+    return torch.stack(counts)

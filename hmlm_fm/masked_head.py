@@ -32,6 +32,28 @@ ENCODING_HEARD = 0.5
 PATHWAY_LOUDNESS = 0.25
 
 
+def heard_by_chance(
+    seed_B: torch.Tensor, row: torch.Tensor, place: torch.Tensor, share: float
+) -> torch.Tensor:
+    """Whether something is heard in training, as often as `share` says.
+
+    The answer depends on the network's own seed and on the place in it alone: not on the rest of
+    the batch, the process or the device, so that a batch may be split among processes.
+
+    Args:
+        seed_B: of each network.
+        row: whose network (…).
+        place: a number of its own for everything that is asked in one network (…).
+        share: from 0 to 1.
+    """
+    # The finaliser of splitmix64; products wrap around, and signs must not be shifted in.
+    code = seed_B[row] * -7046029254386353131 + place * -4658895280553007687
+    code = (code ^ ((code >> 30) & (2**34 - 1))) * -4658895280553007687
+    code = (code ^ ((code >> 27) & (2**37 - 1))) * -7723592293110705685
+    code = code ^ ((code >> 31) & (2**33 - 1))
+    return (code & (2**24 - 1)) < share * 2**24
+
+
 class VocabularyBias(nn.Module):
     """A bias per token: how common it is."""
 
@@ -64,6 +86,7 @@ class NeighbourVotes(nn.Module):
         molecule_kind_F: torch.Tensor,
         wiring: Wiring,
         table_VA: torch.Tensor,
+        seed_B: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Votes (F, A), to be compared with every row of the table."""
         token = nn.functional.embedding_bag(ids_FK, table_VA, mode="mean", padding_idx=0)
@@ -75,8 +98,13 @@ class NeighbourVotes(nn.Module):
         visible = ids_FK[:, 0] >= len(SPECIAL_TOKENS)
         apart = ~share_members(ids_FK, source, target, len(table_VA))
         heard = torch.cat([visible[source] & apart, visible[target] & apart])
-        if self.training:
-            heard = heard & (torch.rand(heard.shape, device=heard.device) < NEIGHBOUR_HEARD)
+        if self.training and seed_B is not None:
+            row = target // wiring.molecules
+            literals = torch.bincount(row, minlength=wiring.batch)
+            first = literals.cumsum(0) - literals
+            place = torch.arange(len(row), device=row.device) - first[row]
+            place = torch.cat([3 * place, 3 * place + 1])
+            heard = heard & heard_by_chance(seed_B, torch.cat([row, row]), place, NEIGHBOUR_HEARD)
         listener, heard = torch.cat([target, source]), heard.to(vote.dtype)
         total = torch.zeros_like(token).index_add(0, listener, (vote * heard[:, None]).to(token))
         count = vote.new_zeros(len(token)).index_add(0, listener, heard)
@@ -101,6 +129,7 @@ class PathwayVotes(nn.Module):
         membership_index: torch.Tensor,
         pathways: int,
         table_VG: torch.Tensor,
+        seed_B: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Votes (F, G), to be compared with every row of the table; 0 without a pathway."""
         batch, molecules = input_ids.shape[:2]
@@ -115,8 +144,11 @@ class PathwayVotes(nn.Module):
             of_pathway[member] * vocabulary + ids_RK[member, k], return_inverse=True
         )
         heard = torch.ones_like(code, dtype=table_VG.dtype)
-        if self.training:
-            heard = (torch.rand_like(heard) < PATHWAY_HEARD).to(heard)
+        if self.training and seed_B is not None:
+            place = code % (pathways * vocabulary)
+            of_row = code // (pathways * vocabulary)
+            # Counted down from -1, apart from literals and molecules.
+            heard = heard_by_chance(seed_B, of_row, -1 - place, PATHWAY_HEARD).to(heard)
         token = table_VG[code % vocabulary] * heard[:, None]
         total = token.new_zeros(batch * pathways, token.shape[1])
         total = total.index_add(0, code // vocabulary, token)
@@ -164,35 +196,47 @@ class MaskedMoleculeHead(nn.Module):
         pathways: int,
         wiring: Wiring,
         table_VE: torch.Tensor,
+        seed_B: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """What neighbours (A columns) and pathways (G columns) expect of each molecule (F, E)."""
         table_VA, table_VG = table_VE.split(self.widths, dim=-1)
         neighbours = self.neighbour_votes(
-            input_ids.flatten(0, 1), molecule_kind_ids.flatten(), wiring, table_VA
+            input_ids.flatten(0, 1), molecule_kind_ids.flatten(), wiring, table_VA, seed_B
         )
         if self.pathways_vote:
-            company = self.pathway_votes(input_ids, membership_index, pathways, table_VG)
+            company = self.pathway_votes(input_ids, membership_index, pathways, table_VG, seed_B)
         else:
             company = neighbours.new_zeros(len(neighbours), self.widths[1])
         return torch.cat([neighbours, company], dim=-1)
 
     def forward(
-        self, encoding: torch.Tensor, votes: torch.Tensor, table_VE: torch.Tensor
+        self,
+        encoding: torch.Tensor,
+        votes: torch.Tensor,
+        table_VE: torch.Tensor,
+        heard: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Logits (…, V) of encodings (…, D) with the votes (…, E).
+
+        In training an encoding is `heard` (…) or not; otherwise each is, as loud as on average.
 
         No gradient flows into the votes: they learn alone, so that none of them leaves to another
         what it could say itself.
         """
         hidden = self.project(self.norm(nn.functional.gelu(self.dense(encoding))))
-        if self.training:
-            kept = torch.rand(hidden.shape[:-1], device=hidden.device) < ENCODING_HEARD
-            hidden = hidden * kept.unsqueeze(-1)
-        else:
-            hidden = hidden * ENCODING_HEARD  # as loud as in training on average
+        hidden = hidden * (ENCODING_HEARD if heard is None else heard.unsqueeze(-1))
         neighbours, company = votes.detach().split(self.widths, dim=-1)
-        heard = torch.cat([neighbours, PATHWAY_LOUDNESS * company], dim=-1)
-        return (hidden + heard) @ table_VE.T + self.vocabulary.bias
+        told = torch.cat([neighbours, PATHWAY_LOUDNESS * company], dim=-1)
+        return (hidden + told) @ table_VE.T + self.vocabulary.bias
+
+    def encodings_heard(
+        self, seed_B: torch.Tensor | None, chosen_BN: torch.Tensor
+    ) -> torch.Tensor | None:
+        """Which of the chosen molecules' encodings are heard (M); None where all are."""
+        if not self.training or seed_B is None:
+            return None
+        row, molecule = torch.nonzero(chosen_BN, as_tuple=True)
+        return heard_by_chance(seed_B, row, 3 * molecule + 2, ENCODING_HEARD)
 
     def losses_alone(
         self,
@@ -200,6 +244,7 @@ class MaskedMoleculeHead(nn.Module):
         input_ids: torch.Tensor,
         masked_ids: torch.Tensor,
         table_VE: torch.Tensor,
+        candidate_ids: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Cross entropy of every molecule from its neighbours alone, and from its pathways alone.
 
@@ -207,11 +252,14 @@ class MaskedMoleculeHead(nn.Module):
         interaction and every pathway is learned from whenever its network is drawn. Candidates are
         the tokens of the batch that the molecule's own network does not show elsewhere; the members
         of a family count as one molecule together.
+
+        Args:
+            candidate_ids: tokens of the whole batch, in order, where this is a part of it.
         """
-        was_masked = (masked_ids >= 0).any(-1, keepdim=True)
-        ids_FK = torch.where(was_masked, masked_ids, input_ids).flatten(0, 1)
+        ids_FK = unmasked_ids(input_ids, masked_ids).flatten(0, 1)
         row_T, member_T = torch.nonzero(ids_FK >= len(SPECIAL_TOKENS), as_tuple=True)
-        tokens, label_T = torch.unique(ids_FK[row_T, member_T], return_inverse=True)
+        tokens = ids_FK[row_T, member_T].unique() if candidate_ids is None else candidate_ids
+        label_T = torch.searchsorted(tokens, ids_FK[row_T, member_T])
         rows, place_T = torch.unique(row_T, return_inverse=True)
         batch, molecules = input_ids.shape[:2]
         shown = torch.zeros(batch, len(tokens), dtype=torch.bool, device=ids_FK.device)
@@ -232,6 +280,12 @@ class MaskedMoleculeHead(nn.Module):
         if not self.pathways_vote:
             return neighbours, None
         return neighbours, loss(votes[1], tables[1], bias.detach())
+
+
+def unmasked_ids(input_ids: torch.Tensor, masked_ids: torch.Tensor) -> torch.Tensor:
+    """The members of every molecule (B, N, K) as they were before some were masked."""
+    was_masked = (masked_ids >= 0).any(-1, keepdim=True)
+    return torch.where(was_masked, masked_ids, input_ids)
 
 
 def share_members(

@@ -379,6 +379,8 @@ class HMLMForSignaling(HMLMPreTrainedModel):
         target_values: torch.Tensor | None = None,
         target_values_mask: torch.Tensor | None = None,
         language: Mapping[str, torch.Tensor] | None = None,
+        chance_seed: torch.Tensor | None = None,
+        candidate_ids: torch.Tensor | None = None,
         output_attentions: bool = False,
         **network: Any,
     ) -> HMLMSignalingOutput:
@@ -387,7 +389,9 @@ class HMLMForSignaling(HMLMPreTrainedModel):
         With `query_hours` the transducer rolls out; without, the vocabulary is predicted. Labels
         (`masked_ids`, `target_states`, `target_values`) add losses. `language` is a further batch
         for the masked objective alone, so that both objectives are one call, and one graph for
-        whoever distributes it.
+        whoever distributes it. `chance_seed` says, network by network, what training leaves out:
+        nothing without it. `candidate_ids` are the tokens of the whole batch where this is a part
+        of it.
         """
         encoder, wiring, evidence = self._encode(
             input_ids, attention_mask, baseline_state, baseline_mask, network, output_attentions
@@ -397,6 +401,7 @@ class HMLMForSignaling(HMLMPreTrainedModel):
         output = HMLMSignalingOutput(encoder=encoder)
         table = self.hmlm.embeddings.members.weight
         if masked_ids is not None or query_hours is None:
+            seed_B = None if chance_seed is None else chance_seed[:, 0]
             votes = self.masked_molecule.votes(
                 input_ids,
                 network["molecule_kind_ids"],
@@ -404,16 +409,22 @@ class HMLMForSignaling(HMLMPreTrainedModel):
                 network["pathway_mask"].shape[1],
                 wiring,
                 table,
+                seed_B,
             )
             by_molecule = votes.unflatten(0, input_ids.shape[:2])
             if masked_ids is None:
                 output.logits = self.masked_molecule(encoding, by_molecule, table)
             else:
                 chosen = (masked_ids >= 0).any(-1)
-                logits = self.masked_molecule(encoding[chosen], by_molecule[chosen], table)
+                logits = self.masked_molecule(
+                    encoding[chosen],
+                    by_molecule[chosen],
+                    table,
+                    self.masked_molecule.encodings_heard(seed_B, chosen),
+                )
                 output.masked_loss = masked_molecule_loss(logits, masked_ids[chosen])
                 output.neighbour_loss, output.pathway_loss = self.masked_molecule.losses_alone(
-                    votes, input_ids, masked_ids, table
+                    votes, input_ids, masked_ids, table, candidate_ids
                 )
         if query_hours is not None:
             question = Question(
@@ -450,7 +461,8 @@ class HMLMForSignaling(HMLMPreTrainedModel):
                     answer.modality_values, answer.modality_scale, target_values, target_values_mask
                 )
         if language is not None:
-            masked = self(**language)
+            # Not by a second call of the module, which would be a second one for who wraps it.
+            masked = self.forward(**dict(language))  # type: ignore[arg-type]
             output.masked_loss = masked.masked_loss
             output.neighbour_loss = masked.neighbour_loss
             output.pathway_loss = masked.pathway_loss

@@ -31,9 +31,12 @@ from .wiring import Wiring
 
 
 def shows_observations(network: Mapping[str, Any]) -> bool:
-    """Whether the context among a tokenizer's fields holds any observation."""
+    """Whether the context among a tokenizer's fields may hold observations.
+
+    By the field alone, not by what is in it: processes that share weights must compute alike.
+    """
     index = network.get("observation_index")
-    return index is not None and bool((index >= 0).any())
+    return index is not None
 
 
 @dataclass

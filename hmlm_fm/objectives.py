@@ -19,9 +19,9 @@ import torch
 from torch.utils.data import Dataset
 
 from .conditions import MODALITIES, Condition
+from .corpora.tokenised import TokenisedCorpus
 from .dynamics.draw import EXPRESSION_KINDS
 from .dynamics.trajectories import TIMES_HOURS, Trajectories
-from .network import SignalingNetwork
 from .tokenization_hmlm import HMLMTokenizer, encode_conditions
 
 MASKED_SHARE = 0.15
@@ -40,6 +40,7 @@ def mask_molecules(
     Of those chosen, 80 % become [MASK], 10 % another token, 10 % stay. Every other node that
     carries one of the hidden members is hidden too, so that no twin gives them away.
     """
+    encoding = encoding | {"chance_seed": rng.integers(2**31, size=1)}
     known = np.flatnonzero(encoding["input_ids"][:, 0] > tokenizer.unk_token_id)
     if not len(known):
         return encoding | {"masked_ids": np.full_like(encoding["input_ids"], -1)}
@@ -106,10 +107,7 @@ def next_state_example(
     """
     order = rng.permutation(len(sample.conditions))
     asked, others = order[:ASKED_CONDITIONS], order[ASKED_CONDITIONS:]
-    if context is None:
-        # A third sees nothing, so that the wiring alone is learned as well.
-        context = 0 if rng.random() < 0.3 else int(rng.integers(1, LARGEST_CONTEXT + 1))
-    shown = others[:context]
+    shown = others[: draw_context(rng) if context is None else context]
     molecules = len(sample.baseline)
     panel = _draw_panel(sample, rng)
     example = dict(network)
@@ -121,6 +119,11 @@ def next_state_example(
         example["condition_mask"] = np.ones(len(shown), dtype=np.int64)
         example |= _draw_observations(sample, shown, panel, rng)
     return example | _draw_questions(sample, asked, panel, rng)
+
+
+def draw_context(rng: np.random.Generator) -> int:
+    """How many conditions are shown; a third sees none, so that the wiring alone is learned too."""
+    return 0 if rng.random() < 0.3 else int(rng.integers(1, LARGEST_CONTEXT + 1))
 
 
 def _draw_panel(sample: Trajectories, rng: np.random.Generator) -> dict[int, Instrument]:
@@ -247,14 +250,16 @@ def _from(condition: Condition, hours: float) -> Condition:
 class PretrainingExamples(Dataset):
     """Examples of both objectives, by number; each holds one of next state and a few of language.
 
+    The networks of one batch are of about one size, and as many conditions are shown to each, so
+    that little of a batch is padding.
+
     Args:
-        networks: of the training side, for masked molecules.
-        trajectories: drawn from them, for next states.
-        tokenizer: for both.
+        corpus: networks of the training side for masked molecules, and trajectories of networks
+            drawn from them for next states.
+        tokenizer: that encoded them.
         length: how many examples there are.
         seed: of all chance.
-        batch_size: how many consecutive examples make a batch; masked networks of one batch are of
-            about one size, so that little of it is padding.
+        batch_size: how many consecutive examples make a batch, on all processes together.
         language_networks: masked networks of average size per example, of smaller ones more and of
             larger ones fewer; 0 switches the objective off.
         next_state: False switches the objective off.
@@ -262,8 +267,7 @@ class PretrainingExamples(Dataset):
 
     def __init__(
         self,
-        networks: Sequence[SignalingNetwork],
-        trajectories: Sequence[Trajectories],
+        corpus: TokenisedCorpus,
         tokenizer: HMLMTokenizer,
         length: int,
         seed: int,
@@ -274,12 +278,11 @@ class PretrainingExamples(Dataset):
         if not language_networks and not next_state:
             raise ValueError("both objectives are switched off; expected at least one")
         self.tokenizer, self.length, self.seed = tokenizer, length, seed
-        self.batch_size = batch_size
-        self.language_networks, self.trajectories = language_networks, trajectories
-        self.next_state = next_state
-        self.language = [tokenizer.encode_network(n, warn_unknown=False) for n in networks]
-        sizes = np.array([len(e["attention_mask"]) for e in self.language])
+        self.batch_size, self.corpus = batch_size, corpus
+        self.language_networks, self.next_state = language_networks, next_state
+        sizes = corpus.language_sizes
         self.groups = group_by_size(sizes)
+        self.trajectory_groups = group_by_size(corpus.trajectory_sizes)
         molecules = np.array([sizes[group].sum() for group in self.groups])
         self.share_of_molecules = molecules / molecules.sum()
         mean_of_group = molecules / [len(group) for group in self.groups]
@@ -288,25 +291,27 @@ class PretrainingExamples(Dataset):
         self.networks_of_group = np.maximum(
             1, np.round(language_networks * sizes.mean() / mean_of_group)
         ).astype(int)
-        self.dynamics = [
-            tokenizer.encode_network(t.visible, warn_unknown=False) for t in trajectories
-        ]
 
     def __len__(self) -> int:
         return self.length
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         rng = np.random.default_rng([self.seed, number])
+        of_batch = np.random.default_rng([self.seed, number // self.batch_size, 1])
         example: dict[str, Any] = {}
         if self.next_state:
-            i = int(rng.integers(len(self.trajectories)))
-            example["next_state"] = next_state_example(self.trajectories[i], self.dynamics[i], rng)
+            count = len(self.corpus.trajectories)
+            share = [len(group) / count for group in self.trajectory_groups]
+            members = self.trajectory_groups[of_batch.choice(len(share), p=share)]
+            i = int(rng.choice(members))
+            example["next_state"] = next_state_example(
+                self.corpus.trajectories[i], self.corpus.dynamics[i], rng, draw_context(of_batch)
+            )
         if self.language_networks:
-            of_batch = np.random.default_rng([self.seed, number // self.batch_size, 1])
             group = of_batch.choice(len(self.groups), p=self.share_of_molecules)
             chosen = rng.choice(self.groups[group], size=self.networks_of_group[group])
             example["language"] = [
-                mask_molecules(self.language[i], self.tokenizer, rng) for i in chosen
+                mask_molecules(self.corpus.language[i], self.tokenizer, rng) for i in chosen
             ]
         return example
 
@@ -334,12 +339,16 @@ def group_by_size(sizes: np.ndarray) -> list[np.ndarray]:
     return [np.array(group) for group in groups]
 
 
-def count_molecules(batch: Mapping[str, Any]) -> int:
-    """Molecule tokens that a batch holds, conditions counted, padding not."""
-    mask = batch["attention_mask"].sum(-1)
-    slots = 1 + batch["condition_mask"].sum(-1) if "condition_mask" in batch else 1
-    count = int((mask * slots).sum())
-    return count + (count_molecules(batch["language"]) if "language" in batch else 0)
+def count_molecules(batch: Mapping[str, Any]) -> tuple[int, int]:
+    """Molecule tokens that a batch holds, conditions counted: the real ones, and with padding."""
+    mask = batch["attention_mask"]
+    conditions = batch.get("condition_mask", mask[:, :0])
+    real = int((mask.sum(-1) * (1 + conditions.sum(-1))).sum())
+    computed = mask.numel() * (1 + conditions.shape[1])
+    if "language" in batch:
+        more = count_molecules(batch["language"])
+        return real + more[0], computed + more[1]
+    return real, computed
 
 
 def move(batch: Mapping[str, Any], device: torch.device | str) -> dict[str, Any]:

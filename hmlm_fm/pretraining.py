@@ -9,11 +9,9 @@ import json
 import math
 import os
 import platform
-import shutil
-import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,14 +19,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from accelerate.utils import DistributedType
 from tqdm.auto import tqdm
 from transformers import PrinterCallback, ProgressCallback, TrainingArguments, set_seed
 
 from .configuration_hmlm import PARTS, SIZES, HMLMConfig
+from .corpora.card import corpus_hash
 from .corpora.loading import HELD_OUT_SHARE, load_for_training
+from .corpora.tokenised import TokenisedCorpus, tokenise
 from .dynamics.trajectories import Trajectories, draw_topology, make_many
-from .environment import versions
+from .environment import git_revision, versions
 from .evaluation import (
     evaluate_ablations,
     evaluate_masked_molecules,
@@ -38,14 +38,22 @@ from .evaluation import (
 )
 from .formats.errors import FormatError
 from .formats.files import write_text
+from .launching import check_launch, describe, device_settings
 from .model_card import write_model_card
 from .modeling_hmlm import HMLMForSignaling
 from .network import NetworkError, SignalingNetwork
 from .objectives import PretrainingExamples
 from .options import OptionsError
 from .plotting import plot_losses, plot_trajectories
+from .progress import Progress
+from .resuming import (
+    check_same_launch,
+    check_same_run,
+    find_checkpoint,
+    remove_incomplete,
+)
 from .tokenization_hmlm import HMLMTokenizer
-from .trainer import PretrainingTrainer, Progress
+from .trainer import PretrainingTrainer
 
 # Seeds of held-out trajectories start here, far from those of training.
 HELD_OUT_SEED = 10**6
@@ -77,6 +85,10 @@ SETTINGS_OF_A_RUN = (
     "disabled_parts",
 )
 OPTIONS_FILE = "pretraining_options.json"
+TOKENISED_FOLDER = "tokenised"
+# A run that was stopped before its first checkpoint left nothing else.
+LEFT_AT_START = frozenset((OPTIONS_FILE, TOKENISED_FOLDER))
+NETWORKS_AT_ONCE = 8
 TRACKERS = ("wandb", "trackio", "tensorboard")
 
 
@@ -96,7 +108,8 @@ class PretrainingOptions:
     next_state: bool = field(default=True, metadata={"help": "train the next-state objective"})
     steps: int = field(default=150, metadata={"help": "optimizer steps"})
     batch_size: int = field(
-        default=6, metadata={"help": "networks of the next-state objective per step and process"}
+        default=6,
+        metadata={"help": "networks of the next-state objective per step, on all processes"},
     )
     language_networks: int = field(
         default=8, metadata={"help": "masked networks, of average size, per network of next states"}
@@ -152,6 +165,14 @@ class PretrainingOptions:
         default="none", metadata={"help": "wandb, trackio, tensorboard; nothing by default"}
     )
     bf16: bool = field(default=False, metadata={"help": "mixed precision, where the device has it"})
+    loaders: int = field(
+        default=0,
+        metadata={"help": "processes that draw examples ahead, for each that trains; 0 for none"},
+    )
+    tokenised: str = field(
+        default="",
+        metadata={"help": "folder of the tokenised corpus, kept; empty for one in output_dir"},
+    )
 
     def check(self) -> None:
         """Raise `OptionsError` where a value makes no sense."""
@@ -163,10 +184,21 @@ class PretrainingOptions:
             raise OptionsError(f"conditions {self.conditions}; expected at least 20")
         lowest = dict.fromkeys(
             ("steps", "batch_size", "save_steps", "logging_steps", "trajectory_networks"), 1
-        ) | {"held_out_networks": 2, "seed": 0, "language_networks": 1, "warmup_steps": 0}
+        ) | {
+            "held_out_networks": 2,
+            "seed": 0,
+            "language_networks": 1,
+            "warmup_steps": 0,
+            "loaders": 0,
+        }
         for name, least in lowest.items():
             if getattr(self, name) < least:
                 raise OptionsError(f"{name} {getattr(self, name)}; expected at least {least}")
+        if self.save_steps % self.logging_steps:
+            raise OptionsError(
+                f"save_steps {self.save_steps}; expected a multiple of logging_steps "
+                f"{self.logging_steps}, so that no mean in the log is cut by a checkpoint"
+            )
         if self.seed > LARGEST_SEED:
             raise OptionsError(f"seed {self.seed}; expected at most {LARGEST_SEED}")
         for name in ("learning_rate", "token_rate_factor", "max_grad_norm"):
@@ -211,13 +243,25 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
     """Pretrain as `options` say; returns what `metrics.json` holds.
 
     Raises:
-        OptionsError: options that make no sense, or an output folder that is not empty.
+        OptionsError: options that make no sense, an output folder that is not empty, or processes
+            that do not work together.
         FormatError, NetworkError: a corpus that cannot be read.
     """
     started = time.perf_counter()
     options.check()
     output_dir = Path(options.output_dir)
-    checkpoint = _find_checkpoint(options, output_dir)
+    arguments = _training_arguments(options)
+    state = arguments.distributed_state
+    check_launch(state)
+    if options.batch_size % state.num_processes:
+        raise OptionsError(
+            f"batch_size {options.batch_size}; expected a multiple of the "
+            f"{state.num_processes} processes that share it"
+        )
+    checkpoint = find_checkpoint(options.resume_from_checkpoint, output_dir, LEFT_AT_START)
+    if checkpoint is not None:
+        settings = {name: getattr(options, name) for name in SETTINGS_OF_A_RUN}
+        check_same_run(checkpoint, SIZES[options.size], settings, OPTIONS_FILE)
     try:
         networks, sides = load_for_training(options.corpus, options.seed, options.held_out_share)
         training, held_out = sides["train"], sides["test"]
@@ -251,19 +295,20 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
     model.set_attn_implementation(options.attn_implementation)
     if options.gradient_checkpointing:
         model.gradient_checkpointing_enable()
-    arguments = _training_arguments(options)
-    if arguments.process_index == 0:
-        print(_setting(options, model, arguments, training, held_out), flush=True)
-    trajectories = (
-        _simulated("training", training, options.trajectory_networks, 0, options, arguments)
-        if options.next_state
-        else []
-    )
+    if state.is_main_process:
+        precision = "bfloat16" if options.bf16 else "float32"
+        parameters = sum(p.numel() for p in model.parameters()) / 1e6
+        print(describe(state, precision, options.attn_implementation))
+        print(
+            f"HMLM {options.size}: {parameters:.2f} million parameters; corpus {options.corpus}: "
+            f"{len(training)} networks to train on, {len(held_out)} held out",
+            flush=True,
+        )
+    corpus = _tokenised(options, training, tokenizer, arguments)
     examples = PretrainingExamples(
-        training,
-        trajectories,
+        corpus,
         tokenizer,
-        length=options.steps * options.batch_size * arguments.world_size,
+        length=options.steps * options.batch_size,
         seed=options.seed,
         batch_size=options.batch_size,
         language_networks=options.language_networks if options.masked_molecule else 0,
@@ -282,24 +327,28 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
     progress.trainer = trainer
     for talkative in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(talkative)
-    if checkpoint is None:
-        write_text(output_dir / OPTIONS_FILE, json.dumps(asdict(options), indent=2))
-    trainer.train(resume_from_checkpoint=checkpoint)
-    if not trainer.is_world_process_zero():
+    if checkpoint is not None:
+        check_same_launch(checkpoint, trainer.accelerator)
+    if state.is_main_process:
+        remove_incomplete(output_dir)
+        if checkpoint is None:
+            write_text(output_dir / OPTIONS_FILE, json.dumps(asdict(options), indent=2))
+    state.wait_for_everyone()
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    model = _whole_model(trainer, config)
+    if not state.is_main_process:
         return {}
 
-    model = trainer.accelerator.unwrap_model(trainer.model)
     metrics: dict[str, Any] = {}
     unseen: list[Trajectories] = []
     if options.masked_molecule:
         metrics["masked_molecule"] = evaluate_masked_molecules(model, tokenizer, training, held_out)
     if options.next_state:
-        unseen = _simulated(
-            "held-out", held_out, options.held_out_networks, HELD_OUT_SEED, options, arguments
-        )
-        untrained = HMLMForSignaling(config).to(model.device)
+        unseen = _unseen(held_out, options, arguments)
+        untrained = HMLMForSignaling(config)
+        untrained.to(model.device)  # type: ignore[arg-type]
         metrics["next_state"] = evaluate_next_state(
-            model, tokenizer, trajectories, unseen, untrained
+            model, tokenizer, corpus.trajectories, unseen, untrained
         )
         metrics["modalities"] = evaluate_modalities(model, tokenizer, unseen)
     if options.ablations:
@@ -312,85 +361,20 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
     return metrics
 
 
-def _find_checkpoint(options: PretrainingOptions, output_dir: Path) -> str | None:
-    """The checkpoint to go on from, or None; refuses to write into somebody's folder."""
-    if output_dir.exists() and not output_dir.is_dir():
-        raise OptionsError(f"{output_dir}: it is a file; expected a folder, empty or new")
-    asked = (options.resume_from_checkpoint or "false").lower()
-    # A run that was stopped before its first checkpoint left nothing but its options.
-    occupied = output_dir.exists() and any(p.name != OPTIONS_FILE for p in output_dir.iterdir())
-    if asked == "false":
-        if occupied:
-            raise OptionsError(
-                f"{output_dir}: the folder is not empty; expected a new one, "
-                "or --resume_from_checkpoint to go on with what is there"
-            )
-        return None
-    if asked == "true":
-        last = last_checkpoint(output_dir)
-        if last is None:
-            raise OptionsError(f"{output_dir}: there is no complete checkpoint to go on from")
-        checkpoint = last
-    else:
-        checkpoint = Path(options.resume_from_checkpoint or "")
-        if not _is_complete(checkpoint):
-            raise OptionsError(f"{checkpoint}: it is not a complete checkpoint of a run")
-        if occupied and checkpoint.resolve().parent != output_dir.resolve():
-            raise OptionsError(
-                f"{output_dir}: the folder is not empty, and {checkpoint} does not lie in it; "
-                "expected a new folder, or that of the run"
-            )
-    _check_same_run(options, checkpoint)
-    return str(checkpoint)
+@dataclass
+class RunArguments(TrainingArguments):
+    """The Trainer's arguments, and what every tracker is to know of a run beside them."""
+
+    run_options: str = field(default="", metadata={"help": "of the script, as JSON"})
+    git_revision: str | None = field(default=None, metadata={"help": "of the package"})
 
 
-def last_checkpoint(output_dir: Path) -> Path | None:
-    """The last checkpoint of a run that was written to its end."""
-    complete = [p for p in output_dir.glob("checkpoint-*") if _is_complete(p)]
-    return max(complete, key=lambda p: int(p.name.rsplit("-", 1)[1]), default=None)
-
-
-def _check_same_run(options: PretrainingOptions, checkpoint: Path) -> None:
-    """Refuse to go on from a checkpoint of another model, or of a run with other settings."""
-    found = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
-    for name, value in SIZES[options.size].items():
-        if found.get(name) != value:
-            raise OptionsError(
-                f"{checkpoint}: its model has {name} {found.get(name)}; "
-                f"size {options.size} has {value}"
-            )
-    path = checkpoint.parent / OPTIONS_FILE
-    if not path.exists():
-        return
-    first = json.loads(path.read_text(encoding="utf-8"))
-    for name in SETTINGS_OF_A_RUN:
-        if first.get(name) != getattr(options, name):
-            raise OptionsError(
-                f"{checkpoint}: the run was started with {name} {first.get(name)!r}, "
-                f"not {getattr(options, name)!r}; expected the same, or a new output_dir"
-            )
-
-
-def _is_complete(checkpoint: Path) -> bool:
-    """Whether all of a checkpoint is there, and what says what it is can be read."""
-    try:
-        for name in ("trainer_state.json", "config.json"):
-            json.loads((checkpoint / name).read_text(encoding="utf-8"))
-        with safe_open(checkpoint / "model.safetensors", "pt"):
-            pass
-    except (OSError, ValueError, SafetensorError):
-        return False
-    return all((checkpoint / name).exists() for name in ("optimizer.pt", "scheduler.pt")) and any(
-        checkpoint.glob("rng_state*.pth")
-    )
-
-
-def _training_arguments(options: PretrainingOptions) -> TrainingArguments:
-    on_cpu = not torch.cuda.is_available()
-    return TrainingArguments(
+def _training_arguments(options: PretrainingOptions) -> RunArguments:
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    return RunArguments(
         output_dir=options.output_dir,
         max_steps=options.steps,
-        per_device_train_batch_size=options.batch_size,
+        per_device_train_batch_size=max(1, options.batch_size // processes),
         learning_rate=options.learning_rate,
         warmup_steps=options.warmup_steps,
         weight_decay=options.weight_decay,
@@ -400,55 +384,90 @@ def _training_arguments(options: PretrainingOptions) -> TrainingArguments:
         save_steps=options.save_steps,
         save_total_limit=2,
         seed=options.seed,
-        use_cpu=on_cpu,
         bf16=options.bf16,
         report_to=options.trackers,
         run_name=Path(options.output_dir).name,
         remove_unused_columns=False,
-        dataloader_num_workers=0,
+        dataloader_num_workers=options.loaders,
         disable_tqdm=not sys.stderr.isatty(),
-        # A batch without context leaves the condition axis unused.
-        ddp_find_unused_parameters=True,
-        ddp_backend="gloo" if on_cpu and int(os.environ.get("WORLD_SIZE", 1)) > 1 else None,
+        ddp_find_unused_parameters=False,
+        run_options=json.dumps(asdict(options)),
+        git_revision=git_revision(),
+        **device_settings(),
     )
 
 
-def _setting(
+def _whole_model(trainer: PretrainingTrainer, config: HMLMConfig) -> HMLMForSignaling:
+    """The trained model, in one piece on the main process wherever its weights lie."""
+    accelerator = trainer.accelerator
+    if accelerator.distributed_type not in (DistributedType.DEEPSPEED, DistributedType.FSDP):
+        return accelerator.unwrap_model(trainer.model)  # type: ignore[no-any-return]
+    weights = accelerator.get_state_dict(trainer.model_wrapped)
+    model = HMLMForSignaling(config)
+    if accelerator.is_main_process:
+        model.load_state_dict({name: value.float() for name, value in weights.items()})
+    model.to(accelerator.device)  # type: ignore[arg-type]
+    return model.eval()
+
+
+def _tokenised(
     options: PretrainingOptions,
-    model: HMLMForSignaling,
-    arguments: TrainingArguments,
     training: Sequence[SignalingNetwork],
-    held_out: Sequence[SignalingNetwork],
-) -> str:
-    parameters = sum(p.numel() for p in model.parameters())
-    return (
-        f"world size: {arguments.world_size}, {arguments.distributed_state.distributed_type}, "
-        f"device {arguments.device}, "
-        f"precision {'bf16' if options.bf16 else 'float32'}, "
-        f"attention {options.attn_implementation}\n"
-        f"HMLM {options.size}: {parameters / 1e6:.2f} million parameters; corpus {options.corpus}: "
-        f"{len(training)} networks to train on, {len(held_out)} held out"
+    tokenizer: HMLMTokenizer,
+    arguments: TrainingArguments,
+) -> TokenisedCorpus:
+    """What is trained on, made by all processes together and mapped from disk by each."""
+    state = arguments.distributed_state
+    process, processes = state.process_index, state.num_processes
+    count = options.trajectory_networks if options.next_state else 0
+
+    def streamed() -> Iterable[tuple[int, Trajectories]]:
+        from .corpora.streaming import stream_rows  # which needs datasets
+        from .corpora.trajectories import trajectories_from_row
+
+        for row in stream_rows(options.trajectories, "train", process, processes, count):
+            yield row["seed"], trajectories_from_row(row)
+
+    def simulated() -> Iterable[tuple[int, Trajectories]]:
+        # Networks that are simulated together share their time steps, so that portions are the
+        # same on any number of processes.
+        first = options.seed * count
+        portions = [
+            range(i, min(i + NETWORKS_AT_ONCE, count)) for i in range(0, count, NETWORKS_AT_ONCE)
+        ]
+        own = [number for portion in portions[process::processes] for number in portion]
+        made = _simulated("training", training, [first + i for i in own], options, arguments)
+        return zip(own, made, strict=True)
+
+    key = {name: getattr(options, name) for name in ("conditions", "trajectories", "seed")} | {
+        "networks": corpus_hash(training),
+        "trajectory_networks": count,
+        "vocabulary": tokenizer.vocabulary.version,
+        "package": versions()["hmlm_fm"],
+    }
+    return tokenise(
+        Path(options.tokenised or Path(options.output_dir, TOKENISED_FOLDER)),
+        key,
+        training,
+        streamed if options.trajectories and count else simulated,
+        tokenizer,
+        process,
+        processes,
+        state.wait_for_everyone,
     )
 
 
 def _simulated(
     side: str,
     networks: Sequence[SignalingNetwork],
-    count: int,
-    first_seed: int,
+    seeds: Sequence[int],
     options: PretrainingOptions,
     arguments: TrainingArguments,
 ) -> list[Trajectories]:
-    """Trajectories of drawn networks, the same on every process."""
-    if options.trajectories:
-        from .corpora.trajectories import read_trajectories  # which needs pyarrow
-
-        stored = "train" if side == "training" else "test"
-        return read_trajectories(options.trajectories, stored, count)
-    seeds = [first_seed + options.seed * count + i for i in range(count)]
+    """Trajectories of drawn networks, one for each seed."""
     loud = arguments.process_index == 0
     bar = tqdm(
-        total=count,
+        total=len(seeds),
         desc=f"simulating {side} networks",
         unit="network",
         disable=not (loud and sys.stderr.isatty()),
@@ -460,13 +479,27 @@ def _simulated(
         seeds,
         options.conditions,
         min(processes, 8),
+        NETWORKS_AT_ONCE,
         progress=lambda done: bar.update(done - bar.n),
     )
     bar.close()
     if loud:
         seconds = time.perf_counter() - started
-        print(f"simulated {count} {side} networks in {seconds:.0f} s", flush=True)
+        print(f"simulated {len(seeds)} {side} networks in {seconds:.0f} s", flush=True)
     return made
+
+
+def _unseen(
+    held_out: Sequence[SignalingNetwork], options: PretrainingOptions, arguments: TrainingArguments
+) -> list[Trajectories]:
+    """Trajectories to evaluate on."""
+    count = options.held_out_networks
+    if options.trajectories:
+        from .corpora.trajectories import read_trajectories  # which needs pyarrow
+
+        return read_trajectories(options.trajectories, "test", count)
+    first = HELD_OUT_SEED + options.seed * count
+    return _simulated("held-out", held_out, range(first, first + count), options, arguments)
 
 
 def _write_result(
@@ -490,12 +523,13 @@ def _write_result(
             "content_hashes": sorted(n.content_hash for n in networks),
         },
         "versions": versions(),
-        "git_revision": _git_revision(),
+        "git_revision": git_revision(),
         "hardware": {
             "device": str(trainer.args.device),
             "processor": platform.machine(),
             "cores": os.cpu_count(),
             "world_size": trainer.args.world_size,
+            "distributed_type": trainer.args.distributed_state.distributed_type.value,
         },
         "log": trainer.state.log_history,
     }
@@ -508,16 +542,3 @@ def _write_result(
         }
         plot_trajectories(shown[0], predictions, output_dir / "trajectories.png")
     write_model_card(output_dir, options, metrics, len(networks))
-
-
-def _git_revision() -> str | None:
-    if shutil.which("git") is None:
-        return None
-    found = subprocess.run(
-        ["git", "rev-parse", "HEAD"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return found.stdout.strip() or None

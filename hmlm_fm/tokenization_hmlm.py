@@ -99,12 +99,14 @@ FIELDS: dict[str, Field] = {
     "query_observation_value": Field("QSN"),
     "query_observation_mask": Field("QSN"),
     "masked_ids": Field("NK", -1),
+    "chance_seed": Field("1"),
     "target_states": Field("QUN"),
     "target_states_mask": Field("QUN"),
     "target_values": Field("QUNY"),
     "target_values_mask": Field("QUNY"),
 }
-"""Every field an encoding may hold; the last five are labels that the objectives add."""
+"""Every field an encoding may hold; the last six are what the objectives add: labels, and the seed
+of what is left out in training."""
 
 MASK_OF = {
     "baseline_state": "baseline_mask",

@@ -1,31 +1,29 @@
-"""transformers' Trainer for both objectives, and the progress that it shows."""
+"""transformers' Trainer for both objectives, on any number of processes."""
 
 from __future__ import annotations
 
-import sys
-import time
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from tqdm.auto import tqdm
-from transformers import Trainer, TrainerCallback
+from transformers import Trainer
 
+from .every_parameter import EveryParameter
 from .gates import PresetTable
-from .objectives import count_molecules
-
-PART_LOSSES = (
-    "masked_loss",
-    "neighbour_loss",
-    "pathway_loss",
-    "next_state_loss",
-    "observation_loss",
-)
-"""Losses of `HMLMSignalingOutput` that are logged one by one."""
+from .launching import summed
+from .losses import PART_LOSSES, count_terms, weighted_sum
+from .masked_head import unmasked_ids
+from .objectives import PretrainingExamples, count_molecules
+from .resuming import mark_complete, mark_incomplete
+from .vocabulary import SPECIAL_TOKENS
 
 
 class PretrainingTrainer(Trainer):
-    """Trainer that takes examples in the order of their numbers and logs each objective."""
+    """Trainer that takes examples in the order of their numbers and logs each objective.
+
+    Every loss is a mean over the whole batch, whichever process holds which part of it: on two
+    processes with half of the batch each, it is what one process finds on all of it.
+    """
 
     def __init__(
         self, token_rate_factor: float = 1.0, token_weight_decay: float = 0.0, **kwargs: Any
@@ -33,8 +31,14 @@ class PretrainingTrainer(Trainer):
         super().__init__(**kwargs)
         self.token_rate_factor, self.token_weight_decay = token_rate_factor, token_weight_decay
         self.model_accepts_loss_kwargs = False
-        self._parts: dict[str, list[float]] = {}
-        self.molecules_seen = 0
+        self._parts: list[torch.Tensor] = []
+        self._logged_tokens = (0, 0)
+        self.molecules_seen = self.tokens_computed = 0
+        self._every_parameter: EveryParameter | None = None
+        model = kwargs["model"]
+        # Asked now: under ZeRO-3 parameters are elsewhere later.
+        self._flops_per_molecule = 6.0 * model.num_parameters(exclude_embeddings=True)
+        self._vocabulary = int(model.config.vocab_size)
 
     def _get_train_sampler(self, *args: Any, **kwargs: Any) -> torch.utils.data.Sampler:
         # Every example is drawn from its own number, so shuffling would add nothing.
@@ -85,74 +89,87 @@ class PretrainingTrainer(Trainer):
     def compute_loss(  # type: ignore[override]
         self, model: torch.nn.Module, inputs: dict[str, Any], return_outputs: bool = False, **_: Any
     ) -> Any:
-        self.molecules_seen += count_molecules(inputs)
+        terms = count_terms(inputs)
+        counts = torch.cat([terms, terms.new_tensor(count_molecules(inputs))])
+        counts = summed(counts)
+        self.molecules_seen += int(counts[-2])
+        self.tokens_computed += int(counts[-1])
+        if self.accelerator.num_processes > 1:
+            inputs = self._with_candidates(inputs)
         output = model(**inputs)
-        for name in PART_LOSSES:
-            part = getattr(output, name)
-            if part is not None:
-                self._parts.setdefault(name, []).append(float(part.detach()))
-        return (output.loss, output) if return_outputs else output.loss
+        # Gradients are averaged over processes, of which each has some of the terms.
+        weight = terms * self.accelerator.num_processes / counts[: len(terms)].clamp(min=1)
+        parts = [
+            None if loss is None else loss * share
+            for loss, share in zip(
+                (getattr(output, name) for name in PART_LOSSES), weight.float(), strict=True
+            )
+        ]
+        self._parts.append(
+            torch.stack([weight.new_tensor(0.0) if p is None else p.detach() for p in parts])
+        )
+        loss = weighted_sum(*parts)
+        assert loss is not None, "the batch has no labels"
+        assert self._every_parameter is not None
+        loss = loss + self._every_parameter.nothing
+        return (loss, output) if return_outputs else loss
+
+    def _with_candidates(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """The batch, with the tokens that the masked networks of all processes hold."""
+        language = inputs.get("language", inputs)
+        if "masked_ids" not in language:
+            return inputs
+        ids = unmasked_ids(language["input_ids"], language["masked_ids"])
+        there = torch.zeros(self._vocabulary, device=ids.device)
+        there[ids[ids >= len(SPECIAL_TOKENS)]] = 1
+        candidates = torch.nonzero(summed(there))[:, 0]
+        if "language" not in inputs:
+            return {**inputs, "candidate_ids": candidates}
+        return {**inputs, "language": {**language, "candidate_ids": candidates}}
+
+    def _prepare_for_training(self, *args: Any, **kwargs: Any) -> Any:
+        prepared = super()._prepare_for_training(*args, **kwargs)
+        assert self.model is not None
+        self._every_parameter = EveryParameter(self.model)
+        return prepared
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        # The Trainer's mean over a run counts from where it was resumed.
+        logs.pop("train_loss", None)
         if "loss" in logs:
-            logs |= {name: float(np.mean(values)) for name, values in self._parts.items()}
+            mean = torch.stack(self._parts).mean(0)
+            parts = (summed(mean) / self.accelerator.num_processes).tolist()
+            used = {n: v for n, v in zip(PART_LOSSES, parts, strict=True) if v}
+            real, computed = self._logged_tokens
+            logs |= used | {
+                "real_tokens": (self.molecules_seen - real) / (self.tokens_computed - computed)
+            }
             self._parts.clear()
+            self._logged_tokens = (self.molecules_seen, self.tokens_computed)
         super().log(logs, *args, **kwargs)
 
+    def molecules_per_step(self) -> float:
+        """Molecule tokens of a batch on all processes, by the first few examples."""
+        examples = self.train_dataset
+        assert isinstance(examples, PretrainingExamples)
+        size = examples.batch_size
+        batches = range(0, min(4 * size, len(examples)), size)
+        counts = [
+            count_molecules(examples.collate([examples[first + i] for i in range(size)]))[0]
+            for first in batches
+        ]
+        return sum(counts) / len(counts)
 
-class Progress(TrainerCallback):
-    """Losses, molecule tokens per second and time left: a bar on a terminal, lines elsewhere.
+    def flops_per_molecule(self) -> float:
+        """Operations on a molecule token, forward and back: 6 per parameter outside of tables."""
+        return self._flops_per_molecule
 
-    The first steps are left out of every rate: they pay for allocations that later ones reuse.
-    """
-
-    WARM_UP_STEPS = 3
-
-    def __init__(self) -> None:
-        self.trainer: PretrainingTrainer | None = None
-        self.started_at, self.first_step, self.first_molecules = 0.0, 0, 0
-        self.molecules_per_second = 0.0
-        self.bar: tqdm | None = None
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if state.is_world_process_zero and sys.stderr.isatty():
-            self.bar = tqdm(total=state.max_steps, initial=state.global_step, unit="step")
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if self.bar is not None:
-            self.bar.update(1)
-        if self.trainer is None:
-            return
-        if not self.started_at:
-            self.first_step = self.first_step or state.global_step
-            if state.global_step - self.first_step >= self.WARM_UP_STEPS:
-                self.started_at, self.first_step = time.perf_counter(), state.global_step
-                self.first_molecules = self.trainer.molecules_seen
-            return
-        passed = time.perf_counter() - self.started_at
-        self.molecules_per_second = (
-            (self.trainer.molecules_seen - self.first_molecules) / passed * args.world_size
-        )
-
-    def on_log(
-        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kw: Any
-    ) -> None:
-        if not state.is_world_process_zero or not logs or "loss" not in logs:
-            return
-        line = f"loss {float(logs['loss']):.4f}"
-        for name in PART_LOSSES:
-            if name in logs:
-                line += f"  {name.removesuffix('_loss')} {logs[name]:.4f}"
-        done = state.global_step - self.first_step
-        if self.started_at and done:
-            left = (time.perf_counter() - self.started_at) / done
-            left *= state.max_steps - state.global_step
-            line += f"  {self.molecules_per_second:,.0f} molecules/s  {left / 60:.1f} min left"
-        if self.bar is not None:
-            self.bar.set_postfix_str(line)
-        else:
-            print(f"step {state.global_step}/{state.max_steps}  {line}", flush=True)
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        folder = Path(self.args.output_dir or "", f"checkpoint-{self.state.global_step}")
+        if self.is_world_process_zero():
+            mark_incomplete(folder)
+        self.accelerator.wait_for_everyone()
+        super()._save_checkpoint(*args, **kwargs)
+        self.accelerator.wait_for_everyone()
+        if self.is_world_process_zero():
+            mark_complete(folder, self.accelerator)

@@ -22,7 +22,8 @@ from pathlib import Path
 from hmlm_fm.formats.errors import FormatError
 from hmlm_fm.network import NetworkError
 from hmlm_fm.options import OptionsError, parse_options
-from hmlm_fm.pretraining import PretrainingOptions, last_checkpoint, run_pretraining
+from hmlm_fm.pretraining import PretrainingOptions, run_pretraining
+from hmlm_fm.resuming import last_checkpoint
 
 
 def main() -> int:

@@ -14,7 +14,8 @@ import torch
 
 from hmlm_fm import HMLMForSignaling, HMLMTokenizer
 from hmlm_fm.options import parse_options
-from hmlm_fm.pretraining import PretrainingOptions, last_checkpoint
+from hmlm_fm.pretraining import PretrainingOptions
+from hmlm_fm.resuming import COMPLETE_FILE, last_checkpoint
 
 ROOT = Path(__file__).parents[1]
 SMALL = (
@@ -87,7 +88,7 @@ def stopped_after_a_save(folder, how):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 600
-    while not (folder / "checkpoint-2" / "trainer_state.json").exists():
+    while not (folder / "checkpoint-2" / COMPLETE_FILE).exists():
         assert process.poll() is None, "it ended before it could be stopped"
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -120,7 +121,7 @@ def test_ctrl_c_ends_with_a_word_on_how_to_go_on(tmp_path):
     ("arguments", "said"),
     [
         (["--seed", "5"], "started with seed 0, not 5"),
-        (["--size", "small"], "size small has"),
+        (["--size", "small"], "this run has 160"),
         (["--learning_rate", "0.1"], "learning_rate 0.002, not 0.1"),
     ],
 )

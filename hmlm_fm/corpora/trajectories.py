@@ -166,7 +166,9 @@ def read_trajectories(
     found: list[Trajectories] = []
     for path in paths:
         wanted = None if most is None else most - len(found)
-        found += map(_from_row, read_rows(path, TRAJECTORY_SCHEMA, "trajectories")[:wanted])
+        found += map(
+            trajectories_from_row, read_rows(path, TRAJECTORY_SCHEMA, "trajectories")[:wanted]
+        )
         if len(found) == most:
             break
     return found
@@ -275,7 +277,8 @@ def _to_row(made: Trajectories, seed: int) -> dict[str, Any]:
     }
 
 
-def _from_row(row: Mapping[str, Any]) -> Trajectories:
+def trajectories_from_row(row: Mapping[str, Any]) -> Trajectories:
+    """The trajectories that a row holds."""
     conditions = tuple(
         Condition(
             {s["molecule"]: s["level"] for s in c["stimuli"]},

@@ -1,0 +1,238 @@
+"""A corpus as training reads it: encodings and trajectories, tokenised once, on disk or in memory.
+
+Shapes: C conditions, T times, N molecules.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from ..conditions import Condition, Perturbation
+from ..dynamics.trajectories import Trajectories
+from ..formats.files import write_text
+from ..formats.json_format import network_from_json, network_to_json
+from ..network import SignalingNetwork
+from ..tokenization_hmlm import HMLMTokenizer
+from .stored import FIELDS_FILE, Row, StoredRows, store_rows
+
+ABOUT_FILE = "about.json"
+LANGUAGE, NEXT_STATE = "language", "next_state"
+OWN = ("states", "drives", "baseline", "number", "told")
+"""Fields of a stored trajectory that are not its network's encoding."""
+
+
+@dataclass
+class TokenisedCorpus:
+    """What `PretrainingExamples` draws from.
+
+    Attributes:
+        language: encodings of networks for masked molecules; `language_sizes`: their molecules.
+        trajectories: for next states; `trajectory_sizes`: their molecules.
+        dynamics: the encoding of what a model may see of each trajectory's network.
+    """
+
+    language: Sequence[Row]
+    language_sizes: np.ndarray
+    trajectories: Sequence[Trajectories]
+    trajectory_sizes: np.ndarray
+    dynamics: Sequence[Row]
+
+    @classmethod
+    def in_memory(
+        cls,
+        networks: Iterable[SignalingNetwork],
+        trajectories: Sequence[Trajectories],
+        tokenizer: HMLMTokenizer,
+    ) -> TokenisedCorpus:
+        """Tokenise a corpus that is small enough."""
+        language = [tokenizer.encode_network(n, warn_unknown=False) for n in networks]
+        return cls(
+            language,
+            np.array([len(e["attention_mask"]) for e in language]),
+            trajectories,
+            np.array([len(t.baseline) for t in trajectories]),
+            [tokenizer.encode_network(t.visible, warn_unknown=False) for t in trajectories],
+        )
+
+    @classmethod
+    def open(cls, folder: Path) -> TokenisedCorpus:
+        """Map a corpus that `tokenise` wrote."""
+        language = _Joined(_parts(folder, LANGUAGE))
+        next_state = _Joined(_parts(folder, NEXT_STATE))
+        return cls(
+            language,
+            language.lengths("attention_mask"),
+            _StoredTrajectories(next_state),
+            next_state.lengths("baseline"),
+            _Dynamics(next_state),
+        )
+
+
+def tokenise(
+    folder: Path,
+    key: dict[str, Any],
+    networks: Sequence[SignalingNetwork],
+    trajectories: Callable[[], Iterable[tuple[int, Trajectories]]],
+    tokenizer: HMLMTokenizer,
+    process: int = 0,
+    processes: int = 1,
+    wait: Callable[[], object] = lambda: None,
+) -> TokenisedCorpus:
+    """Tokenise a corpus to disk, each process its share, and map it; what is there is kept.
+
+    Args:
+        folder: of the run, or shared by several; all processes see it.
+        key: what decides the content; a folder with another key is made anew.
+        networks: for masked molecules.
+        trajectories: those that fall to this process, with their numbers in the whole.
+        tokenizer: for both.
+        process: which of the processes, from 0.
+        processes: how many there are.
+        wait: returns when all processes have called it.
+    """
+    about = folder / ABOUT_FILE
+    there = about.exists() and json.loads(about.read_text(encoding="utf-8")) == key
+    wait()
+    if not there:
+        if process == 0:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+        wait()
+        own = range(process, len(networks), processes)
+        store_rows(
+            (
+                tokenizer.encode_network(networks[i], warn_unknown=False)
+                | {"number": np.array([i])}
+                for i in own
+            ),
+            folder / f"{LANGUAGE}-{process:05}",
+        )
+        store_rows(
+            (_to_row(number, told, tokenizer) for number, told in trajectories()),
+            folder / f"{NEXT_STATE}-{process:05}",
+        )
+        wait()
+        if process == 0:
+            write_text(about, json.dumps(key))
+        wait()
+    return TokenisedCorpus.open(folder)
+
+
+class _Joined(Sequence[Row]):
+    """The parts that processes wrote, in the order of the rows' numbers."""
+
+    def __init__(self, parts: Sequence[StoredRows]) -> None:
+        self.parts = [part for part in parts if len(part)]
+        places = [(p, i) for p, part in enumerate(self.parts) for i in range(len(part))]
+        numbers = [int(self.parts[p].field("number", i)[0]) for p, i in places]
+        self.places = np.array(places, dtype=np.int64).reshape(-1, 2)[np.argsort(numbers)]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @overload
+    def __getitem__(self, row: int) -> Row: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[Row]: ...
+    def __getitem__(self, row: int | slice) -> Row | list[Row]:
+        if isinstance(row, slice):
+            return [self[i] for i in range(*row.indices(len(self)))]
+        found = self.whole(row)
+        del found["number"]
+        return found
+
+    def whole(self, row: int) -> Row:
+        """A row with all of its fields."""
+        part, place = self.places[row].tolist()
+        return self.parts[part][place]
+
+    def lengths(self, field: str) -> np.ndarray:
+        """The first axis of a field, row by row."""
+        return np.array([self.parts[p].shapes[field][i, 0] for p, i in self.places.tolist()])
+
+
+class _StoredTrajectories(Sequence[Trajectories]):
+    def __init__(self, rows: _Joined) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, row: int) -> Trajectories: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[Trajectories]: ...
+    def __getitem__(self, row: int | slice) -> Trajectories | list[Trajectories]:
+        if isinstance(row, slice):
+            return [self[i] for i in range(*row.indices(len(self)))]
+        return _from_row(self.rows.whole(row))
+
+
+class _Dynamics(Sequence[Row]):
+    """The encodings of the networks of trajectories."""
+
+    def __init__(self, rows: _Joined) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, row: int) -> Row: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[Row]: ...
+    def __getitem__(self, row: int | slice) -> Row | list[Row]:
+        if isinstance(row, slice):
+            return [self[i] for i in range(*row.indices(len(self)))]
+        return {k: v for k, v in self.rows.whole(row).items() if k not in OWN}
+
+
+def _parts(folder: Path, kind: str) -> list[StoredRows]:
+    return [StoredRows(path.parent) for path in sorted(folder.glob(f"{kind}-*/{FIELDS_FILE}"))]
+
+
+def _to_row(number: int, made: Trajectories, tokenizer: HMLMTokenizer) -> Row:
+    told = {
+        "visible": network_to_json(made.visible),
+        "drawn": network_to_json(made.drawn),
+        "conditions": [
+            {
+                "stimuli": dict(condition.stimuli),
+                "perturbations": [asdict(p) for p in condition.perturbations],
+            }
+            for condition in made.conditions
+        ],
+        "signs_drawn": made.signs_drawn,
+        "logic_drawn": made.logic_drawn,
+    }
+    return tokenizer.encode_network(made.visible, warn_unknown=False) | {
+        "states": made.states.astype(np.float16),
+        "drives": made.drives.astype(np.float16),
+        "baseline": made.baseline.astype(np.float32),
+        "number": np.array([number]),
+        "told": np.frombuffer(json.dumps(told).encode(), dtype=np.uint8),
+    }
+
+
+def _from_row(row: Row) -> Trajectories:
+    told = json.loads(row["told"].tobytes())
+    return Trajectories(
+        visible=network_from_json(told["visible"]),
+        drawn=network_from_json(told["drawn"]),
+        conditions=tuple(
+            Condition(c["stimuli"], tuple(Perturbation(**p) for p in c["perturbations"]))
+            for c in told["conditions"]
+        ),
+        states=row["states"],
+        drives=row["drives"],
+        baseline=row["baseline"],
+        signs_drawn=told["signs_drawn"],
+        logic_drawn=told["logic_drawn"],
+    )
