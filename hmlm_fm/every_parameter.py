@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch.distributed.tensor import DTensor
 
 
 class EveryParameter:
@@ -23,21 +24,25 @@ class EveryParameter:
     def __init__(self, model: torch.nn.Module) -> None:
         """
         Args:
-            model: already wrapped. Parameters that ZeRO-3 shares out are not there to be touched,
-                and must be of modules that every batch calls.
+            model: already wrapped. Parameters that ZeRO-3 and FSDP share out are not there to be
+                touched, and must be of modules that every batch calls.
         """
         self.nothing = torch.zeros(())
         # ZeRO-3 takes those that it keeps whole for released until each module was called in turn;
         # told that other modules use them, it leaves them whole.
-        self.whole = [p for p in model.parameters() if getattr(p, "ds_persist", True)]
-        for parameter in self.whole:
-            if hasattr(parameter, "ds_persist"):
+        for parameter in model.parameters():
+            if getattr(parameter, "ds_persist", False):
                 parameter.is_external_param = True  # type: ignore[attr-defined]
         model.register_forward_pre_hook(self._touch)
 
     def _touch(self, model: torch.nn.Module, _: Any) -> None:
         if model.training and torch.is_grad_enabled():
-            absent = [p for p in self.whole if not p.numel()]
+            whole = [
+                p
+                for p in model.parameters()
+                if getattr(p, "ds_persist", True) and not isinstance(p, DTensor)
+            ]
+            absent = [p for p in whole if not p.numel()]
             if absent:
                 absent[0].all_gather(absent)  # type: ignore[attr-defined]
-            self.nothing = 0 * torch.stack([p.sum() for p in self.whole]).sum()
+            self.nothing = 0 * torch.stack([p.sum() for p in whole]).sum()

@@ -142,7 +142,7 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
     loud = state.is_main_process
     if loud:
         print(
-            f"{describe(state, 'float32', model.config._attn_implementation)}\n"
+            f"{describe(state, 'no', model.config._attn_implementation)}\n"
             f"wrapper: none, {settings.members} members are fitted apart\n"
             f"{network.name}: {len(network.molecules)} molecules, {len(data.conditions)} "
             f"conditions at up to {len(data.times_hours)} times, at most {settings.steps} steps",

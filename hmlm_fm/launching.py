@@ -39,6 +39,9 @@ class LaunchError(OptionsError):
 def device_settings() -> dict[str, Any]:
     """Settings of `TrainingArguments`: the GPU where there is one, else the CPU and gloo."""
     on_cpu = _on_cpu()
+    if on_cpu:
+        # A launch for GPUs asks for bfloat16, which most CPUs only imitate.
+        os.environ.pop("ACCELERATE_MIXED_PRECISION", None)
     # DeepSpeed takes the CPU by itself; accelerate, told of it, would leave DeepSpeed out.
     return {
         "use_cpu": on_cpu and not _flag("ACCELERATE_USE_DEEPSPEED"),
@@ -131,8 +134,9 @@ def check_same_weights(model: torch.nn.Module, distributed_type: DistributedType
         raise LaunchError(f"weights differ from process to process after a step; {HOW_TO_LAUNCH}")
 
 
-def describe(state: PartialState, precision: str, attention: str) -> str:
-    """What a run runs on, in one line."""
+def describe(state: PartialState, mixed_precision: str, attention: str) -> str:
+    """What a run runs on, in one line; without mixed precision ("no") it computes in float32."""
+    precision = "float32" if mixed_precision == "no" else mixed_precision
     return (
         f"world size: {state.num_processes}, distributed type: {state.distributed_type.value}, "
         f"device: {device_name(state.device)}, precision: {precision}, attention: {attention}"

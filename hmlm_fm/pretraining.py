@@ -250,7 +250,7 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
     started = time.perf_counter()
     options.check()
     output_dir = Path(options.output_dir)
-    arguments = _training_arguments(options)
+    arguments = training_arguments(options)
     state = arguments.distributed_state
     check_launch(state)
     if options.batch_size % state.num_processes:
@@ -296,9 +296,8 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
     if options.gradient_checkpointing:
         model.gradient_checkpointing_enable()
     if state.is_main_process:
-        precision = "bfloat16" if options.bf16 else "float32"
         parameters = sum(p.numel() for p in model.parameters()) / 1e6
-        print(describe(state, precision, options.attn_implementation))
+        print(describe(state, arguments.mixed_precision, options.attn_implementation))
         print(
             f"HMLM {options.size}: {parameters:.2f} million parameters; corpus {options.corpus}: "
             f"{len(training)} networks to train on, {len(held_out)} held out",
@@ -369,7 +368,7 @@ class RunArguments(TrainingArguments):
     git_revision: str | None = field(default=None, metadata={"help": "of the package"})
 
 
-def _training_arguments(options: PretrainingOptions) -> RunArguments:
+def training_arguments(options: PretrainingOptions) -> RunArguments:
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     return RunArguments(
         output_dir=options.output_dir,

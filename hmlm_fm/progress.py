@@ -102,7 +102,7 @@ class Progress(TrainerCallback):
         share = share_of_peak(
             self.trainer.flops_per_molecule() * self.molecules_per_second / args.world_size,
             device_name(args.device),
-            args.bf16,
+            args.mixed_precision == "bf16",
         )
         if share is not None:
             parts.append(f"{share:.1%} of the device's peak")

@@ -233,36 +233,3 @@ def test_each_objective_alone(tmp_path, objective):
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert objective in metrics
     assert other not in metrics
-
-
-@pytest.mark.slow
-def test_two_processes_train_together(tmp_path):
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "accelerate.commands.launch",
-            "--multi_gpu",
-            "--num_processes",
-            "2",
-            "--num_machines",
-            "1",
-            "--mixed_precision",
-            "no",
-            "--dynamo_backend",
-            "no",
-            "pretrain/run.py",
-            *SMALL,
-            "--output_dir",
-            str(tmp_path / "two"),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=1500,
-        env=os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "world size: 2" in done.stdout
-    assert (tmp_path / "two" / "metrics.json").exists()
