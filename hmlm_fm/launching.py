@@ -143,6 +143,11 @@ def describe(state: PartialState, mixed_precision: str, attention: str) -> str:
     )
 
 
+def mixed_precision(bf16: bool) -> str:
+    """ "bf16" where the script or the launch asks for it, else "no"."""
+    return "bf16" if bf16 else os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+
+
 def device_name(device: torch.device) -> str:
     """A GPU by its model, anything else by its kind."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -38,7 +38,7 @@ from .evaluation import (
 )
 from .formats.errors import FormatError
 from .formats.files import write_text
-from .launching import check_launch, describe, device_settings
+from .launching import check_launch, describe, device_settings, mixed_precision
 from .model_card import write_model_card
 from .modeling_hmlm import HMLMForSignaling
 from .network import NetworkError, SignalingNetwork
@@ -297,7 +297,7 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
         model.gradient_checkpointing_enable()
     if state.is_main_process:
         parameters = sum(p.numel() for p in model.parameters()) / 1e6
-        print(describe(state, arguments.mixed_precision, options.attn_implementation))
+        print(describe(state, mixed_precision(options.bf16), options.attn_implementation))
         print(
             f"HMLM {options.size}: {parameters:.2f} million parameters; corpus {options.corpus}: "
             f"{len(training)} networks to train on, {len(held_out)} held out",
@@ -370,7 +370,7 @@ class RunArguments(TrainingArguments):
 
 def training_arguments(options: PretrainingOptions) -> RunArguments:
     processes = int(os.environ.get("WORLD_SIZE", "1"))
-    return RunArguments(
+    arguments = RunArguments(
         output_dir=options.output_dir,
         max_steps=options.steps,
         per_device_train_batch_size=max(1, options.batch_size // processes),
@@ -386,6 +386,7 @@ def training_arguments(options: PretrainingOptions) -> RunArguments:
         bf16=options.bf16,
         report_to=options.trackers,
         run_name=Path(options.output_dir).name,
+        project="hmlm",
         remove_unused_columns=False,
         dataloader_num_workers=options.loaders,
         disable_tqdm=not sys.stderr.isatty(),
@@ -394,6 +395,9 @@ def training_arguments(options: PretrainingOptions) -> RunArguments:
         git_revision=git_revision(),
         **device_settings(),
     )
+    # Or else trackio would put what it logged on this machine on a Space in the end.
+    arguments.trackio_static_space_id = False
+    return arguments
 
 
 def _whole_model(trainer: PretrainingTrainer, config: HMLMConfig) -> HMLMForSignaling:

@@ -11,7 +11,7 @@ import torch
 from tqdm.auto import tqdm
 from transformers import TrainerCallback
 
-from .launching import check_same_weights, check_wrapper, device_name
+from .launching import check_same_weights, check_wrapper, device_name, mixed_precision
 from .losses import PART_LOSSES
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Progress(TrainerCallback):
         share = share_of_peak(
             self.trainer.flops_per_molecule() * self.molecules_per_second / args.world_size,
             device_name(args.device),
-            args.mixed_precision == "bf16",
+            mixed_precision(args.bf16) == "bf16",
         )
         if share is not None:
             parts.append(f"{share:.1%} of the device's peak")

@@ -96,6 +96,8 @@ class PretrainingTrainer(Trainer):
         self.tokens_computed += int(counts[-1])
         if self.accelerator.num_processes > 1:
             inputs = self._with_candidates(inputs)
+        if self._every_parameter is None:
+            self._every_parameter = EveryParameter(self.accelerator.unwrap_model(model))
         output = model(**inputs)
         # Gradients are averaged over processes, of which each has some of the terms.
         weight = terms * self.accelerator.num_processes / counts[: len(terms)].clamp(min=1)
@@ -110,7 +112,6 @@ class PretrainingTrainer(Trainer):
         )
         loss = weighted_sum(*parts)
         assert loss is not None, "the batch has no labels"
-        assert self._every_parameter is not None
         loss = loss + self._every_parameter.nothing
         return (loss, output) if return_outputs else loss
 
@@ -126,12 +127,6 @@ class PretrainingTrainer(Trainer):
         if "language" not in inputs:
             return {**inputs, "candidate_ids": candidates}
         return {**inputs, "language": {**language, "candidate_ids": candidates}}
-
-    def _prepare_for_training(self, *args: Any, **kwargs: Any) -> Any:
-        prepared = super()._prepare_for_training(*args, **kwargs)
-        assert self.model is not None
-        self._every_parameter = EveryParameter(self.model)
-        return prepared
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
         # The Trainer's mean over a run counts from where it was resumed.

@@ -190,6 +190,10 @@ def test_every_parameter_gets_a_gradient_in_one_order():
     assert len(orders[0]) == 6
 
 
+def worker(folder, steps):
+    return ["--output_dir", str(folder), "--steps", str(steps)]
+
+
 def losses_of(done):
     assert done.returncode == 0, done.stderr[-3000:]
     return np.array(json.loads(re.search(r"^losses (.*)$", done.stdout, re.M)[1]))
@@ -197,14 +201,14 @@ def losses_of(done):
 
 def test_two_processes_on_half_batches_do_what_one_does_on_whole_ones(tmp_path):
     alone = subprocess.Popen(
-        [sys.executable, "tests/training_worker.py", str(tmp_path / "one"), "4"],
+        [sys.executable, "tests/training_worker.py", *worker(tmp_path / "one", 4)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
     )
-    two = launch("multi_cpu", "tests/training_worker.py", tmp_path / "two", 4)
+    two = launch("multi_cpu", "tests/training_worker.py", *worker(tmp_path / "two", 4))
     said, wrong = alone.communicate()
     one = subprocess.CompletedProcess(alone.args, alone.returncode, said, wrong)
     assert "world size: 1, distributed type: NO, device: cpu" in one.stdout
@@ -222,7 +226,7 @@ def test_two_processes_on_half_batches_do_what_one_does_on_whole_ones(tmp_path):
 def test_plain_torchrun_connects_its_copies(tmp_path):
     done = run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-        + ["tests/training_worker.py", str(tmp_path / "two"), "2"]
+        + ["tests/training_worker.py", *worker(tmp_path / "two", 2)]
     )
     assert done.returncode == 0, done.stderr
     assert "world size: 2, distributed type: MULTI_CPU" in done.stdout
@@ -250,7 +254,7 @@ def test_fsdp2_on_one_gpu(tmp_path):
     if not torch.cuda.is_available():
         pytest.skip("there is no GPU")
     line = launch_line(
-        "fsdp2", "--num_processes", "1", "tests/training_worker.py", tmp_path / "o", 2
+        "fsdp2", "--num_processes", "1", "tests/training_worker.py", *worker(tmp_path / "o", 2)
     )
     done = run(line)
     assert done.returncode == 0, done.stderr

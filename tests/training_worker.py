@@ -16,16 +16,15 @@ from hmlm_fm.corpora.tokenised import TokenisedCorpus
 from hmlm_fm.dynamics.trajectories import make_trajectories
 from hmlm_fm.launching import check_launch, describe
 from hmlm_fm.objectives import PretrainingExamples
+from hmlm_fm.options import parse_options
 from hmlm_fm.pretraining import PretrainingOptions, training_arguments
 from hmlm_fm.progress import Progress
 from hmlm_fm.trainer import PretrainingTrainer
 
 
 def main() -> None:
-    folder, steps, *checkpoint = sys.argv[1:]
-    options = PretrainingOptions(
-        output_dir=folder, steps=int(steps), batch_size=4, logging_steps=1, save_steps=2
-    )
+    flags = ["--batch_size", "4", "--logging_steps", "1", "--save_steps", "2", *sys.argv[1:]]
+    options = parse_options(PretrainingOptions, flags, __doc__)
     arguments = training_arguments(options)
     check_launch(arguments.distributed_state)
     set_seed(0)
@@ -42,7 +41,7 @@ def main() -> None:
         load_core()[:6], make_trajectories(load_core()[:6], range(4), 22), tokenizer
     )
     examples = PretrainingExamples(
-        corpus, tokenizer, 4 * int(steps), seed=0, batch_size=4, language_networks=2
+        corpus, tokenizer, 4 * options.steps, seed=0, batch_size=4, language_networks=2
     )
     progress = Progress()
     trainer = PretrainingTrainer(
@@ -53,13 +52,13 @@ def main() -> None:
         callbacks=[progress],
     )
     progress.trainer = trainer
-    trainer.train(resume_from_checkpoint=checkpoint[0] if checkpoint else None)
+    trainer.train(resume_from_checkpoint=options.resume_from_checkpoint)
     if arguments.distributed_state.is_main_process:
         losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
         print(describe(arguments.distributed_state, "no", "sdpa"))
         print("losses", json.dumps(losses))
         weights = trainer.accelerator.unwrap_model(trainer.model).state_dict()
-        np.savez(f"{folder}/weights.npz", **{k: v.numpy() for k, v in weights.items()})
+        np.savez(f"{options.output_dir}/weights.npz", **{k: v.numpy() for k, v in weights.items()})
 
 
 if __name__ == "__main__":
