@@ -148,7 +148,7 @@ def fine_tune(
 
     Args:
         model: pretrained, or not trained at all.
-        data: with at least two conditions and some activities.
+        data: at least two conditions, or one at two times, with some activities.
         in_context: whether the first guess has seen the measurements, or the wiring alone.
         progress: told the step and the mean held-out error.
         team: the processes that fit members together; each returns the same. One by default.
@@ -250,7 +250,8 @@ def _calibration(
 
     Of molecules that hardly move, nearly everything is covered whatever the factor: they are left
     out, as in the benchmark. The quantile is that of split conformal prediction, with conditions as
-    what is exchangeable: (1 + 1/C) times the level (Lei et al., J Am Stat Assoc 2018;113:1094).
+    what is exchangeable, or the times of a single one: (1 + 1/C) times the level (Lei et al., J Am
+    Stat Assoc 2018;113:1094).
     """
     ratios = []
     for chosen in np.array_split(np.arange(len(states)), math.ceil(len(states) / 16)):
@@ -264,5 +265,6 @@ def _calibration(
     every = torch.cat(ratios)
     if not len(every):
         return 1.0
-    level = min(COVERAGE * (1 + 1 / len(states)), 1.0)
+    exchangeable = len(states) if len(states) > 1 else states.shape[1]
+    level = min(COVERAGE * (1 + 1 / exchangeable), 1.0)
     return max(float(np.quantile(every.cpu().numpy(), level)) / NORMAL_QUANTILE, 1e-3)

@@ -76,7 +76,7 @@ class Fit:
 
     Attributes:
         parameters: of every member (M, L) by kind, where each predicted its own part best.
-        held_out: (M, C) which conditions a member has not seen.
+        held_out: (M, C, U) which measurements a member has not seen.
         held_out_error: (M) mean squared error there; `error_at_start`: (M) the same of the start.
         steps: how many were made.
     """
@@ -99,7 +99,7 @@ def fit_members(
     progress: Callable[[int, float], object] = lambda step, error: None,
     team: Team = ALONE,
 ) -> Fit:
-    """Fit every member to the conditions that it does not hold out.
+    """Fit every member to the conditions that it does not hold out; to the times, of one alone.
 
     Each process fits its share, and what it finds is the same on any number of them, but for
     rounding: they agree on how long gradients are, and on when to stop.
@@ -116,21 +116,12 @@ def fit_members(
         team: the processes; one by default.
 
     Raises:
-        ValueError: fewer than two conditions, or a held-out part without measurements.
+        ValueError: one condition at one time, or a held-out part without measurements.
     """
     conditions, members = len(states), settings.members
-    if conditions < 2:
-        raise ValueError(f"{conditions} conditions to fit to; expected at least 2")
     measured = torch.ones_like(states) if seen is None else seen.to(states)
-    count_C = measured.sum((1, 2))
-    order = np.random.default_rng([seed, 5]).permutation(conditions)
-    parts = [part for part in np.array_split(order, min(members, conditions)) if len(part)]
-    held_out = torch.zeros(members, conditions, dtype=torch.bool, device=states.device)
-    for member in range(members):
-        held_out[member, parts[member % len(parts)]] = True
-    if bool(((held_out * count_C).sum(1) <= 0).any()):
-        raise ValueError("some held-out conditions have no observation; expected some in each")
-    watched = np.sort(np.concatenate([part[:HELD_OUT_AT_ONCE] for part in parts]))
+    count_CU = measured.sum(2)
+    held_out, watched = _held_out_parts(count_CU, members, seed)
 
     own = team.share(members)
     start = {name: value[own] for name, value in start.items()}
@@ -147,11 +138,11 @@ def fit_members(
     best_error = torch.full((len(held_out_own),), math.inf, device=states.device)
     error_at_start, last_better, step = best_error, 0, 0
 
-    def errors(chosen: np.ndarray, counted_MQ: torch.Tensor) -> torch.Tensor:
-        """Mean squared error of every member over the conditions that count for it (M)."""
+    def errors(chosen: np.ndarray, counted_MQU: torch.Tensor) -> torch.Tensor:
+        """Mean squared error of every member over the measurements that count for it (M)."""
         squared = (predict(parameters, chosen) - states[chosen]) ** 2 * measured[chosen]
-        total = (squared.sum((2, 3)) * counted_MQ).sum(1)
-        return total / (count_C[chosen] * counted_MQ).sum(1).clamp(min=1)
+        total = (squared.sum(3) * counted_MQU).sum((1, 2))
+        return total / (count_CU[chosen] * counted_MQU).sum((1, 2)).clamp(min=1)
 
     for step in range(settings.steps + 1):
         if step % 5 == 0:
@@ -199,3 +190,34 @@ def fit_members(
         of_all(error_at_start),
         step,
     )
+
+
+def _held_out_parts(
+    count_CU: torch.Tensor, members: int, seed: int
+) -> tuple[torch.Tensor, np.ndarray]:
+    """Which measurements each member holds out (M, C, U), and the conditions to watch them in.
+
+    Args:
+        count_CU: how many there are of each condition at each time.
+    """
+    conditions, times = count_CU.shape
+    by_condition = conditions > 1
+    units = np.arange(conditions)
+    if not by_condition:
+        units = np.flatnonzero(count_CU[0].cpu().numpy())
+    if len(units) < 2:
+        raise ValueError(
+            f"{conditions} conditions at {len(units)} times to fit to; expected at least 2 "
+            "conditions, or one at 2 times"
+        )
+    order = np.random.default_rng([seed, 5]).permutation(units)
+    parts = np.array_split(order, min(members, len(units)))
+    held_out = torch.zeros(members, conditions, times, dtype=torch.bool, device=count_CU.device)
+    for member in range(members):
+        part = parts[member % len(parts)]
+        held_out[(member, part) if by_condition else (member, 0, part)] = True
+    if bool(((held_out * count_CU).sum((1, 2)) <= 0).any()):
+        raise ValueError("some held-out conditions have no observation; expected some in each")
+    if not by_condition:
+        return held_out, np.array([0])
+    return held_out, np.sort(np.concatenate([part[:HELD_OUT_AT_ONCE] for part in parts]))

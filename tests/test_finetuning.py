@@ -81,11 +81,32 @@ def test_members_find_what_they_are_fitted_to():
     fit = fit_members(predict, start, {"log_rate": 0.6}, truth, settings)
     assert torch.allclose(fit.parameters["log_rate"].exp(), rates.expand(4, 2), rtol=0.02)
     assert (fit.held_out_error < 1e-4).all()
-    assert (fit.held_out.sum(1) >= 1).all()
+    by_condition = fit.held_out.all(2)
+    assert (by_condition == fit.held_out.any(2)).all()
+    assert (by_condition.sum(1) >= 1).all()
     # What a member holds out, another learns from.
-    assert (fit.held_out.sum(0) == 1).all()
+    assert (by_condition.sum(0) == 1).all()
     held = fit_members(predict, start, {"log_rate": 0.6}, truth, replace(settings, hold=1e3))
     assert held.parameters["log_rate"].abs().max() < 0.1
+
+
+def test_of_a_single_time_course_times_are_held_out():
+    hours = torch.linspace(0.5, 8, 6)
+    truth = -torch.expm1(-hours[None, :, None] * torch.tensor([0.3, 1.2]))
+
+    def predict(parameters, chosen):
+        assert chosen.tolist() == [0]
+        return -torch.expm1(-hours[:, None] * parameters["log_rate"].exp()[:, None, None, :])
+
+    start = {"log_rate": torch.zeros(3, 2)}
+    fit = fit_members(
+        predict, start, {"log_rate": 0.6}, truth, FitSettings(members=3, steps=200, hold=0.0)
+    )
+    assert (fit.held_out[:, 0].sum(1) == 2).all()
+    assert (fit.held_out[:, 0].sum(0) == 1).all()
+    assert (fit.held_out_error < 1e-3).all()
+    with pytest.raises(ValueError, match="at least 2 conditions, or one at 2 times"):
+        fit_members(predict, start, {"log_rate": 0.6}, truth[:, :1], FEW)
 
 
 def test_what_was_not_measured_does_not_count():

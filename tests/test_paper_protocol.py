@@ -16,11 +16,21 @@ from hmlm_fm.benchmarks.paper import (
     PublishedODE,
     draw_paper,
     paper_network,
+    paper_rows,
     score_markers,
 )
 from hmlm_fm.benchmarks.task import Budget
+from hmlm_fm.checkpoints import checkpoint_path
 from hmlm_fm.cli import app
 from hmlm_fm.conditions import Condition, Perturbation
+from hmlm_fm.fitting import FitSettings
+from hmlm_fm.modeling_hmlm import HMLMForSignaling
+from hmlm_fm.tokenization_hmlm import HMLMTokenizer
+
+
+def pretrained():
+    folder = checkpoint_path("hmlm-small")
+    return HMLMForSignaling.from_pretrained(folder).eval(), HMLMTokenizer.from_pretrained(folder)
 
 
 def error(row, task, split):
@@ -61,7 +71,7 @@ def test_splits_of_the_paper_keep_what_was_seen_apart():
 def test_hmlm_is_below_a_ruler_at_times_it_has_not_seen(tmp_path):
     json_file = tmp_path / "paper.json"
     done = CliRunner().invoke(
-        app, ["benchmark", "paper", "--cells", str(tmp_path), "--json", str(json_file)]
+        app, ["benchmark", "paper", "--quick", "--cells", str(tmp_path), "--json", str(json_file)]
     )
     assert done.exit_code == 0, done.stderr
     assert "0.041 (as published)" in done.stdout
@@ -76,6 +86,15 @@ def test_hmlm_is_below_a_ruler_at_times_it_has_not_seen(tmp_path):
     for budget in ("1x4", "1x8", "1x16"):
         own = mse("HMLM pretrained, in context", budget, "unseen times")
         assert own < mse("linear interpolation", budget, "unseen times")
+
+
+def test_fine_tuned_on_one_time_course_it_is_eight_times_below_the_published_model(tmp_path):
+    task = draw_paper(paper_network(), Budget(1, 4))
+    (row,) = (r for r in paper_rows(*pretrained(), FitSettings(), None) if "fine-tuned" in r.name)
+    assert error(row.make(), task, "all times") < 0.041 / 8
+    assert error(row.make(), task, "unseen times") < error(
+        LinearInterpolation(), task, "unseen times"
+    )
 
 
 def test_the_paper_brings_its_own_network(tmp_path):

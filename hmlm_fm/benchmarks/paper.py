@@ -30,7 +30,7 @@ from hmlm_fm.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.network import SignalingNetwork
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 
-from .hmlm_rows import InContext, untrained_model
+from .hmlm_rows import FineTuned, InContext, untrained_model
 from .metrics import score
 from .rows import PRETRAINED_ROWS, Row
 from .task import Budget, DrawnTask
@@ -162,10 +162,12 @@ def paper_rows(
 ) -> list[Row]:
     """Rows that one trajectory is enough for; HMLM answers by its ordinary forward pass."""
     untrained = untrained_model(tokenizer, HMLMConfig.from_dict(model.config.to_dict()), seed=0)
+    scratch, (in_context, fine_tuned) = "HMLM from scratch", PRETRAINED_ROWS
     return [
         *(Row(of.name, of) for of in (PublishedODE, Hold, *CURVES)),
-        Row("HMLM from scratch", lambda: InContext(untrained, tokenizer)),
-        Row(PRETRAINED_ROWS[0], lambda: InContext(model, tokenizer)),
+        Row(scratch, lambda: FineTuned(scratch, untrained, tokenizer, settings)),
+        Row(in_context, lambda: InContext(model, tokenizer)),
+        Row(fine_tuned, lambda: FineTuned(fine_tuned, model, tokenizer, settings)),
     ]
 
 
