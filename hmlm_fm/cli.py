@@ -216,6 +216,9 @@ def benchmark(
     ] = Path("outputs/benchmark-cells"),
     quick: Annotated[bool, typer.Option("--quick", help="Few members and steps.")] = False,
     rows: Annotated[str, typer.Option(help="Part of the names of the rows to measure.")] = "",
+    corpus: Annotated[
+        str, typer.Option(help="Pathways to hold some out of, for molecules.")
+    ] = "core",
     experiments: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Published experiments, for literature.")
     ] = None,
@@ -236,6 +239,7 @@ def benchmark(
         quick,
         rows,
         experiments,
+        corpus,
     )
     with errors_in_one_line(), _warnings_in_lines():
         table = run_benchmark(options, lambda line: typer.echo(line, err=True))

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from scipy.special import logsumexp
 
-from .baselines.molecules import Frequency, NeighbourLookUp
+from .baselines.molecules import Frequency, MembersOf, NeighbourLookUp
 from .conditions import MODALITIES
 from .configuration_hmlm import PARTS
 from .dynamics.trajectories import TIMES_HOURS, Trajectories
@@ -34,85 +35,140 @@ INTERVALS_HOURS = {
 }
 
 
-@torch.no_grad()
-def evaluate_masked_molecules(
-    model: HMLMForSignaling,
+@dataclass(frozen=True)
+class MaskedQuestion:
+    """One molecule, masked alone with every node that carries its members.
+
+    Attributes:
+        network: unmasked.
+        molecule: its position.
+        encoding: of the network, masked.
+        candidates: (V) whom every row chooses from.
+        own: members that are a hit.
+    """
+
+    network: SignalingNetwork
+    molecule: int
+    encoding: Encoding
+    candidates: np.ndarray
+    own: list[int]
+
+
+class Scorer(Protocol):
+    """A rival of the masked-molecule objective."""
+
+    def scores(self, network: SignalingNetwork, molecule: int) -> np.ndarray:
+        """Scores over the vocabulary (V) for one molecule, from the rest of its network."""
+
+
+def token_reader(tokenizer: HMLMTokenizer) -> MembersOf:
+    """What gives the tokens of each molecule of a network; a network is read once."""
+    cache: dict[str, list[list[int]]] = {}
+
+    def members_of(network: SignalingNetwork) -> list[list[int]]:
+        if network.content_hash not in cache:
+            ids = tokenizer.encode_network(network, warn_unknown=False)["input_ids"]
+            unknown = tokenizer.unk_token_id
+            cache[network.content_hash] = [[t for t in row if t > unknown] for row in ids.tolist()]
+        return cache[network.content_hash]
+
+    return members_of
+
+
+def masked_questions(
     tokenizer: HMLMTokenizer,
     training: Sequence[SignalingNetwork],
     held_out: Sequence[SignalingNetwork],
-    batch_size: int = 32,
-) -> dict[str, Any]:
-    """Each eligible molecule masked alone, once, with every node that carries its members.
+) -> list[MaskedQuestion]:
+    """Each eligible molecule of the held-out networks masked alone, once.
 
-    Candidates, for every row alike, are the training tokens not visible in the network; a molecule
-    is eligible when one of its members is a candidate, and a family is hit when any member is.
-
-    Returns:
-        top1, top10 of the model and of frequency and neighbour look-up, with 95 % Wilson
-        intervals, n, and the model's cross entropy among the candidates, in nats.
+    Candidates are the training tokens not visible in the network; a molecule is eligible when one
+    of its members is a candidate, and a family is hit when any member is.
     """
-    size = tokenizer.vocab_size
-    cache: dict[str, Encoding] = {}
-
-    def encode(network: SignalingNetwork) -> Encoding:
-        if network.content_hash not in cache:
-            cache[network.content_hash] = tokenizer.encode_network(network, warn_unknown=False)
-        return cache[network.content_hash]
-
-    def members_of(network: SignalingNetwork) -> list[list[int]]:
-        unknown = tokenizer.unk_token_id
-        return [[t for t in row if t > unknown] for row in encode(network)["input_ids"].tolist()]
-
-    in_training = np.zeros(size, dtype=bool)
+    members_of = token_reader(tokenizer)
+    in_training = np.zeros(tokenizer.vocab_size, dtype=bool)
     for network in training:
         in_training[[t for row in members_of(network) for t in row]] = True
-    rivals: dict[str, Frequency | NeighbourLookUp] = {
-        "frequency": Frequency(training, members_of, size),
-        "neighbour": NeighbourLookUp(training, members_of, size),
-    }
-    surprises: list[float] = []
-    ranks: dict[str, list[int]] = {"model": [], **{name: [] for name in rivals}}
-    waiting: list[tuple[Encoding, int, np.ndarray, list[int]]] = []
-
-    def flush() -> None:
-        batch = tokenizer.pad([encoding for encoding, *_ in waiting])
-        logits = model(**move(batch, model.device)).logits.float().cpu().numpy()
-        for row, (_, molecule, candidates, own) in enumerate(waiting):
-            scores = logits[row, molecule]
-            ranks["model"].append(_rank(scores, candidates, own))
-            surprises.append(logsumexp(scores[candidates]) - logsumexp(scores[own]))
-        waiting.clear()
-
-    model.eval()
+    questions = []
     for network in held_out:
-        encoding, members = encode(network), members_of(network)
+        members = members_of(network)
+        encoding = tokenizer.encode_network(network, warn_unknown=False)
         for molecule, own in enumerate(members):
             hidden = [i for i, m in enumerate(members) if not set(own).isdisjoint(m)]
-            visible = [t for i, m in enumerate(members) if i not in hidden for t in m]
             candidates = in_training.copy()
-            candidates[visible] = False
+            candidates[[t for i, m in enumerate(members) if i not in hidden for t in m]] = False
             own_candidates = [t for t in own if candidates[t]]
             if not own_candidates:
                 continue
             ids = encoding["input_ids"].copy()
             ids[hidden] = 0
             ids[hidden, 0] = tokenizer.mask_token_id
-            for name, rival in rivals.items():
-                scores = rival.scores(network, molecule)
-                ranks[name].append(_rank(scores, candidates, own_candidates))
-            waiting.append((encoding | {"input_ids": ids}, molecule, candidates, own_candidates))
-            if len(waiting) == batch_size:
-                flush()
-    if waiting:
-        flush()
-    found: dict[str, Any] = {"n": len(ranks["model"])}
+            questions.append(
+                MaskedQuestion(
+                    network, molecule, encoding | {"input_ids": ids}, candidates, own_candidates
+                )
+            )
+    return questions
+
+
+@torch.no_grad()
+def ranks_of_model(
+    model: HMLMForSignaling,
+    tokenizer: HMLMTokenizer,
+    questions: Sequence[MaskedQuestion],
+    batch_size: int = 32,
+) -> tuple[list[int], list[float]]:
+    """The rank of each answer among its candidates, and its surprise in nats."""
+    ranks, surprises = [], []
+    model.eval()
+    for first in range(0, len(questions), batch_size):
+        asked = questions[first : first + batch_size]
+        batch = tokenizer.pad([question.encoding for question in asked])
+        logits = model(**move(batch, model.device)).logits.float().cpu().numpy()
+        for row, question in enumerate(asked):
+            scores = logits[row, question.molecule]
+            ranks.append(_rank(scores, question.candidates, question.own))
+            surprise = logsumexp(scores[question.candidates]) - logsumexp(scores[question.own])
+            surprises.append(float(surprise))
+    return ranks, surprises
+
+
+def ranks_of_rival(rival: Scorer, questions: Sequence[MaskedQuestion]) -> list[int]:
+    """The rank of each answer among its candidates."""
+    return [_rank(rival.scores(q.network, q.molecule), q.candidates, q.own) for q in questions]
+
+
+def top_shares(ranks: Sequence[int]) -> dict[str, Any]:
+    """top1 and top10 with their 95 % Wilson intervals."""
+    found: dict[str, Any] = {}
+    for top in (1, 10):
+        hits = int(sum(rank < top for rank in ranks))
+        found[f"top{top}"] = hits / max(len(ranks), 1)
+        found[f"top{top}_interval"] = wilson_interval(hits, len(ranks))
+    return found
+
+
+def evaluate_masked_molecules(
+    model: HMLMForSignaling,
+    tokenizer: HMLMTokenizer,
+    training: Sequence[SignalingNetwork],
+    held_out: Sequence[SignalingNetwork],
+) -> dict[str, Any]:
+    """Each eligible molecule masked alone, once; see `masked_questions`.
+
+    Returns:
+        top1, top10 of the model and of frequency and neighbour look-up, with 95 % Wilson
+        intervals, n, and the model's cross entropy among the candidates, in nats.
+    """
+    questions = masked_questions(tokenizer, training, held_out)
+    members_of, size = token_reader(tokenizer), tokenizer.vocab_size
+    ranks, surprises = ranks_of_model(model, tokenizer, questions)
+    found: dict[str, Any] = {"n": len(questions)}
     found["cross_entropy"] = float(np.mean(surprises)) if surprises else math.nan
-    for name, values in ranks.items():
-        prefix = "" if name == "model" else f"{name}_"
-        for top in (1, 10):
-            hits = int(sum(rank < top for rank in values))
-            found[f"{prefix}top{top}"] = hits / max(len(values), 1)
-            found[f"{prefix}top{top}_interval"] = wilson_interval(hits, len(values))
+    found |= top_shares(ranks)
+    for name, of in (("frequency", Frequency), ("neighbour", NeighbourLookUp)):
+        shares = top_shares(ranks_of_rival(of(training, members_of, size), questions))
+        found |= {f"{name}_{key}": value for key, value in shares.items()}
     return found
 
 

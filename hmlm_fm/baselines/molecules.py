@@ -47,7 +47,7 @@ class NeighbourLookUp:
         self.sources_of: dict[int, Counter[int]] = defaultdict(Counter)
         for network in networks:
             members = members_of(network)
-            for source, target in _edges(network):
+            for source, target in edges_of(network):
                 for s in members[source]:
                     for t in members[target]:
                         self.targets_of[s][t] += 1
@@ -59,7 +59,7 @@ class NeighbourLookUp:
         own = set(members[molecule])
         scores = self.frequency.counts / (1 + self.frequency.counts.max())
         scores = scores.copy()
-        for source, target in _edges(network):
+        for source, target in edges_of(network):
             if (source == molecule) == (target == molecule):
                 continue
             neighbour, table = (
@@ -72,6 +72,7 @@ class NeighbourLookUp:
         return scores
 
 
-def _edges(network: SignalingNetwork) -> list[tuple[int, int]]:
+def edges_of(network: SignalingNetwork) -> list[tuple[int, int]]:
+    """Source and target of every source of every interaction, in file order."""
     index = network.molecule_index
     return [(index[s], index[i.target]) for i in network.interactions for s in i.sources]

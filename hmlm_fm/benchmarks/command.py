@@ -28,6 +28,7 @@ from .crosstalk import (
     summarise,
 )
 from .literature import literature_table, literature_task, row_of_truth
+from .molecules import measure_molecules, molecules_table, what_it_has_read
 from .report import Report, markdown, write_json
 from .task import TRACKS, Budget, Task
 from .tasks import TASKS
@@ -52,6 +53,7 @@ class BenchmarkOptions:
     quick: bool = False
     rows: str = ""
     experiments: Path | None = None
+    corpus: str = "core"
 
     def check(self) -> None:
         """
@@ -178,8 +180,31 @@ def _run_crosstalk(options: BenchmarkOptions, say: Say) -> Report:
     return Report(rows, table, draw, {"network": network.name})
 
 
+def _run_molecules(options: BenchmarkOptions, say: Say) -> Report:
+    if options.network:
+        raise ValueError(
+            f"task molecules asks about a corpus; name it with --corpus instead of --network "
+            f"{options.network}"
+        )
+    model, tokenizer = options.load_model()
+    rows = measure_molecules(
+        options.corpus, model, tokenizer, options.seeds, options.cells, options.quick,
+        options.rows, say,
+    )  # fmt: skip
+    if not rows:
+        raise ValueError(f"no row has {options.rows!r} in its name")
+    draw = partial(
+        plot_errors, rows=rows, splits=[rows[0]["split"]], title=f"molecules, {options.corpus}",
+        figure_of_merit="top10",
+    )  # fmt: skip
+    has_read = what_it_has_read(Path(checkpoint_path(options.model)), options.corpus)
+    about = {"corpus": options.corpus, "pretrained_model": has_read}
+    return Report(rows, molecules_table(rows, has_read), draw, about)
+
+
 RUNNERS: dict[str, Callable[[BenchmarkOptions, Say], Report]] = {
     **{name: partial(_run_cells, task) for name, task in TASKS.items()},
     "literature": _run_literature,
     "crosstalk": _run_crosstalk,
+    "molecules": _run_molecules,
 }

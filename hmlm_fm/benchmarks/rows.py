@@ -102,7 +102,7 @@ def all_rows(
         return tuple({**chosen, **fewer} for chosen in found) if fewer else found
 
     simple = (Hold, TrainingMean, RidgeOnCondition, BayesianRidge, LinearDynamics)
-    neural = (GraphNetwork, NeuralODE, RecurrentOnGraph)
+    neural = (NeuralODE, RecurrentOnGraph)
     fitted = FineTuned
     return [
         *(Row(of.name, of, tuple(getattr(of, "grid", ()) or ({},))) for of in simple),
@@ -127,6 +127,8 @@ def all_rows(
             lambda: Shuffled(CONTROL_ROWS[0], model, tokenizer, settings),
         ),
         Row(CONTROL_ROWS[1], lambda: fitted(CONTROL_ROWS[1], blind, tokenizer, settings)),
+        # It takes longest, so it comes last.
+        Row(GraphNetwork.name, GraphNetwork, grid(GraphNetwork)),
     ]
 
 
