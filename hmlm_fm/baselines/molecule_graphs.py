@@ -22,6 +22,8 @@ from .molecules import Frequency, MembersOf, edges_of
 
 WALKS_PER_TOKEN, STEPS_PER_WALK, WINDOW, NEGATIVES = 20, 20, 5, 5
 HEADS = 4
+TABLE_RATE_FACTOR = 10.0
+NEVER_VISITED = -100.0
 
 
 class Node2Vec:
@@ -42,7 +44,7 @@ class Node2Vec:
         p: float = 1.0,
         q: float = 1.0,
         width: int = 64,
-        epochs: int = 5,
+        epochs: int = 3,
         seed: int = 0,
     ) -> None:
         self.members_of = members_of
@@ -55,8 +57,13 @@ class Node2Vec:
             for start in neighbours
             for _ in range(WALKS_PER_TOKEN)
         ]
-        centre, around = _windows(walks)
-        self.inner, self.outer = _skip_gram(centre, around, size, width, epochs, seed)
+        # Tables of the visited tokens alone; others are nobody's neighbours.
+        self.visited = np.array(list(neighbours))
+        place = np.full(size, -1)
+        place[self.visited] = np.arange(len(self.visited))
+        self.place = place
+        centre, around = _windows(place[np.array(walks)])
+        self.inner, self.outer = _skip_gram(centre, around, len(self.visited), width, epochs, seed)
 
     def scores(self, network: SignalingNetwork, molecule: int) -> np.ndarray:
         """Scores over the vocabulary (V) for one masked molecule, from its neighbours."""
@@ -69,10 +76,13 @@ class Node2Vec:
             for token in members[target if source == molecule else source]
             if own.isdisjoint(members[target if source == molecule else source])
         ]
-        if not beside:
+        known = [self.place[token] for token in beside if self.place[token] >= 0]
+        if not known:
             return self.frequency
-        logits = self.inner[beside] @ self.outer.T
-        return (logits - np.logaddexp(0, logits)).mean(0) + 1e-3 * self.frequency
+        logits = self.inner[known] @ self.outer.T
+        scores = np.full(len(self.place), NEVER_VISITED)
+        scores[self.visited] = (logits - np.logaddexp(0, logits)).mean(0)
+        return scores + 1e-3 * self.frequency
 
 
 def _token_neighbours(
@@ -106,9 +116,9 @@ def _walk(
     return walk
 
 
-def _windows(walks: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pairs of tokens at most `WINDOW` steps apart, both ways."""
-    steps = torch.tensor(walks)
+def _windows(walks: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pairs at most `WINDOW` steps apart in walks (W, S), both ways."""
+    steps = torch.from_numpy(walks)
     pairs = [
         torch.stack([steps[:, :-apart].flatten(), steps[:, apart:].flatten()])
         for apart in range(1, WINDOW + 1)
@@ -166,8 +176,16 @@ class MaskedGraphNetwork:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.module = _MaskedModule(tokenizer.vocab_size, width, layers)
-            optimizer = torch.optim.AdamW(self.module.parameters(), rate, weight_decay=0.05)
-            schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
+            # A row of the table is touched seldom, so it moves further when it is, as HMLM's does.
+            table = {id(self.module.tokens.weight), id(self.module.bias)}
+            groups = [
+                {"params": [p for p in self.module.parameters() if (id(p) in table) == is_table]}
+                for is_table in (False, True)
+            ]
+            optimizer = torch.optim.AdamW(groups, rate, weight_decay=0.05)
+            schedule = torch.optim.lr_scheduler.OneCycleLR(
+                optimizer, [rate, TABLE_RATE_FACTOR * rate], total_steps=steps
+            )
             encodings = [tokenizer.encode_network(n, warn_unknown=False) for n in networks]
             wirings = [_wiring(network) for network in networks]
             for _ in range(steps):

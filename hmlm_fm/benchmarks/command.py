@@ -197,7 +197,7 @@ def _run_molecules(options: BenchmarkOptions, say: Say) -> Report:
         plot_errors, rows=rows, splits=[rows[0]["split"]], title=f"molecules, {options.corpus}",
         figure_of_merit="top10",
     )  # fmt: skip
-    has_read = what_it_has_read(Path(checkpoint_path(options.model)), options.corpus)
+    has_read = what_it_has_read(checkpoint_path(options.model), options.corpus)
     about = {"corpus": options.corpus, "pretrained_model": has_read}
     return Report(rows, molecules_table(rows, has_read), draw, about)
 
