@@ -10,7 +10,7 @@ from hmlm_fm.baselines.molecule_graphs import MaskedGraphNetwork, Node2Vec
 from hmlm_fm.benchmarks.molecules import PRETRAINED, what_it_has_read
 from hmlm_fm.checkpoints import checkpoint_path
 from hmlm_fm.cli import app
-from hmlm_fm.evaluation import masked_questions, ranks_of_rival, token_reader, top_shares
+from hmlm_fm.evaluation import masked_questions, ranks_of_rival, token_reader
 from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 
@@ -61,7 +61,8 @@ def test_rivals_that_learn_find_who_belongs_together(tokenizer, rival):
     else:
         made = MaskedGraphNetwork(training, tokenizer, steps=300, batch=8, rate=1e-2, layers=2)
         whole = masked_questions(tokenizer, training, [cascade(CHAIN)])
-        assert top_shares(ranks_of_rival(made, whole))["top1"] > 0.6
+        # Chance has a rank of 3 among the seven that are not visible.
+        assert np.mean(ranks_of_rival(made, whole)) < 1.5
     assert np.isfinite(made.scores(cascade(CHAIN), 2)).all()
 
 
