@@ -21,6 +21,9 @@ from hmlm_fm.resuming import COMPLETE_FILE, last_checkpoint
 
 pytestmark = pytest.mark.slow
 PRETRAIN, FINETUNE = "pretrain/run.py", "finetune/run.py"
+# Sums in another order, loss and weights: Adam divides by the size of a gradient, so that what rounds
+# in a tiny one moves its weight by a part of the rate, which is 0.04 for the token table.
+ROUNDED = (1e-5, 2e-4)
 TUNING = "--members 3 --steps 10".split()
 
 
@@ -39,11 +42,11 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return HMLMForSignaling.from_pretrained(folder).state_dict()
 
 
-def assert_same(found: Path, expected: Path, tolerance: float) -> None:
-    np.testing.assert_allclose(losses(found), losses(expected), atol=tolerance)
+def assert_same(found: Path, expected: Path, of_losses: float, of_weights: float) -> None:
+    np.testing.assert_allclose(losses(found), losses(expected), rtol=0, atol=of_losses)
     there = weights(expected)
     for name, value in weights(found).items():
-        assert (value - there[name]).abs().max() <= tolerance, name
+        assert (value - there[name]).abs().max() <= of_weights, name
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +67,7 @@ def two(tmp_path_factory):
 
 def test_two_processes_pretrain_as_one_does(one, two):
     assert len(losses(one)) == 6
-    assert_same(two, one, 1e-5)
+    assert_same(two, one, *ROUNDED)
 
 
 @pytest.mark.parametrize("config", ["zero2", "zero3"])
@@ -73,7 +76,7 @@ def test_zero_pretrains_as_one_process_does_and_leaves_folders_that_load(config,
     said = pretrain(config, tmp_path / "run")
     assert "world size: 2, distributed type: DEEPSPEED" in said
     assert "wrapper: DeepSpeedEngine" in said
-    assert_same(tmp_path / "run", one, 1e-5)
+    assert_same(tmp_path / "run", one, *ROUNDED)
     checkpoint = last_checkpoint(tmp_path / "run")
     assert checkpoint is not None
     there = weights(tmp_path / "run")
@@ -82,7 +85,7 @@ def test_zero_pretrains_as_one_process_does_and_leaves_folders_that_load(config,
     # It goes on from its own checkpoints, here from step 4, to where it was.
     again = tmp_path / "again"
     pretrain(config, again, "--resume_from_checkpoint", tmp_path / "run" / "checkpoint-4")
-    assert_same(again, tmp_path / "run", 1e-6)
+    assert_same(again, tmp_path / "run", 1e-6, 1e-6)
     # Another launch would share the optimizer out in another way.
     other = ["--output_dir", tmp_path / "other", "--resume_from_checkpoint", checkpoint]
     done = launch("single_cpu", PRETRAIN, *SMALL_PRETRAINING, *other)
@@ -101,7 +104,7 @@ def test_a_run_goes_on_with_more_or_fewer_processes(one, two, tmp_path):
     for start, config in ((one, "multi_cpu"), (two, "single_cpu")):
         again = tmp_path / config
         pretrain(config, again, "--resume_from_checkpoint", start / "checkpoint-4")
-        assert_same(again, one, 1e-5)
+        assert_same(again, one, *ROUNDED)
 
 
 def kill_one_process(folder: Path, checkpoint: str) -> None:
@@ -136,7 +139,7 @@ def test_killing_one_of_two_processes_loses_nothing(two, tmp_path):
     (half / "model.safetensors").write_bytes(b"half")
     pretrain("multi_cpu", folder, "--resume_from_checkpoint")
     assert not half.exists()
-    assert_same(folder, two, 1e-6)
+    assert_same(folder, two, 1e-6, 1e-6)
 
 
 @pytest.fixture(scope="module")

@@ -108,6 +108,17 @@ def test_a_killed_run_resumes_to_the_same_weights(whole, tmp_path):
     expected = HMLMForSignaling.from_pretrained(whole[0]).state_dict()
     for name, value in HMLMForSignaling.from_pretrained(folder).state_dict().items():
         assert torch.equal(value, expected[name]), name
+    assert logged(folder) == logged(whole[0])
+    for name in ("masked_molecule", "next_state", "modalities"):
+        found, metrics = (json.loads((f / "metrics.json").read_text()) for f in (folder, whole[0]))
+        assert found[name] == metrics[name], name
+
+
+def logged(folder):
+    """Everything that a run logged, but for how long it took."""
+    log = json.loads((folder / "training_info.json").read_text())["log"]
+    timed = ("train_runtime", "train_samples_per_second", "train_steps_per_second", "total_flos")
+    return [{k: v for k, v in entry.items() if k not in timed} for entry in log]
 
 
 def test_ctrl_c_ends_with_a_word_on_how_to_go_on(tmp_path):
@@ -172,15 +183,20 @@ def test_bad_options_end_in_one_sentence(tmp_path, arguments, said):
 
 def test_a_damaged_checkpoint_is_not_taken_for_complete(whole, tmp_path):
     source = last_checkpoint(whole[0])
-    for name in ("config.json", "model.safetensors", "optimizer.pt", "scheduler.pt"):
+    for name in (
+        "config.json",
+        "model.safetensors",
+        "optimizer.pt",
+        "rng_state.pth",
+        COMPLETE_FILE,
+    ):
         damaged = tmp_path / name / source.name
         shutil.copytree(source, damaged)
         assert last_checkpoint(damaged.parent) == damaged
         (damaged / name).unlink()
         assert last_checkpoint(damaged.parent) is None
-        if name in ("config.json", "model.safetensors"):
-            (damaged / name).write_bytes(b"half")
-            assert last_checkpoint(damaged.parent) is None
+        (damaged / name).write_bytes(b"half")
+        assert last_checkpoint(damaged.parent) is None
 
 
 @pytest.mark.parametrize("below", ["", "folder"])
