@@ -3,6 +3,7 @@
     accelerate launch finetune/run.py --config finetune/configs/cardiac_fibroblast.yaml
     accelerate launch finetune/run.py --network FILE --observations FILE.csv \
         --conditions FILE.csv --output_dir outputs/mine
+    accelerate launch --config_file launch/multi_cpu.yaml finetune/run.py
     python finetune/run.py --network FILE --budget 16x4 --checkpoint none
 
 With `--observations` a table of measurements is fitted to: columns molecule, time_hours, value,

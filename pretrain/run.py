@@ -5,10 +5,9 @@
     accelerate launch pretrain/run.py --corpus FOLDER --size small --output_dir outputs/mine
     accelerate launch pretrain/run.py --output_dir outputs/mine --resume_from_checkpoint
 
-On a machine without a GPU, several processes:
+On several processes, GPUs or machines (launch/README.md says which file is for which):
 
-    ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes 2 --num_machines 1 \
-        --mixed_precision no --dynamo_backend no pretrain/run.py --output_dir outputs/two
+    accelerate launch --config_file launch/multi_cpu.yaml pretrain/run.py --output_dir outputs/two
 
 Without arguments it takes the `core` corpus that ships with the package and the size `tiny`. Every
 option may stand in the YAML file, on the command line, or both: the command line wins.

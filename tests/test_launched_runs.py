@@ -21,8 +21,8 @@ from hmlm_fm.resuming import COMPLETE_FILE, last_checkpoint
 
 pytestmark = pytest.mark.slow
 PRETRAIN, FINETUNE = "pretrain/run.py", "finetune/run.py"
-# Of losses and weights, summed in another order: Adam divides by the size of a gradient, so that the
-# rounding of a tiny one moves its weight by a part of the rate, 0.04 for the token table.
+# Of losses and weights, summed in another order: Adam divides by the size of a gradient, so that
+# rounding a tiny one moves its weight by a part of the rate, which is 0.04 for the token table.
 ROUNDED = (1e-5, 2e-4)
 TUNING = "--members 3 --steps 10".split()
 
