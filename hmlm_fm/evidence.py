@@ -100,7 +100,7 @@ def gather_evidence(
         expected,
         drive,
     )
-    last = float(hours.max())
+    last = latest(hours)
     if last <= 0:
         return None
 
@@ -167,6 +167,11 @@ def gather_evidence(
         weight_O=seen.weight_O[useful],
         is_drive_O=seen.is_drive_O[useful],
     )
+
+
+def latest(hours: torch.Tensor) -> float:
+    """The last of some hours, or 0 where there are none."""
+    return float(hours.max()) if len(hours) else 0.0
 
 
 def _rank_within(group_O: torch.Tensor) -> torch.Tensor:

@@ -20,7 +20,7 @@ from torch import nn
 from .batch_graph import CONDITION_FIELDS, condition_rows, perturbed_at, values_and_mask
 from .conditions import ConditionTensors
 from .configuration_hmlm import HMLMConfig
-from .evidence import Evidence, gather_evidence
+from .evidence import Evidence, gather_evidence, latest
 from .gate_inference import GateInference
 from .gates import GateLogits, GateReadout, Gates
 from .network import INTERACTION_KINDS
@@ -129,7 +129,7 @@ class NextStateHead(nn.Module):
         Args:
             encoding_BND: of the wiring alone.
             wiring: of the networks.
-            network: the tokenizer's fields, with at least one observation.
+            network: the tokenizer's fields, with those of observations, of which there may be none.
             baseline_BN, baseline_mask_BN: states at rest and where they are known.
         """
         index = network["observation_index"]
@@ -141,7 +141,7 @@ class NextStateHead(nn.Module):
             baseline, known = values_and_mask(baseline_BN, baseline_mask_BN, unknown[:, 0])
             hours = network["observation_hours"][row, condition, position].to(unknown)
             roll_out = self.transducer(
-                gates, wiring, conditions, unknown, unknown, baseline, known, float(hours.max())
+                gates, wiring, conditions, unknown, unknown, baseline, known, latest(hours)
             )
             molecule = index[row, condition, position]
             state, drive = roll_out.at_points(row, condition, molecule, hours)

@@ -17,10 +17,9 @@ from .objectives import PretrainingExamples, count_molecules
 from .resuming import mark_complete, mark_incomplete
 from .vocabulary import SPECIAL_TOKENS
 
-
 FLOPS = 4.5
-"""Operations per molecule token and parameter outside of tables, forward and back, as torch's counter
-finds in products of matrices (4.5 to 4.9): not every token passes every part, which would make 6."""
+"""Operations on a molecule token per parameter outside of tables, forward and back, as torch
+counts them in products of matrices (4.5 to 4.9): 6 would be if every token passed every part."""
 
 
 class PretrainingTrainer(Trainer):

@@ -20,7 +20,8 @@ from hmlm_fm.evaluation import (
     paired_ratio,
     wilson_interval,
 )
-from hmlm_fm.masked_head import NeighbourVotes, PathwayVotes
+from hmlm_fm.losses import count_terms
+from hmlm_fm.masked_head import NeighbourVotes, PathwayVotes, heard_by_chance, unmasked_ids
 from hmlm_fm.network import Interaction, Molecule, Pathway, SignalingNetwork
 from hmlm_fm.objectives import (
     Instrument,
@@ -420,3 +421,51 @@ def test_ablations_take_one_part_out_each_and_put_it_back(tokenizer, samples):
     # Translation between modalities pays only once it is learned.
     assert table["translation"]["mixed_modalities_rmse"] != table["none"]["mixed_modalities_rmse"]
     assert table["smoothing"] == table["none"]
+
+
+def test_a_context_without_observations_is_none(tokenizer, samples):
+    torch.manual_seed(0)
+    config = HMLMConfig(vocab_size=tokenizer.vocab_size, hidden_size=16, num_attention_heads=2)
+    model = HMLMForSignaling(config).eval()
+    network = tokenizer.encode_network(samples[0].visible, warn_unknown=False)
+    example = next_state_example(samples[0], network, np.random.default_rng(1), context=3)
+    batch = dict(tokenizer.pad([example]))
+    told = [k for k in batch if k.startswith("observation_")]
+    padded = batch | {"observation_index": torch.full_like(batch["observation_index"], -1)}
+    empty = batch | {name: batch[name][..., :0] for name in told}
+    without = {name: value for name, value in batch.items() if name not in told}
+    expected = model(**without).states
+    assert not torch.equal(model(**batch).states, expected)
+    assert torch.equal(model(**padded).states, expected)
+    assert torch.equal(model(**empty).states, expected)
+    model.train()(**empty).loss.backward()
+
+
+def test_what_training_leaves_out_does_not_depend_on_the_batch(tokenizer):
+    torch.manual_seed(0)
+    config = HMLMConfig(vocab_size=tokenizer.vocab_size, hidden_size=16, num_attention_heads=2)
+    model = HMLMForSignaling(config).train()
+    rng = np.random.default_rng(0)
+    masked = [
+        mask_molecules(tokenizer.encode_network(n, warn_unknown=False), tokenizer, rng)
+        for n in load_core()[:4]
+    ]
+    both = tokenizer.pad(masked)
+    ids = unmasked_ids(both["input_ids"], both["masked_ids"])
+    candidates = ids[ids >= 3].unique()
+    weights = count_terms(both)
+    whole = model(**both)
+    total = torch.zeros(3)
+    for half in (masked[:2], masked[2:]):
+        batch = tokenizer.pad(half)
+        found = model(**batch, candidate_ids=candidates)
+        parts = torch.stack([found.masked_loss, found.neighbour_loss, found.pathway_loss])
+        total += parts.detach() * count_terms(batch)[:3] / weights[:3]
+    expected = torch.stack([whole.masked_loss, whole.neighbour_loss, whole.pathway_loss])
+    assert torch.allclose(total, expected, atol=1e-5)
+    # Another seed leaves out something else; none leaves out nothing.
+    again = model(**(dict(both) | {"chance_seed": both["chance_seed"] + 1}))
+    assert abs(again.neighbour_loss - whole.neighbour_loss) > 1e-4
+    place = torch.arange(20_000)
+    heard = heard_by_chance(both["chance_seed"][:, 0], torch.zeros_like(place), place, 0.2)
+    assert heard.float().mean() == pytest.approx(0.2, abs=0.01)
