@@ -152,29 +152,37 @@ class ConditionTensors:
         Raises:
             NetworkError: a condition names a molecule that the network has not.
         """
-        rows = len(conditions)
+        rows, index = len(conditions), network.molecule_index
         width = max((len(c.perturbations) for c in conditions), default=0)
-        tensors = cls(
-            stimulus_RN=torch.zeros(rows, len(network.molecules)),
-            stimulated_RN=torch.zeros(rows, len(network.molecules), dtype=torch.bool),
-            perturbation_index_RE=torch.zeros(rows, width, dtype=torch.long),
-            perturbation_kind_RE=torch.zeros(rows, width, dtype=torch.long),
-            perturbation_strength_RE=torch.zeros(rows, width),
-            perturbation_window_RE2=torch.tensor([0.0, -1.0]).repeat(rows, width, 1),
-        )
+        stimulus_RN = torch.zeros(rows, len(network.molecules))
+        stimulated_RN = torch.zeros(rows, len(network.molecules), dtype=torch.bool)
+        stimuli: list[tuple[int, int]] = []
+        levels: list[float] = []
+        indices, kinds, strengths, windows = [], [], [], []
         for row, condition in enumerate(conditions):
             condition.check(network)
-            for name, level in condition.stimuli.items():
-                tensors.stimulus_RN[row, network.molecule_index[name]] = level
-                tensors.stimulated_RN[row, network.molecule_index[name]] = True
-            for event, p in enumerate(condition.perturbations):
-                tensors.perturbation_index_RE[row, event] = network.molecule_index[p.target]
-                tensors.perturbation_kind_RE[row, event] = PERTURBATION_KINDS.index(p.kind)
-                strength = 1.0 if p.kind == "knockout" else p.strength
-                tensors.perturbation_strength_RE[row, event] = strength
-                tensors.perturbation_window_RE2[row, event, 0] = p.start_hours
-                tensors.perturbation_window_RE2[row, event, 1] = p.end_hours
-        return tensors
+            stimuli += [(row, index[name]) for name in condition.stimuli]
+            levels += condition.stimuli.values()
+            events = condition.perturbations
+            none = width - len(events)
+            indices.append([index[p.target] for p in events] + [0] * none)
+            kinds.append([PERTURBATION_KINDS.index(p.kind) for p in events] + [0] * none)
+            strengths.append(
+                [1.0 if p.kind == "knockout" else p.strength for p in events] + [0.0] * none
+            )
+            windows.append([(p.start_hours, p.end_hours) for p in events] + [(0.0, -1.0)] * none)
+        if stimuli:
+            places = tuple(torch.tensor(stimuli).T)
+            stimulus_RN[places] = torch.tensor(levels, dtype=stimulus_RN.dtype)
+            stimulated_RN[places] = True
+        return cls(
+            stimulus_RN=stimulus_RN,
+            stimulated_RN=stimulated_RN,
+            perturbation_index_RE=torch.tensor(indices, dtype=torch.long).view(rows, width),
+            perturbation_kind_RE=torch.tensor(kinds, dtype=torch.long).view(rows, width),
+            perturbation_strength_RE=torch.tensor(strengths).view(rows, width),
+            perturbation_window_RE2=torch.tensor(windows).view(rows, width, 2),
+        )
 
     @classmethod
     def join(cls, parts: Sequence[ConditionTensors]) -> ConditionTensors:
@@ -206,10 +214,10 @@ class ConditionTensors:
         kinds = [PERTURBATION_KINDS.index(kind) for kind in ("knockout", "clamp")]
         return torch.stack([self.perturbation_kind_RE == kind for kind in kinds]).any(0)
 
-    def effects_at(self, time_hours_R: torch.Tensor) -> PerturbationEffects:
-        """What the perturbations do at one time per row (R)."""
+    def effects_at(self, time_hours: torch.Tensor) -> PerturbationEffects:
+        """What the perturbations do at one time per row (R), or per perturbation (R, E)."""
         start, end = self.perturbation_window_RE2.unbind(-1)
-        time = time_hours_R.unsqueeze(-1).to(start.dtype)
+        time = (time_hours if time_hours.dim() == 2 else time_hours.unsqueeze(-1)).to(start.dtype)
         active = (start <= time) & (time < end)
         kind, strength = self.perturbation_kind_RE, self.perturbation_strength_RE
         ones = torch.ones_like(self.stimulus_RN)

@@ -2,6 +2,7 @@
 
 import csv
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from toys import toy_network
 from hmlm_fm import load_network
 from hmlm_fm.conditions import Condition, ConditionTensors, Perturbation
 from hmlm_fm.dynamics import simulate
-from hmlm_fm.dynamics.logic_ode import GroupedProduct, LogicODE, hill
-from hmlm_fm.dynamics.simulator import _phi_functions, simulate_system
+from hmlm_fm.dynamics.equations import Equations, Forcing, GroupedProduct, hill
+from hmlm_fm.dynamics.logic_ode import LogicODE
+from hmlm_fm.dynamics.simulator import simulate_system
+from hmlm_fm.dynamics.w_method import END_WEIGHTS, PATH_WEIGHTS
 from hmlm_fm.network import Interaction, Molecule, NetworkError, SignalingNetwork
 
 NETFLUX = (
@@ -178,13 +181,112 @@ def test_grouped_product_handles_empty_groups():
     assert product[:, 0].tolist() == [3.0, 1.0, 10.0, 1.0]
 
 
-@pytest.mark.parametrize("z", [1e-9, 1e-3, 0.5, 0.999, 1.0, 3.0, 40.0])
-def test_phi_functions(z):
-    phi1, phi2, phi3 = (float(p) for p in _phi_functions(torch.tensor([z], dtype=torch.float64)))
-    series = [sum((-z) ** k / math.factorial(k + j) for k in range(80)) for j in (1, 2, 3)]
-    if z <= 3:
-        assert [phi1, phi2, phi3] == pytest.approx(series, rel=1e-9)
-    assert phi1 == pytest.approx(-math.expm1(-z) / z)
+@pytest.mark.parametrize("sizes", [[0, 0], [1], [5, 0, 1, 2, 7], [3, 4]])
+def test_products_and_those_of_the_others(sizes):
+    groups = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))
+    shuffled = torch.randperm(len(groups), generator=torch.Generator().manual_seed(0))
+    group = groups[shuffled]
+    values = torch.rand(len(groups) + 1, 3, dtype=torch.float64)
+    values[-1] = 1
+    product = GroupedProduct(group, len(sizes))
+    found, factors = product.pairwise(values)
+    scale = torch.rand(len(sizes), 3, dtype=torch.float64)
+    others = product.others(factors, scale)
+    for i in range(len(sizes)):
+        assert torch.allclose(found[i], values[:-1][group == i].prod(0))
+    for j in range(len(groups)):
+        same = group == group[j]
+        same[j] = False
+        assert torch.allclose(others[j], values[:-1][same].prod(0) * scale[group[j]])
+
+
+def conditions_of_all_kinds(network: SignalingNetwork) -> list[Condition]:
+    """Stimuli with knock-outs, and windows of every other kind that open and close."""
+    names, inputs = network.names, network.inputs
+    windows = [
+        Perturbation(names[7], "inhibition", 0.7, 1.3, 9.0),
+        Perturbation(names[11], "knockdown", 0.5, 0.0, 20.0),
+        Perturbation(names[15], "overexpression", 0.4, 2.5),
+        Perturbation(names[30], "clamp", 0.8, 4.0, 4.5),
+    ]
+    rows = [Condition({name: 0.9}) for name in inputs[:4]]
+    rows += [Condition({inputs[0]: 0.6}, (Perturbation(name),)) for name in names[20:24]]
+    return rows + [Condition({inputs[i]: 0.7}, (window,)) for i, window in enumerate(windows)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_error_stays_near_the_tolerance(dtype):
+    network = load_network("cardiac-fibroblast")
+    conditions, times = conditions_of_all_kinds(network), [0.0, 0.5, 1.3, 4.0, 4.2, 4.5, 9.0, 33.3]
+    rest = torch.full((len(network.molecules),), 0.2)
+    exact = simulate(network, conditions, times, rest, tolerance=1e-8)
+    for tolerance in (1e-3, 1e-4):
+        found = simulate(network, conditions, times, rest, tolerance=tolerance, dtype=dtype)
+        assert (found - exact).abs().max() < 6 * tolerance
+
+
+def test_conditions_of_other_lengths_leave_a_condition_as_it_is():
+    network = load_network("cardiac-fibroblast")
+    conditions, times = conditions_of_all_kinds(network), [0.0, 0.4, 4.0, 21.0, 48.0]
+    together = simulate(network, conditions, times, tolerance=1e-5)
+    for row in (0, 5, 9, 11):
+        alone = simulate(network, conditions[row : row + 1], times, tolerance=1e-5)
+        assert (alone[0] - together[row]).abs().max() < 3e-5
+
+
+def test_asking_for_more_times_changes_no_state():
+    network = toy_network()
+    conditions = [Condition({"EGF": 0.9}, (Perturbation("ERK", start_hours=1.7),))]
+    few = simulate(network, conditions, [1.7, 5.0, 30.0])
+    many = simulate(network, conditions, [0.1 * i for i in range(301)])[:, [17, 50, 300]]
+    assert torch.allclose(few, many, atol=1e-6)
+    assert few[0, 0, 3] == many[0, 0, 3] == 0, "a window that opens at an asked time is open"
+
+
+def test_the_path_of_a_step_ends_where_the_step_does():
+    assert torch.allclose(PATH_WEIGHTS.sum(0), torch.tensor(END_WEIGHTS).double())
+
+
+def test_linearised_drives_are_derivatives():
+    network = toy_network()
+    system = LogicODE.from_network(network)
+    effects = ConditionTensors.from_conditions(
+        [Condition(perturbations=(Perturbation("RAS", "inhibition", 0.3),))], network
+    ).effects_at(torch.zeros(1))
+    inputs = system.input_weight[:, None]
+    forcing = Forcing.of(system.ymax, inputs, effects.transposed())
+    state = torch.linspace(0.2, 0.9, 6, dtype=torch.float64)[:, None]
+    equations = Equations(system)
+    scale = torch.linspace(0.5, 2.0, 6, dtype=torch.float64)[:, None]
+    drive, slopes = equations.linearised(state, forcing, scale)
+    assert torch.equal(drive, equations.drive(state, forcing))
+    found = torch.zeros(6, 6, dtype=torch.float64).index_put(
+        (equations.target_J, equations.source_J), slopes[:, 0], accumulate=True
+    )
+    exact = torch.autograd.functional.jacobian(
+        lambda y: equations.drive(y[:, None], forcing)[:, 0], state[:, 0]
+    )
+    assert torch.allclose(found, scale * exact)
+
+
+def test_gradients_of_every_parameter():
+    network = toy_network()
+    tensors = ConditionTensors.from_conditions(
+        [Condition({"EGF": 0.9}), Condition({"TGFB1": 0.5}, (Perturbation("RAS", "clamp", 0.4),))],
+        network,
+    )
+    names = ("tau_hours", "ymax", "weight", "n", "c", "y0")
+    start = LogicODE.from_network(network)
+
+    def states(*values: torch.Tensor) -> torch.Tensor:
+        system = replace(start, **dict(zip(names, values, strict=True)))
+        return simulate_system(system, tensors, [0.5], tolerance=1e-8)
+
+    values = [getattr(start, name).clone() for name in names]
+    values[-1] = values[-1] + 0.2
+    for value in values:
+        value.requires_grad_()
+    assert torch.autograd.gradcheck(states, values, eps=1e-4, atol=1e-3, rtol=1e-3)
 
 
 def test_errors_name_what_is_wrong():

@@ -8,6 +8,8 @@ w·∏ f over its sources, an input w, and OR(a, b) = a + b - ab. Written with �
 and Kⁿ = β - 1 this is the published function, but without its singularity at c = ½, without a
 root of the possibly negative Kⁿ, and without a division by w.
 
+`Equations` evaluates them.
+
 Shapes: M molecules (of all networks joined), C conditions, J literals (source of an interaction),
 I interactions with sources, G networks.
 """
@@ -23,58 +25,12 @@ import torch
 from hmlm_fm.conditions import PerturbationEffects
 from hmlm_fm.network import NetworkError, SignalingNetwork
 
+from .equations import Equations, Forcing
+
 # What Netflux assumes where a model says nothing; τ in hours.
 DEFAULT_WEIGHT, DEFAULT_N, DEFAULT_EC50, DEFAULT_TAU_HOURS, DEFAULT_YMAX = 1.0, 1.4, 0.5, 1.0, 1.0
 
 SMALLEST_THRESHOLD = 1e-30
-
-
-def hill(x: torch.Tensor, n: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
-    """Normalised Hill activation: f(0) = 0, f(EC50) = ½, f(1) = 1; c = EC50ⁿ, in (0, 1)."""
-    # The lower bound keeps the derivative of a power finite where the state is 0.
-    power = x.clamp(1e-12, 1.0) ** n
-    return (1 - c) * power / (c + (1 - 2 * c) * power)
-
-
-class GroupedProduct:
-    """Products over groups of rows; the groups differ in size, the empty product is 1.
-
-    Rows of equally large groups are gathered together, so that the cost is one multiplication per
-    row and no scatter is needed.
-    """
-
-    def __init__(self, group_of_row: torch.Tensor, groups: int) -> None:
-        counts = torch.bincount(group_of_row, minlength=groups)
-        order = torch.argsort(group_of_row, stable=True)
-        starts = counts.cumsum(0) - counts
-        self.gathers: list[tuple[int, torch.Tensor]] = []
-        position = torch.empty(groups, dtype=torch.long)
-        filled = 0
-        for size in sorted(set(counts.tolist())):
-            chosen = torch.nonzero(counts == size).squeeze(1)
-            rows = order[starts[chosen, None] + torch.arange(size)] if size else chosen[:, None]
-            self.gathers.append((size, rows.T.contiguous()))
-            position[chosen] = filled + torch.arange(len(chosen))
-            filled += len(chosen)
-        self.position = position
-
-    def to(self, device: torch.device | str) -> GroupedProduct:
-        self.gathers = [(size, rows.to(device)) for size, rows in self.gathers]
-        self.position = self.position.to(device)
-        return self
-
-    def __call__(self, values_JC: torch.Tensor) -> torch.Tensor:
-        # The leading empty row block keeps its shape where there is no group at all.
-        products = [values_JC.new_ones(0, values_JC.shape[1])]
-        for size, rows in self.gathers:
-            if size == 0:
-                products.append(values_JC.new_ones(rows.shape[1], values_JC.shape[1]))
-                continue
-            product = values_JC[rows[0]]
-            for row in rows[1:]:
-                product = product * values_JC[row]
-            products.append(product)
-        return torch.cat(products)[self.position]
 
 
 @dataclass
@@ -104,11 +60,6 @@ class LogicODE:
     target: torch.Tensor
     weight: torch.Tensor
     networks: int = 1
-
-    def __post_init__(self) -> None:
-        device = self.tau_hours.device
-        self._and = GroupedProduct(self.interaction_of_literal.cpu(), len(self.target)).to(device)
-        self._or = GroupedProduct(self.target.cpu(), len(self.tau_hours)).to(device)
 
     @classmethod
     def from_network(
@@ -219,11 +170,5 @@ class LogicODE:
             input_MC: level of every molecule's input under each condition.
             effects: of the perturbations, with the axes (M, C).
         """
-        passed_on = state_MC if effects is None else state_MC * effects.output_factor_RN
-        activation = hill(passed_on[self.source], self.n[:, None], self.c[:, None])
-        factor = torch.where(self.sign[:, None] > 0, activation, 1 - activation)
-        reached = self.weight[:, None] * self._and(factor)
-        drive = self.ymax[:, None] * (1 - (1 - input_MC) * self._or(1 - reached))
-        if effects is None:
-            return drive
-        return effects.hold(drive * effects.ymax_factor_RN)
+        forcing = Forcing.of(self.ymax, input_MC, effects)
+        return Equations(self).drive(state_MC, forcing)

@@ -1,27 +1,38 @@
 """Simulation of logic ODEs, batched over conditions and networks, differentiable.
 
-The linear decay is integrated exactly and the drive with an exponential Runge-Kutta method of
-order 3 (ETD3RK: Cox and Matthews, J Comput Phys 2002;176:430-455) beside an embedded one of order
-2, whose distance controls the step. Every network has its own step; conditions of one network
-share it.
+Networks of signalling are stiff: receptors settle in minutes, transcripts in a day. So the steps
+are linearly implicit (`w_method`), and their length follows an estimate of their error: every
+condition of every network has its own time and its own step, and what happens in one does not
+shorten those of another. States at the asked times lie on the paths of the steps (`history`).
 
-Shapes: M molecules (of all networks joined), N of one network, C conditions, T times, G networks.
+Shapes: M molecules (of all networks joined), N of one network, C conditions, A of them under way,
+T times, G networks, E perturbations of a condition, K switches.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
-from hmlm_fm.conditions import Condition, ConditionTensors, PerturbationEffects
+from hmlm_fm.conditions import Condition, ConditionTensors
 from hmlm_fm.network import SignalingNetwork
 
+from .equations import Equations, Forcing
+from .history import History
 from .logic_ode import LogicODE
+from .w_method import ORDER, w_step
 
 # Bounds on one step: a discontinuity cannot stall the run, and no stretch of time is leapt over.
 SHORTEST_STEP_HOURS, LONGEST_STEP_HOURS = 1e-6, 24.0
+# Errors below so many units of rounding are noise.
+LEAST_TOLERANCE_EPS = 20
+# How much shorter than estimated the next step is, so that it is seldom made in vain.
+SAFETY = 0.9
+# Arrived conditions leave the batch when they are more than this part of it.
+SHARE_TO_LEAVE = 1 / 8
 
 
 def simulate(
@@ -30,7 +41,7 @@ def simulate(
     times_hours: Sequence[float] | torch.Tensor,
     initial: torch.Tensor | None = None,
     *,
-    tolerance: float = 1e-6,
+    tolerance: float = 1e-7,
     dtype: torch.dtype = torch.float64,
     device: torch.device | str = "cpu",
 ) -> torch.Tensor:
@@ -43,7 +54,8 @@ def simulate(
         times_hours: T query times in hours, at least 0, increasing or equal.
         initial: states at time 0, (N) or (C, N); None for the network's y0. A knocked-out or
             clamped molecule is at its value from the window's start, whatever stands here.
-        tolerance: largest accepted error of one step in units of activity.
+        tolerance: largest accepted error of one step in units of activity; at least what rounding
+            in `dtype` lets tell (2e-6 in float32).
         dtype, device: of the result.
 
     Returns:
@@ -79,28 +91,21 @@ def simulate_system(
     times_hours: Sequence[float] | torch.Tensor,
     initial_MC: torch.Tensor | None = None,
     *,
-    tolerance: float = 1e-6,
+    tolerance: float = 1e-7,
 ) -> torch.Tensor:
     """As `simulate`, for a compiled system: conditions over all M molecules give (T, M, C)."""
     times = [float(t) for t in times_hours]
     if any(not 0 <= t < math.inf for t in times) or times != sorted(times):
         raise ValueError(f"times must be at least 0 and increase, found {times}")
-    horizon = times[-1] if times else 0.0
-    stops = sorted({*times, *conditions.boundaries_within(horizon).flatten().tolist()})
-
-    run = _Run(system, conditions, tolerance)
-    state = system.y0[:, None] if initial_MC is None else initial_MC
-    state = state.expand(-1, conditions.stimulus_RN.shape[0])
-    effects = run.effects_at(0.0)
-    state = effects.hold(state)
-    now, found = 0.0, {}
-    for stop in stops:
-        state = run.advance(state, stop - now, effects)
-        now = stop
-        effects = run.effects_at(now)
-        state = effects.hold(state)
-        found[stop] = state
-    return torch.stack([found[t] for t in times])
+    # Where nobody asks for gradients, torch need not prepare for them.
+    tensors = [*vars(system).values(), initial_MC]
+    learns = any(isinstance(value, torch.Tensor) and value.requires_grad for value in tensors)
+    with torch.inference_mode(not (learns and torch.is_grad_enabled())):
+        run = _Run(system, conditions, tolerance, times)
+        history = History(system.networks, conditions.stimulus_RN.shape[0])
+        run.advance(run.start(initial_MC), times[-1] if times else 0.0, history)
+        states_TMC = history.at(times, system.network_of_molecule)
+    return states_TMC.clone() if states_TMC.is_inference() else states_TMC
 
 
 def steady_state(
@@ -113,19 +118,25 @@ def steady_state(
 ) -> torch.Tensor:
     """States (M, C) after which nothing moves by more than `tolerance` per time constant.
 
-    A network that oscillates has no such state; then the state after `longest_hours` is given.
+    Perturbations are those that are at work after `longest_hours`. A network that oscillates has
+    no such state; then the state after `longest_hours` is given.
     """
-    run = _Run(system, conditions, tolerance / 10)
-    effects = run.effects_at(math.nextafter(longest_hours, 0))
-    state = system.y0[:, None] if initial_MC is None else initial_MC
-    state = effects.hold(state.expand(-1, conditions.stimulus_RN.shape[0]))
+    lasting = conditions.mapped(lambda value: value)
+    start, end = conditions.perturbation_window_RE2.unbind(-1)
+    at_work = (start < longest_hours) & (end >= longest_hours)
+    for_ever = torch.tensor([0.0, math.inf], dtype=start.dtype, device=start.device)
+    never = torch.tensor([0.0, -1.0], dtype=start.dtype, device=start.device)
+    lasting.perturbation_window_RE2 = torch.where(at_work[..., None], for_ever, never)
+    run = _Run(system, lasting, tolerance / 10)
+    rows = run.start(initial_MC)
     passed, chunk_hours = 0.0, 50.0
     while passed < longest_hours:
-        state = run.advance(state, chunk_hours, effects)
         passed += chunk_hours
-        if (system.drive(state, run.input_MC, effects) - state).abs().max() < tolerance:
+        rows = run.advance(rows, passed)
+        drive = run.equations.drive(rows.state_MA, rows.forcing)
+        if (drive - rows.state_MA).abs().max() < tolerance:
             break
-    return state
+    return rows.state_MA
 
 
 def baseline_state(network: SignalingNetwork, dtype: torch.dtype = torch.float64) -> torch.Tensor:
@@ -149,93 +160,184 @@ def baseline_state(network: SignalingNetwork, dtype: torch.dtype = torch.float64
         return steady_state(system, at_rest)[:, 0]
 
 
-class _Run:
-    """One simulation in progress: the inputs, the perturbations and each network's step."""
+@dataclass
+class _Rows:
+    """Conditions under way, A of them: where each is, and how long its next step is to be.
 
-    def __init__(self, system: LogicODE, conditions: ConditionTensors, tolerance: float) -> None:
-        self.system, self.conditions, self.tolerance = system, conditions, tolerance
+    `now_GA` and `step_GA` are in hours, of every network by itself.
+    """
+
+    ids_A: torch.Tensor
+    state_MA: torch.Tensor
+    forcing: Forcing
+    now_GA: torch.Tensor
+    step_GA: torch.Tensor
+
+    def chosen(self, places: torch.Tensor) -> _Rows:
+        return _Rows(
+            self.ids_A[places],
+            self.state_MA.index_select(1, places),
+            self.forcing.of_conditions(places),
+            self.now_GA[:, places],
+            self.step_GA[:, places],
+        )
+
+    @staticmethod
+    def joined(parts: Sequence[_Rows]) -> _Rows:
+        """Several in one, by their ids."""
+        order = torch.argsort(torch.cat([part.ids_A for part in parts]))
+        return _Rows(
+            torch.cat([part.ids_A for part in parts]),
+            torch.cat([part.state_MA for part in parts], 1),
+            Forcing.joined([part.forcing for part in parts]),
+            torch.cat([part.now_GA for part in parts], 1),
+            torch.cat([part.step_GA for part in parts], 1),
+        ).chosen(order)
+
+
+class _Run:
+    """What one simulation needs at every step: equations, conditions, and when they change."""
+
+    def __init__(
+        self,
+        system: LogicODE,
+        conditions: ConditionTensors,
+        tolerance: float,
+        times_hours: Sequence[float] = (),
+    ) -> None:
         like = system.tau_hours
-        self.stimulus = conditions.stimulus_RN.T.to(like)
-        stimulated = conditions.stimulated_RN.T.to(like.device)
-        self.input_MC = torch.where(stimulated, self.stimulus, system.input_weight[:, None])
-        self.perturbed = conditions.perturbation_index_RE.shape[1] > 0
+        self.system = system
+        self.tolerance = max(tolerance, LEAST_TOLERANCE_EPS * torch.finfo(like.dtype).eps)
+        self.equations = Equations(system)
+        self.conditions = conditions.mapped(lambda value: value.to(like.device))
+        self.rate_M1 = 1 / like[:, None]
         fastest = torch.full((system.networks,), math.inf, dtype=like.dtype, device=like.device)
         fastest = fastest.scatter_reduce(0, system.network_of_molecule, like.detach(), "amin")
-        self.step_G = (0.1 * fastest).clamp(max=LONGEST_STEP_HOURS)
+        self.first_step_G1 = (0.1 * fastest.double()).clamp(
+            SHORTEST_STEP_HOURS, LONGEST_STEP_HOURS
+        )[:, None]
+        self.network_of_event_RE = system.network_of_molecule[self.conditions.perturbation_index_RE]
+        self.switches_KGC = self._switches(times_hours)
 
-    def effects_at(self, time_hours: float) -> PerturbationEffects:
-        rows = self.conditions.stimulus_RN.shape[0]
-        effects = self.conditions.effects_at(torch.full((rows,), time_hours)).transposed()
-        return PerturbationEffects(
-            **{name: value.to(self.stimulus.device) for name, value in vars(effects).items()}
+    def _switches(self, times_hours: Sequence[float]) -> torch.Tensor:
+        """When perturbations set in or end: (K, G, C) in hours, ∞ for never."""
+        start, end = self.conditions.perturbation_window_RE2.unbind(-1)
+        hours = torch.cat([start, end], 1)
+        happens = (hours > 0) & hours.isfinite() & (end > start).repeat(1, 2)
+        chosen = happens.any(0)
+        hours, happens = hours[:, chosen], happens[:, chosen]
+        network = self.network_of_event_RE.repeat(1, 2)[:, chosen]
+        exact = hours.double()
+        if len(times_hours) and hours.numel():
+            # A window is told in float32: its ends are the asked times that round to them.
+            asked = torch.tensor(times_hours, dtype=torch.float64, device=hours.device)
+            near = torch.searchsorted(asked.to(hours.dtype), hours.contiguous())
+            near = near.clamp(max=len(asked) - 1)
+            exact = torch.where(asked.to(hours.dtype)[near] == hours, asked[near], exact)
+        networks = torch.arange(self.system.networks, device=hours.device)
+        own = happens.T[:, None] & (network.T[:, None] == networks[:, None])
+        return torch.where(own, exact.T[:, None], math.inf)
+
+    def start(self, initial_MC: torch.Tensor | None) -> _Rows:
+        """All conditions at time 0."""
+        system, count = self.system, self.conditions.stimulus_RN.shape[0]
+        state = system.y0[:, None] if initial_MC is None else initial_MC
+        state = state.expand(-1, count).contiguous()
+        step = self.first_step_G1.expand(-1, count)
+        ids = torch.arange(count, device=state.device)
+        return self._switched(_Rows(ids, state, Forcing(state, state), 0 * step, step))
+
+    def _switched(self, rows: _Rows) -> _Rows:
+        """The rows with what stimuli and perturbations do now."""
+        here = self.conditions.mapped(lambda value: value[rows.ids_A])
+        like, system = rows.state_MA, self.system
+        inputs = torch.where(
+            here.stimulated_RN.T, here.stimulus_RN.T.to(like), system.input_weight[:, None]
+        )
+        if here.perturbation_index_RE.shape[1] == 0:
+            return replace(rows, forcing=Forcing.of(system.ymax, inputs, None))
+        hours_RE = rows.now_GA.T.gather(1, self.network_of_event_RE[rows.ids_A])
+        effects = here.effects_at(hours_RE).transposed()
+        return replace(
+            rows,
+            forcing=Forcing.of(system.ymax, inputs, effects),
+            state_MA=effects.hold(like).contiguous(),
         )
 
-    def advance(
-        self, state_MC: torch.Tensor, hours: float, effects: PerturbationEffects
-    ) -> torch.Tensor:
-        """The state `hours` later, with nothing switched on or off in between."""
-        applied = effects if self.perturbed else None
-        left_G = torch.full_like(self.step_G, hours)
-        of_molecule = self.system.network_of_molecule
-        while bool((left_G > 0).any()):
-            step_G = torch.minimum(self.step_G, left_G)
-            after, error_MC = self._step(state_MC, step_G[of_molecule, None], applied)
-            error_G = torch.zeros_like(step_G).scatter_reduce(
-                0, of_molecule, error_MC.detach().amax(1), "amax"
-            )
-            if not bool(error_G.isfinite().all()):
-                raise ValueError(
-                    "the states are no numbers any more; expected finite parameters and states"
-                )
-            accepted_G = (error_G <= self.tolerance) | (step_G <= SHORTEST_STEP_HOURS)
-            state_MC = torch.where(accepted_G[of_molecule, None], after, state_MC)
-            left_G = torch.where(accepted_G, left_G - step_G, left_G)
-            left_G = torch.where(left_G < 1e-9 * max(hours, 1.0), 0.0, left_G)
-            growth = 0.9 * (self.tolerance / error_G.clamp(min=1e-30)) ** (1 / 3)
-            resized = step_G * growth.clamp(0.2, 4.0)
-            # A step cut short by a stop says little about how long the next may be.
-            cut_short = accepted_G & (step_G < self.step_G)
-            self.step_G = torch.where(cut_short, self.step_G, resized).clamp(
-                SHORTEST_STEP_HOURS, LONGEST_STEP_HOURS
-            )
-        return state_MC
+    def advance(self, rows: _Rows, until_hours: float, history: History | None = None) -> _Rows:
+        """The rows at a time; their steps are kept where a history is given.
 
-    def _step(
-        self, y: torch.Tensor, step_M1: torch.Tensor, effects: PerturbationEffects | None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """One step of ETD3RK and its distance to the embedded method of order 2."""
-        z = step_M1 / self.system.tau_hours[:, None]
-        decay, half_decay = torch.exp(-z), torch.exp(-z / 2)
-        phi1, phi2, phi3 = _phi_functions(z)
-        u0 = self.system.drive(y, self.input_MC, effects)
-        a = u0 + (y - u0) * half_decay
-        u_a = self.system.drive(a, self.input_MC, effects)
-        u_ahead = 2 * u_a - u0
-        b = u_ahead + (y - u_ahead) * decay
-        u_b = self.system.drive(b, self.input_MC, effects)
-        third = decay * y + z * (
-            (phi1 - 3 * phi2 + 4 * phi3) * u0
-            + (4 * phi2 - 8 * phi3) * u_a
-            + (4 * phi3 - phi2) * u_b
+        Rows that have arrived leave the batch, so that it costs what the others need.
+        """
+        left_behind: list[_Rows] = []
+        while True:
+            arrived = (rows.now_GA >= until_hours).all(0)
+            done = int(arrived.sum())
+            if done == len(rows.ids_A) or done > SHARE_TO_LEAVE * len(rows.ids_A):
+                leaving = rows.chosen(arrived.nonzero()[:, 0])
+                if history is not None:
+                    history.end(leaving.ids_A, leaving.now_GA, leaving.state_MA)
+                left_behind.append(leaving)
+                if done == len(rows.ids_A):
+                    return _Rows.joined(left_behind)
+                rows = rows.chosen((~arrived).nonzero()[:, 0])
+            rows = self._attempt(rows, until_hours, history)
+
+    def _attempt(self, rows: _Rows, until_hours: float, history: History | None) -> _Rows:
+        """The rows after a step, where its error is small enough, and otherwise as they are."""
+        switch_KGA = self.switches_KGC[:, :, rows.ids_A]
+        stop_GA = torch.full_like(rows.now_GA, until_hours)
+        if len(switch_KGA):
+            ahead = torch.where(switch_KGA > rows.now_GA, switch_KGA, until_hours)
+            stop_GA = ahead.amin(0).clamp(max=until_hours)
+        left_GA = stop_GA - rows.now_GA
+        hours_GA = torch.minimum(rows.step_GA, left_GA)
+        after, error_MA, stages = w_step(
+            self.equations,
+            rows.forcing,
+            self.rate_M1,
+            rows.state_MA,
+            self._of_molecules(hours_GA.to(rows.state_MA)),
         )
-        second = decay * y + z * ((phi1 - 2 * phi2) * u0 + 2 * phi2 * u_a)
-        return third, (third - second).abs()
+        if history is not None:
+            history.add(rows.ids_A, rows.now_GA, hours_GA, rows.state_MA, stages)
+        error_GA = self._largest(error_MA.detach().abs()).nan_to_num(math.inf).double()
+        shortest = hours_GA <= SHORTEST_STEP_HOURS
+        if bool((shortest & error_GA.isinf()).any()):
+            raise ValueError(
+                "the states are no numbers any more; expected finite parameters and states"
+            )
+        accepted = (error_GA <= self.tolerance) | shortest
+        landed = accepted & (hours_GA >= left_GA)
+        growth = SAFETY * (self.tolerance / error_GA.clamp(min=1e-30)) ** (1 / ORDER)
+        resized = hours_GA * growth.clamp(0.2, 5.0)
+        # A step cut short by a stop says little about how long the next may be.
+        cut_short = accepted & (hours_GA < rows.step_GA)
+        step_GA = torch.where(cut_short, rows.step_GA, resized)
+        moved = replace(
+            rows,
+            state_MA=torch.where(self._of_molecules(accepted), after, rows.state_MA),
+            now_GA=torch.where(
+                landed, stop_GA, torch.where(accepted, rows.now_GA + hours_GA, rows.now_GA)
+            ),
+            step_GA=step_GA.clamp(SHORTEST_STEP_HOURS, LONGEST_STEP_HOURS),
+        )
+        landed = landed & (left_GA > 0)
+        if len(switch_KGA) and bool(landed.any()):
+            moved = self._switched(moved)
+            moved.step_GA = torch.where(landed, self.first_step_G1, moved.step_GA)
+        return moved
 
+    def _of_molecules(self, values_GA: torch.Tensor) -> torch.Tensor:
+        """Values of networks for each of their molecules; of a single one for all alike (1, A)."""
+        if self.system.networks == 1:
+            return values_GA
+        return values_GA.index_select(0, self.system.network_of_molecule)
 
-def _phi_functions(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """φ₁, φ₂, φ₃ at -z for z ≥ 0: φ₁ = (1 - e^-z)/z, φ_k+1 = (1/k! - φ_k)/z.
-
-    Below 1 the recursion cancels, so φ₃ comes from its Taylor series and the others from it.
-    """
-    small = z.clamp(max=1.0)
-    series = torch.zeros_like(z)
-    for k in range(13, -1, -1):
-        series = series * -small + 1 / math.factorial(k + 3)
-    large = z.clamp(min=1.0)
-    phi1_large = -torch.expm1(-large) / large
-    phi2_large = (1 - phi1_large) / large
-    phi3_large = (0.5 - phi2_large) / large
-    phi3 = torch.where(z < 1, series, phi3_large)
-    phi2 = torch.where(z < 1, 0.5 - z * phi3, phi2_large)
-    phi1 = torch.where(z < 1, 1 - z * phi2, phi1_large)
-    return phi1, phi2, phi3
+    def _largest(self, values_MA: torch.Tensor) -> torch.Tensor:
+        """The largest value in each network (G, A)."""
+        if self.system.networks == 1:
+            return values_MA.amax(0, keepdim=True)
+        network = self.system.network_of_molecule[:, None].expand_as(values_MA)
+        largest = values_MA.new_zeros(self.system.networks, values_MA.shape[1])
+        return largest.scatter_reduce(0, network, values_MA, "amax")

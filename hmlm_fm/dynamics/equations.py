@@ -1,0 +1,255 @@
+"""The right-hand side of a logic ODE and its linearisation, laid out for many conditions at once.
+
+Conditions are the last, contiguous axis, so that each operation runs along it. An activation is
+computed once per source, n and EC50, however many interactions use it, and products over sources
+and over interactions are few operations, on rows that are found beforehand.
+
+Shapes: M molecules (of all networks joined), C conditions, J literals (source of an interaction),
+I interactions with sources, U different activations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from hmlm_fm.conditions import PerturbationEffects
+
+if TYPE_CHECKING:
+    from .logic_ode import LogicODE
+
+# Below it a power of the state may be infinitely steep; the linearisation takes it for this steep.
+LEAST_STATE_OF_SLOPES = 1e-3
+
+
+def hill(x: torch.Tensor, n: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
+    """Normalised Hill activation: f(0) = 0, f(EC50) = ½, f(1) = 1; c = EC50ⁿ, in (0, 1)."""
+    return _hill(x, n, c / (1 - c), (1 - 2 * c) / (1 - c))
+
+
+def _hill(x: torch.Tensor, n: torch.Tensor, half: torch.Tensor, bend: torch.Tensor) -> torch.Tensor:
+    """`hill` with half = c/(1 - c) and bend = (1 - 2c)/(1 - c)."""
+    # The lower bound keeps the derivative of a power finite where the state is 0.
+    power = torch.exp(torch.log(x.clamp(1e-12, 1.0)) * n)
+    return power / (power * bend + half)
+
+
+def _hill_slope(
+    x: torch.Tensor, activation: torch.Tensor, n: torch.Tensor, bend: torch.Tensor
+) -> torch.Tensor:
+    """df/dx where f(x) is `activation`: n·f·(1 - bend·f)/x."""
+    bent = activation - activation * activation * bend
+    return bent * n / x.clamp(min=LEAST_STATE_OF_SLOPES)
+
+
+class GroupedProduct:
+    """Products over groups of elements; the groups differ in size, the empty product is 1.
+
+    Elements are multiplied in pairs, and the pairs in pairs, until one row per group is left; who
+    has no partner is multiplied by a row of ones. So there are three operations per round, however
+    many sizes of groups there are, and no scatter.
+
+    Args:
+        group_of_element: (J).
+        groups: how many there are.
+        row_of_element: which row of the values an element is (J); by default they are in order.
+        one: a row of the values that is 1 everywhere; by default the one after the last.
+    """
+
+    def __init__(
+        self,
+        group_of_element: torch.Tensor,
+        groups: int,
+        row_of_element: torch.Tensor | None = None,
+        one: int | None = None,
+    ) -> None:
+        device = group_of_element.device
+        order = torch.argsort(group_of_element, stable=True)
+        group = group_of_element[order]
+        row = order if row_of_element is None else row_of_element[order]
+        one = len(order) if one is None else one
+        # Of each round: left and right factors, and where each row went in (left ones before).
+        self._rounds: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+        while True:
+            counts = torch.bincount(group, minlength=groups)
+            place = torch.arange(len(group), device=device) - (counts.cumsum(0) - counts)[group]
+            last = not len(group) or int(counts.max()) <= 2
+            pairs = torch.ones_like(counts) if last else (counts + 1) // 2
+            pair = (pairs.cumsum(0) - pairs)[group] + place // 2
+            count = int(pairs.sum())
+            # The last row stays 1, for the next round.
+            left, right = (torch.full((count + 1,), one, device=device) for _ in range(2))
+            first = place % 2 == 0
+            left[pair[first]], right[pair[~first]] = row[first], row[~first]
+            went = torch.zeros(len(group) + 1, dtype=torch.long, device=device)
+            went[:-1] = pair + count * ~first
+            if not self._rounds:
+                went = went[:-1][torch.argsort(order)]
+            self._rounds.append((left, right, went))
+            if last:
+                return
+            row, one = torch.arange(count, device=device), count
+            group = torch.repeat_interleave(torch.arange(groups, device=device), pairs)
+
+    def pairwise(
+        self, values: torch.Tensor
+    ) -> tuple[torch.Tensor, list[tuple[torch.Tensor, torch.Tensor]]]:
+        """Products of rows of values, a row of ones after them; and the factors of each round."""
+        factors = []
+        for left, right, _ in self._rounds:
+            factors.append((values.index_select(0, left), values.index_select(0, right)))
+            values = factors[-1][0] * factors[-1][1]
+        return values, factors
+
+    def others(
+        self, factors: list[tuple[torch.Tensor, torch.Tensor]], scale: torch.Tensor
+    ) -> torch.Tensor:
+        """For every element the product of the others of its group, times the group's scale.
+
+        Args:
+            factors: of each round, from `pairwise`.
+            scale: (groups, C).
+        """
+        for (left, right), (_, _, went) in zip(factors[::-1], self._rounds[::-1], strict=True):
+            pairs = left.shape[0] - 1
+            scale = scale[:pairs]
+            both = torch.cat([scale * right[:pairs], scale * left[:pairs]])
+            scale = both.index_select(0, went)
+        return scale
+
+    def __call__(self, values_JC: torch.Tensor) -> torch.Tensor:
+        one = values_JC.new_ones(1, values_JC.shape[1])
+        return self.pairwise(torch.cat([values_JC, one]))[0][:-1]
+
+
+@dataclass
+class Forcing:
+    """What stimuli and perturbations make of the equations, until one of them changes.
+
+    The drive is `base - gain · Π (1 - g_r)` over the interactions of a molecule.
+
+    Attributes:
+        base_MC, gain_MC: of every molecule under every condition.
+        passed_on_MC: factor on what a molecule passes on; None where all pass on everything.
+    """
+
+    base_MC: torch.Tensor
+    gain_MC: torch.Tensor
+    passed_on_MC: torch.Tensor | None = None
+
+    @classmethod
+    def of(
+        cls, ymax: torch.Tensor, input_MC: torch.Tensor, effects: PerturbationEffects | None
+    ) -> Forcing:
+        """Forcing from the largest states (M), inputs, and effects with the axes (M, C)."""
+        largest = ymax[:, None].expand_as(input_MC)
+        base, passed_on = largest, None
+        if effects is not None:
+            held = effects.held_RN
+            largest = torch.where(held, 0.0, largest * effects.ymax_factor_RN.to(largest))
+            base = torch.where(held, effects.held_value_RN.to(largest), largest)
+            if bool((effects.output_factor_RN != 1).any()):
+                passed_on = effects.output_factor_RN.to(largest).contiguous()
+        # Conditions must be the contiguous axis: effects come with the axes the other way about.
+        gain = largest * (1 - input_MC)
+        return cls(base.contiguous(), gain.contiguous(), passed_on)
+
+    def of_conditions(self, chosen: torch.Tensor) -> Forcing:
+        """The same for some conditions (their indices)."""
+        passed_on = self.passed_on_MC
+        return Forcing(
+            self.base_MC.index_select(1, chosen),
+            self.gain_MC.index_select(1, chosen),
+            None if passed_on is None else passed_on.index_select(1, chosen),
+        )
+
+    @staticmethod
+    def joined(parts: Sequence[Forcing]) -> Forcing:
+        """Of several sets of conditions in one."""
+        passed_on = None
+        if any(part.passed_on_MC is not None for part in parts):
+            factors = [(part.passed_on_MC, torch.ones_like(part.base_MC)) for part in parts]
+            passed_on = torch.cat([one if some is None else some for some, one in factors], 1)
+        return Forcing(
+            torch.cat([part.base_MC for part in parts], 1),
+            torch.cat([part.gain_MC for part in parts], 1),
+            passed_on,
+        )
+
+
+class Equations:
+    """A system's right-hand side, with everything that does not depend on the states prepared."""
+
+    def __init__(self, system: LogicODE) -> None:
+        # A parameter that is fitted has a derivative per literal, so nothing is shared then.
+        sharing = not (system.n.requires_grad or system.c.requires_grad)
+        keys = torch.stack([system.source.to(system.n), system.n.detach(), system.c.detach()], 1)
+        first = activation_J = torch.arange(len(system.source), device=system.source.device)
+        if sharing and len(keys):
+            activation_J = keys.unique(dim=0, return_inverse=True)[1]
+            count = int(activation_J.max()) + 1
+            first = first.new_full((count,), len(keys)).scatter_reduce(
+                0, activation_J, first, "amin"
+            )
+        self._source_U = system.source[first]
+        c = system.c[first, None]
+        self._n = system.n[first, None]
+        self._half, self._bend = c / (1 - c), (1 - 2 * c) / (1 - c)
+
+        # Activations lie above inhibitions in one table, and a row of ones below both.
+        self._table_J = activation_J + len(first) * (system.sign < 0)
+        interactions = len(system.target)
+        self._and = GroupedProduct(
+            system.interaction_of_literal, interactions, self._table_J, 2 * len(first)
+        )
+        # The row of ones that the AND leaves is no interaction.
+        self._weight = torch.cat([system.weight, system.weight.new_zeros(1)])[:, None]
+        self._or = GroupedProduct(system.target, len(system.tau_hours), one=interactions)
+        self.source_J = system.source
+        self.target_J = system.target[system.interaction_of_literal]
+
+    def drive(self, state_MC: torch.Tensor, forcing: Forcing) -> torch.Tensor:
+        """What each state moves towards: ymax · OR_r g_r (M, C)."""
+        _, activation = self._activations(state_MC, forcing)
+        reached, _ = self._and.pairwise(self._factors(activation))
+        unmoved, _ = self._or.pairwise(1 - reached * self._weight)
+        return torch.addcmul(forcing.base_MC, forcing.gain_MC, unmoved[:-1], value=-1)
+
+    def linearised(
+        self, state_MC: torch.Tensor, forcing: Forcing, scale_MC: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The drive, and d(drive of `target_J`)/d(state of `source_J`) times the target's scale.
+
+        Slopes of states below `LEAST_STATE_OF_SLOPES` are bounded, and those of states above 1,
+        which are 0, are taken for those at 1: what uses them must bear an approximation.
+
+        Returns:
+            Drives (M, C) and slopes (J, C).
+        """
+        state_UC, activation = self._activations(state_MC, forcing)
+        reached, and_factors = self._and.pairwise(self._factors(activation))
+        unmoved, or_factors = self._or.pairwise(1 - reached * self._weight)
+        drive = torch.addcmul(forcing.base_MC, forcing.gain_MC, unmoved[:-1], value=-1)
+        slope = _hill_slope(state_UC, activation, self._n, self._bend)
+        if forcing.passed_on_MC is not None:
+            slope = slope * forcing.passed_on_MC.index_select(0, self._source_U)
+        slope_JC = torch.cat([slope, -slope]).index_select(0, self._table_J)
+        reach_IC = self._or.others(or_factors, forcing.gain_MC * scale_MC) * self._weight[:-1]
+        return drive, self._and.others(and_factors, reach_IC) * slope_JC
+
+    def _activations(
+        self, state_MC: torch.Tensor, forcing: Forcing
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Sources' states as they are passed on, and their activations: two (U, C)."""
+        if forcing.passed_on_MC is not None:
+            state_MC = state_MC * forcing.passed_on_MC
+        state_UC = state_MC.index_select(0, self._source_U)
+        return state_UC, _hill(state_UC, self._n, self._half, self._bend)
+
+    def _factors(self, activation_UC: torch.Tensor) -> torch.Tensor:
+        """All factors that an AND may have, and ones (2U + 1, C)."""
+        one = activation_UC.new_ones(1, activation_UC.shape[1])
+        return torch.cat([activation_UC, 1 - activation_UC, one])
