@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from .adapting import adapt
 from .baselines.rival import Measurements
 from .baselines.trivial import Hold, TrainingMean
 from .benchmarks.cells import settings_for
@@ -44,6 +45,8 @@ from .options import OptionsError
 from .pipeline import BASELINE_FILE, NETWORK_FILE, Prediction, encode_context, predict_states
 from .plotting import plot_bands
 from .tokenization_hmlm import HMLMTokenizer
+
+TUNABLE = ("gates", "all")
 
 
 @dataclass
@@ -72,6 +75,10 @@ class FinetuningOptions:
     output_dir: str = field(
         default="outputs/finetune", metadata={"help": "folder for the result; empty or new"}
     )
+    tunable: str = field(
+        default="gates",
+        metadata={"help": "gates of the tissue alone, or all: the weights that infer them first"},
+    )
     members: int = field(default=0, metadata={"help": "fits to average; 0 for the usual"})
     steps: int = field(default=0, metadata={"help": "at most, of every fit; 0 for the usual"})
     hold: float = field(
@@ -84,6 +91,10 @@ class FinetuningOptions:
         """Raise `OptionsError` where a value makes no sense."""
         if self.track not in TRACKS:
             raise OptionsError(f"track {self.track!r}; expected one of {', '.join(TRACKS)}")
+        if self.tunable not in TUNABLE:
+            raise OptionsError(f"tunable {self.tunable!r}; expected one of {', '.join(TUNABLE)}")
+        if self.tunable == "all" and self.checkpoint == "none":
+            raise OptionsError("tunable all without a checkpoint; expected one to adapt")
         if bool(self.observations) != bool(self.conditions):
             raise OptionsError("expected observations and conditions together, or neither")
         for name, least in (("members", 0), ("steps", 0), ("seed", 0)):
@@ -159,8 +170,15 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
             logged = time.perf_counter()
             print(f"step {step}/{settings.steps}  held-out MSE {error:.5f}", flush=True)
 
+    def adapted(step: int, error: float) -> None:
+        if loud:
+            print(f"weights, step {step}  held-out MSE {error:.5f}", flush=True)
+
     scratch = options.checkpoint == "none"
     try:
+        if options.tunable == "all":
+            # Every process adapts alike: it is a minute's work, and nothing of it is drawn apart.
+            model = adapt(model, tokenizer, data, seed=options.seed, progress=adapted)
         tuned, fit = fine_tune(
             model, tokenizer, data, settings, options.seed, not scratch, progress, team
         )

@@ -25,6 +25,7 @@ from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 MUST_BE_THERE = {
     "HMLM pretrained, in context",
     "HMLM pretrained, fine-tuned",
+    "HMLM pretrained, fine-tuned in full",
     "HMLM from scratch",
     "logic ODE, fitted",
     "logic ODE, default parameters",

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer
+from hmlm_fm.adapting import AdaptSettings, adapt
 from hmlm_fm.baselines.gate_model import GateModel
 from hmlm_fm.baselines.logic_ode import FORMS, FittedLogicODE, LogicODE
 from hmlm_fm.baselines.rival import mean_squared_error
@@ -266,3 +267,22 @@ def test_intervals():
     mean, low, high = interval([np.random.default_rng(0).normal(5, 1, 400).tolist()])
     assert low < mean < high
     assert high - low == pytest.approx(4 * 1 / 20, rel=0.15)
+
+
+def test_adapted_weights_predict_held_out_conditions_no_worse(model, task):
+    data = tissue_data(task.seen)
+    before = {name: value.clone() for name, value in model[0].state_dict().items()}
+    errors: list[float] = []
+    adapted = adapt(
+        *model,
+        data,
+        AdaptSettings(steps=10, asked=4),
+        progress=lambda _, error: errors.append(error),
+    )
+    assert errors[-1] < errors[0]
+    changed = adapted.state_dict()
+    assert all(torch.equal(value, model[0].state_dict()[name]) for name, value in before.items())
+    assert any(not torch.equal(changed[name], value) for name, value in before.items())
+    tuned, _ = fine_tune(adapted, model[1], data, FEW)
+    with pytest.raises(ValueError, match="carries the gates of a tissue"):
+        adapt(tuned, model[1], data)

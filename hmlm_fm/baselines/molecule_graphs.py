@@ -158,7 +158,7 @@ class MaskedGraphNetwork:
     Masked as HMLM's objective masks, on as many networks, with a tied table of tokens.
     """
 
-    grid: tuple[dict[str, float], ...] = ({"rate": 3e-3}, {"rate": 1e-3})
+    grid: tuple[dict[str, float], ...] = ({"rate": 3e-3}, {"rate": 1e-2})
 
     def __init__(
         self,

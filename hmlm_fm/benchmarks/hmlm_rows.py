@@ -11,6 +11,7 @@ from typing import Self
 import numpy as np
 import torch
 
+from hmlm_fm.adapting import adapt
 from hmlm_fm.baselines.rival import Measurements, Rival
 from hmlm_fm.conditions import Condition
 from hmlm_fm.configuration_hmlm import HMLMConfig
@@ -100,6 +101,14 @@ class FineTuned(HMLMRow):
             self.in_context,
         )
         return self
+
+
+class FineTunedInFull(FineTuned):
+    """Weights adapted to the measurements first, then gates fitted from what they infer."""
+
+    def fit(self, seen: Measurements) -> Self:
+        self.start = adapt(self.start, self.tokenizer, tissue_data(seen), seed=seen.seed)
+        return super().fit(seen)
 
 
 def tissue_data(seen: Measurements) -> TissueData:

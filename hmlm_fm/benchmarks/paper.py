@@ -162,7 +162,7 @@ def paper_rows(
 ) -> list[Row]:
     """Rows that one trajectory is enough for; HMLM answers by its ordinary forward pass."""
     untrained = untrained_model(tokenizer, HMLMConfig.from_dict(model.config.to_dict()), seed=0)
-    scratch, (in_context, fine_tuned) = "HMLM from scratch", PRETRAINED_ROWS
+    scratch, (in_context, fine_tuned, _) = "HMLM from scratch", PRETRAINED_ROWS
     return [
         *(Row(of.name, of) for of in (PublishedODE, Hold, *CURVES)),
         Row(scratch, lambda: FineTuned(scratch, untrained, tokenizer, settings)),

@@ -28,9 +28,13 @@ from hmlm_fm.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.network import SignalingNetwork
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 
-from .hmlm_rows import FineTuned, InContext, untrained_model
+from .hmlm_rows import FineTuned, FineTunedInFull, InContext, untrained_model
 
-PRETRAINED_ROWS = ("HMLM pretrained, in context", "HMLM pretrained, fine-tuned")
+PRETRAINED_ROWS = (
+    "HMLM pretrained, in context",
+    "HMLM pretrained, fine-tuned",
+    "HMLM pretrained, fine-tuned in full",
+)
 CONTROL_ROWS = ("control: graph shuffled", "control: signs removed")
 
 
@@ -121,6 +125,10 @@ def all_rows(
         Row(
             PRETRAINED_ROWS[1],
             lambda: fitted(PRETRAINED_ROWS[1], model, tokenizer, settings),
+        ),
+        Row(
+            PRETRAINED_ROWS[2],
+            lambda: FineTunedInFull(PRETRAINED_ROWS[2], model, tokenizer, settings),
         ),
         Row(
             CONTROL_ROWS[0],
