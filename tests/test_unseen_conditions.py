@@ -1,15 +1,20 @@
 """The protocol of unseen conditions: what training may not see, and what no row may see."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import hmlm_fm.benchmarks
 from hmlm_fm import load_network
 from hmlm_fm.benchmarks.rows import shuffled
 from hmlm_fm.benchmarks.task import Budget
 from hmlm_fm.benchmarks.unseen_conditions import SPLITS, draw_task, visible_network
 from hmlm_fm.dynamics import simulate
+
+RESULTS = Path(hmlm_fm.benchmarks.__file__).parent / "results"
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +118,14 @@ def test_too_few_inputs_are_refused():
     )
     with pytest.raises(ValueError, match="at least 3"):
         draw_task(few, Budget(16, 4))
+
+
+def test_splits_are_those_that_are_committed():
+    stated = json.loads((RESULTS / "cardiac_fibroblast_splits.json").read_text())
+    assert list(stated) == ["0", "1", "2", "3", "4"]
+    for seed in (0, 4):
+        drawn = draw_task(load_network("cardiac-fibroblast"), Budget(4, 2), seed=seed)
+        pairs = {tuple(sorted(c.stimuli)) for c in drawn.asked["pairs"].conditions}
+        knockouts = {p.target for c in drawn.asked["knockouts"].conditions for p in c.perturbations}
+        assert [list(pair) for pair in sorted(pairs)] == stated[str(seed)]["pairs"]
+        assert sorted(knockouts) == stated[str(seed)]["knockouts"]
