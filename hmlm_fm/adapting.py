@@ -61,20 +61,22 @@ def adapt(
         progress: told the step and the held-out error.
 
     Raises:
-        ValueError: fewer than four conditions, or a model that carries gates of a tissue.
+        ValueError: fewer than four such conditions, or a model that carries gates of a tissue.
     """
     settings = settings or AdaptSettings()
-    if len(data.conditions) < 4:
+    later = np.flatnonzero(data.times_hours > 0)
+    useful = np.flatnonzero(data.measured[:, later].any((1, 2)))
+    if len(useful) < 4:
         raise ValueError(
-            f"{len(data.conditions)} conditions to adapt weights to; expected at least 4"
+            f"{len(useful)} conditions with activities after time 0 to adapt weights to; expected "
+            "at least 4"
         )
     if model.next_state.tissue is not None:
         raise ValueError("the model carries the gates of a tissue; expected one that infers them")
     adapted = copy.deepcopy(model).eval()
     rng = np.random.default_rng([seed, 21])
-    order = rng.permutation(len(data.conditions))
+    order = rng.permutation(useful)
     held_out, learned = np.split(order, [max(1, len(order) // HELD_OUT_PART)])
-    later = np.flatnonzero(data.times_hours > 0)
     states = torch.tensor(data.states[:, later], dtype=torch.float32, device=model.device)
     measured = torch.tensor(data.measured[:, later], device=model.device)
     conditions = ConditionTensors.from_conditions(data.conditions, data.network)

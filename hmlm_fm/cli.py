@@ -217,8 +217,8 @@ def benchmark(
     quick: Annotated[bool, typer.Option("--quick", help="Few members and steps.")] = False,
     rows: Annotated[str, typer.Option(help="Part of the names of the rows to measure.")] = "",
     corpus: Annotated[
-        str, typer.Option(help="Pathways to hold some out of, for molecules.")
-    ] = "core",
+        str, typer.Option(help="Pathways to hold some out of, for molecules; core without.")
+    ] = "",
     experiments: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Published experiments, for literature.")
     ] = None,

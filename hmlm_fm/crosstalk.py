@@ -159,7 +159,7 @@ def crosstalk_of(network: SignalingNetwork, checkpoint: str) -> pd.DataFrame:
         checkpoint: whose gates attend.
 
     Raises:
-        ValueError: there are no two pathways.
+        ValueError: there are no two pathways, or the checkpoint is fine-tuned.
     """
     shown = network.without_kinetics()
     if not ordered_pairs(shown):
@@ -169,6 +169,11 @@ def crosstalk_of(network: SignalingNetwork, checkpoint: str) -> pd.DataFrame:
         )
     folder = checkpoint_path(checkpoint)
     model = HMLMForSignaling.from_pretrained(folder).eval()
+    if model.next_state.tissue is not None:
+        raise ValueError(
+            f"checkpoint {checkpoint} is fine-tuned, so that it infers no gates any more; expected "
+            "a pretrained one"
+        )
     tokenizer = HMLMTokenizer.from_pretrained(folder)
     attention = gate_attention(model, tokenizer, shown, single_stimuli(shown))
     scores = crosstalk(shown, attention)

@@ -22,7 +22,6 @@ from tqdm.auto import tqdm
 from .adapting import adapt
 from .baselines.rival import Measurements
 from .baselines.trivial import Hold, TrainingMean
-from .benchmarks.cells import settings_for
 from .benchmarks.hmlm_rows import tissue_data, untrained_model
 from .benchmarks.metrics import MARKERS, score
 from .benchmarks.task import TRACKS, Budget, DrawnTask
@@ -32,7 +31,7 @@ from .conditions import Observation
 from .configuration_hmlm import HMLMConfig
 from .environment import environment
 from .finetuning import TissueData, fine_tune
-from .fitting import Team
+from .fitting import Team, settings_for
 from .formats import load_network
 from .formats.files import write_text
 from .formats.json_format import write_json
@@ -138,7 +137,7 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
         raise OptionsError(str(error)) from None
     model, tokenizer = _load(options)
     model.to(state.device)  # type: ignore[arg-type]
-    usual = settings_for(budget)
+    usual = settings_for(budget.conditions)
     settings = replace(
         usual,
         members=options.members or usual.members,
@@ -359,6 +358,11 @@ def _card(options: FinetuningOptions, data: TissueData, metrics: Mapping[str, An
         "",
         f"# HMLM fine-tuned on {data.network.name}",
         "",
+        *(
+            ["The weights that infer gates were adapted to the tissue first.", ""]
+            if options.tunable == "all"
+            else []
+        ),
         f"From `{options.checkpoint}`: gates and time constants of {len(data.network.molecules)} "
         f"molecules, fitted to {len(data.conditions)} conditions. It answers for this network "
         f"alone, which lies beside it as `{NETWORK_FILE}`.",

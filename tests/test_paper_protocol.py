@@ -130,7 +130,7 @@ def test_a_forecast_asks_only_for_later_hours():
     asked = task.asked["later hours"]
     assert asked.times_hours.tolist() == list(range(7, 49))
     assert asked.conditions == task.seen.conditions
-    with pytest.raises(ValueError, match="expected at most 48 times"):
+    with pytest.raises(ValueError, match="expected 2 to 48"):
         draw_forecast(load_network("egf"), Budget(5, 49))
 
 

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hmlm_fm.fitting import FitSettings
+from hmlm_fm.fitting import FitSettings, settings_for
 from hmlm_fm.formats.files import write_text
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.network import SignalingNetwork
@@ -27,15 +27,6 @@ from .task import Budget, DrawnTask, Task
 
 QUICK = FitSettings(members=4, steps=60, patience=40)
 QUICK_NEURAL_STEPS = 60
-
-
-def settings_for(budget: Budget) -> FitSettings:
-    """More conditions bear more steps, and need less holding."""
-    if budget.conditions >= 200:
-        return FitSettings(members=4, steps=1000, patience=120, hold=1e-4, batch=24)
-    if budget.conditions >= 48:
-        return FitSettings(members=6, steps=600, patience=100, hold=3e-4, batch=16)
-    return FitSettings()
 
 
 def run(
@@ -62,13 +53,19 @@ def run(
         quick: fewer members and steps, for a look.
         only: a part of the names of rows, to measure these alone.
         say: told of every cell.
+
+    Raises:
+        ValueError: no row has `only` in its name.
     """
     found: list[dict[str, Any]] = []
     weights = hashlib.sha256()
     for _, value in sorted(model.state_dict().items()):
         weights.update(value.cpu().numpy().tobytes())
+    # A model that starts anew depends on the configuration alone.
+    shape = json.dumps(model.config.to_dict(), sort_keys=True, default=str)
+    of_shape = hashlib.sha256(shape.encode()).hexdigest()
     for budget in budgets:
-        settings = QUICK if quick else settings_for(budget)
+        settings = QUICK if quick else settings_for(budget.conditions)
         rows = task.rows(model, tokenizer, settings, QUICK_NEURAL_STEPS if quick else None)
         rows = [row for row in rows if only in row.name]
         drawn: dict[int, DrawnTask] = {}
@@ -86,13 +83,17 @@ def run(
             for name, errors in task.published.items()
             if only in name and str(budget) in errors
         ]
+        if not rows and not found:
+            raise ValueError(f"no row has {only!r} in its name")
         for row in rows:
             of_row: list[dict[str, Any]] = []
             for seed in range(seeds):
                 key = {
                     "task": task.draws,
                     "network": network.content_hash,
-                    "model": weights.hexdigest() if row.starts_from_model else "",
+                    "model": weights.hexdigest()
+                    if row.starts_from_model
+                    else of_shape * row.name.startswith("HMLM"),
                     "row": row.name,
                     "track": track,
                     "budget": str(budget),

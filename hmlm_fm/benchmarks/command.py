@@ -33,7 +33,7 @@ from .report import Report, markdown, write_json
 from .task import TRACKS, Budget, Task
 from .tasks import TASKS
 
-DEFAULT_NETWORK = "cardiac-fibroblast"
+DEFAULT_NETWORK, DEFAULT_CORPUS = "cardiac-fibroblast", "core"
 Say = Callable[[str], object]
 
 
@@ -53,7 +53,7 @@ class BenchmarkOptions:
     quick: bool = False
     rows: str = ""
     experiments: Path | None = None
-    corpus: str = "core"
+    corpus: str = ""
 
     def check(self) -> None:
         """
@@ -66,6 +66,11 @@ class BenchmarkOptions:
             raise ValueError(f"track {self.track!r}; expected one of {', '.join(TRACKS)}")
         if self.seeds < 1:
             raise ValueError(f"{self.seeds} seeds; expected at least 1")
+        for name, task in (("experiments", "literature"), ("corpus", "molecules")):
+            if getattr(self, name) and self.task != task:
+                raise ValueError(f"--{name} is for the task {task}; found task {self.task}")
+        if self.budgets and self.task not in (*TASKS, "literature"):
+            raise ValueError(f"task {self.task} has no budget; leave --budget out")
         for path in (self.json, self.figure):
             if path is not None and not path.parent.is_dir():
                 raise ValueError(f"{path}: there is no folder {path.parent} to write it into")
@@ -183,22 +188,20 @@ def _run_crosstalk(options: BenchmarkOptions, say: Say) -> Report:
 def _run_molecules(options: BenchmarkOptions, say: Say) -> Report:
     if options.network:
         raise ValueError(
-            f"task molecules asks about a corpus; name it with --corpus instead of --network "
+            "task molecules asks about a corpus; name it with --corpus instead of --network "
             f"{options.network}"
         )
+    corpus = options.corpus or DEFAULT_CORPUS
+    has_read = what_it_has_read(checkpoint_path(options.model), corpus)
     model, tokenizer = options.load_model()
     rows = measure_molecules(
-        options.corpus, model, tokenizer, options.seeds, options.cells, options.quick,
-        options.rows, say,
-    )  # fmt: skip
+        corpus, model, tokenizer, options.seeds, options.cells, options.quick, options.rows, say
+    )
     if not rows:
         raise ValueError(f"no row has {options.rows!r} in its name")
-    draw = partial(
-        plot_errors, rows=rows, splits=[rows[0]["split"]], title=f"molecules, {options.corpus}",
-        figure_of_merit="top10",
-    )  # fmt: skip
-    has_read = what_it_has_read(checkpoint_path(options.model), options.corpus)
-    about = {"corpus": options.corpus, "pretrained_model": has_read}
+    title, splits = f"molecules, {corpus}", [rows[0]["split"]]
+    draw = partial(plot_errors, rows=rows, splits=splits, title=title, figure_of_merit="top10")
+    about = {"corpus": corpus, "pretrained_model": has_read}
     return Report(rows, molecules_table(rows, has_read), draw, about)
 
 

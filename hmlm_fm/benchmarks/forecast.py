@@ -23,12 +23,13 @@ def draw_forecast(
         ValueError: as `draw_task`; or nothing is left to ask for.
         NetworkError: the network has no dynamics.
     """
-    if budget.times > HORIZON_HOURS:
+    if not 2 <= budget.times <= HORIZON_HOURS:
         raise ValueError(
-            f"budget {budget} sees hours 0 to {budget.times - 1}; expected at most "
-            f"{HORIZON_HOURS} times, since hours up to {HORIZON_HOURS} are asked"
+            f"budget {budget} sees {budget.times} hours from 0 on; expected 2 to {HORIZON_HOURS}, "
+            f"since hours up to {HORIZON_HOURS} are asked"
         )
-    whole = draw_task(network, Budget(budget.conditions, HORIZON_HOURS + 1), track, seed).seen
+    every_hour = Budget(budget.conditions, HORIZON_HOURS + 1)
+    whole = draw_task(network, every_hour, track, seed, splits=()).seen
     sides = np.split(np.arange(len(whole.times_hours)), [budget.times])
     seen, later = (
         replace(whole, times_hours=whole.times_hours[side], states=whole.states[:, side])

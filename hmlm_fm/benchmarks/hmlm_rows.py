@@ -104,11 +104,18 @@ class FineTuned(HMLMRow):
 
 
 class FineTunedInFull(FineTuned):
-    """Weights adapted to the measurements first, then gates fitted from what they infer."""
+    """Weights adapted to the measurements first, then gates fitted from what they infer.
+
+    The first guess has learned from most of what members hold out, so that its 90 % interval is
+    narrower than it should be.
+    """
 
     def fit(self, seen: Measurements) -> Self:
-        self.start = adapt(self.start, self.tokenizer, tissue_data(seen), seed=seen.seed)
-        return super().fit(seen)
+        pretrained = self.start
+        self.start = adapt(pretrained, self.tokenizer, tissue_data(seen), seed=seen.seed)
+        super().fit(seen)
+        self.start = pretrained
+        return self
 
 
 def tissue_data(seen: Measurements) -> TissueData:

@@ -27,6 +27,7 @@ from hmlm_fm.evaluation import (
 )
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.pretraining import PretrainingOptions, run_pretraining
+from hmlm_fm.resuming import last_checkpoint
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 
 STEPS, QUICK_STEPS = 150, 30
@@ -131,7 +132,9 @@ def what_it_has_read(folder: str | Path, corpus: str) -> str:
     info = Path(folder) / "training_info.json"
     if not info.exists():
         return "it does not say what it was trained on, which may be these pathways."
-    read = json.loads(info.read_text(encoding="utf-8"))["corpus"]
+    read = json.loads(info.read_text(encoding="utf-8")).get("corpus")
+    if read is None:
+        return "it was fine-tuned, and does not say what its checkpoint had read."
     if Path(read["name"]).name == Path(corpus).name:
         return f"it was trained on one side of {corpus} by a split of its own."
     return (
@@ -173,6 +176,8 @@ def _trained(corpus: str, seed: int, steps: int, folder: Path) -> HMLMForSignali
     )
     key = sha256(json.dumps(asdict(options), sort_keys=True).encode()).hexdigest()[:12]
     target = folder / f"molecules-{key}"
-    if not (target / "config.json").exists():
-        run_pretraining(replace(options, output_dir=str(target)))
+    if not (target / "training_info.json").exists():
+        # What a stopped run left is gone on from.
+        resumed = "true" if last_checkpoint(target) else None
+        run_pretraining(replace(options, output_dir=str(target), resume_from_checkpoint=resumed))
     return HMLMForSignaling.from_pretrained(target).eval()

@@ -50,12 +50,20 @@ def quiet(network: SignalingNetwork) -> SignalingNetwork:
 
 
 def draw_task(
-    network: SignalingNetwork, budget: Budget, track: str = "signs", seed: int = 0
+    network: SignalingNetwork,
+    budget: Budget,
+    track: str = "signs",
+    seed: int = 0,
+    splits: Sequence[str] = SPLITS,
 ) -> DrawnTask:
     """The task of a network with kinetics (Netflux's defaults where it states none).
 
+    Args:
+        splits: those to simulate.
+
     Raises:
-        ValueError: fewer than three inputs, an unknown track, or too small a budget.
+        ValueError: fewer than three inputs or regulated molecules, an unknown track, or too small
+            a budget.
         NetworkError: the network has no dynamics.
     """
     if len(network.inputs) < 3:
@@ -72,6 +80,11 @@ def draw_task(
     unseen_pairs = _choose(pairs, min(UNSEEN_PAIRS, len(pairs) // 3), rng)
     regulated = [name for name in truth.names if name not in set(truth.inputs)]
     unseen_knockouts = _choose(regulated, min(UNSEEN_KNOCKOUTS, len(regulated) // 3), rng)
+    if not unseen_knockouts:
+        raise ValueError(
+            f"network {network.name!r} has {len(regulated)} molecules that are no inputs; expected "
+            "at least 3, so that knock-outs of some are never seen"
+        )
     seen_pairs = [pair for pair in pairs if pair not in unseen_pairs]
     seen_knockouts = [name for name in regulated if name not in unseen_knockouts]
     triples = list(combinations(truth.inputs, 3))
@@ -114,7 +127,7 @@ def draw_task(
     hours = np.arange(HORIZON_HOURS + 1.0)
     return DrawnTask(
         measured(training, budget.times_hours),
-        {split: measured(rows, hours) for split, rows in asked.items()},
+        {split: measured(asked[split], hours) for split in splits},
     )
 
 
