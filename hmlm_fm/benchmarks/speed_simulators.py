@@ -49,9 +49,8 @@ def draw_conditions(network: SignalingNetwork, count: int, seed: int = 0) -> lis
     rng = np.random.default_rng(seed)
     drawn = []
     for _ in range(count):
-        chosen = rng.choice(
-            network.inputs, min(int(rng.integers(1, 3)), len(network.inputs)), False
-        )
+        several = min(int(rng.integers(1, 3)), len(network.inputs))
+        chosen = rng.choice(network.inputs, several, replace=False)
         stimuli = {str(name): float(rng.uniform(0.4, 1)) for name in chosen}
         knockout = Perturbation(str(rng.choice(network.names)))
         drawn.append(Condition(stimuli, (knockout,) if rng.random() < 0.5 else ()))
@@ -174,11 +173,14 @@ def measure_simulators(
         Tool("hmlm_fm simulate", "float32", conditions, ours(torch.float32)),
         Tool("hmlm_fm simulate", "float64", conditions, ours(torch.float64)),
         Tool("libroadrunner (CVODE)", "float64", conditions, roadrunner),
-        Tool(
-            "SciPy LSODA, exported equations", "float64", few, scipy_tool(network, numbers, "LSODA")
+        *(
+            Tool(
+                f"SciPy {method}, exported equations", "float64", few,
+                scipy_tool(network, numbers, method),
+            )
+            for method in ("LSODA", "BDF")
         ),
-        Tool("SciPy BDF, exported equations", "float64", few, scipy_tool(network, numbers, "BDF")),
-    ]
+    ]  # fmt: skip
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
