@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from .baselines.rival import Measurements
 from .dynamics.trajectories import TIMES_HOURS, Trajectories
@@ -213,3 +215,61 @@ def plot_crosstalk(path: Path, table: pd.DataFrame, title: str) -> None:
     figure.colorbar(image, ax=axis, label="score")
     axis.set_title(f"crosstalk, {title}", fontsize=9)
     figure.savefig(path, dpi=110)
+
+
+def plot_speed(path: Path, rows: Sequence[Mapping[str, Any]], title: str) -> None:
+    """Three panels, as a PNG: simulators, models on batches, and growth with the network.
+
+    Args:
+        path: of the file.
+        rows: of `hmlm benchmark speed`, each with its part.
+        title: of the figure.
+    """
+    figure = Figure(figsize=(17, 4), layout="constrained")
+    simulators, models, growth = figure.subplots(1, 3)
+    tools = [row for row in rows if row["part"] == "simulators"]
+    _plot_times(
+        simulators,
+        [f"{row['tool']}, {row['precision']}" for row in tools],
+        [row["ms_per_trajectory"] for row in tools],
+    )
+    simulators.set_xscale("log")
+    simulators.set(xlabel="ms per trajectory", title="simulators at equal accuracy")
+    encoders = [row for row in rows if row["part"] == "models"]
+    _plot_times(
+        models,
+        [f"{row['model']} ({row['peak_mb']:.0f} MB)" for row in encoders],
+        [row["ms_per_batch"] for row in encoders],
+    )
+    models.set_xlim(left=0)
+    models.set(xlabel="ms per batch", title="forward and backward (peak memory)")
+    memory = growth.twinx()
+    scaling = [row for row in rows if row["part"] == "scaling"]
+    for i, series in enumerate(dict.fromkeys(row["series"] for row in scaling)):
+        own = [row for row in scaling if row["series"] == series]
+        sizes = [row["molecules"] for row in own]
+        growth.plot(sizes, [row["ms"] for row in own], "o-", color=f"C{i}", ms=3, label=series)
+        memory.plot(sizes, [row["peak_mb"] for row in own], "--", color=f"C{i}")
+    for axis, label in ((growth, "ms (lines)"), (memory, "peak MB (dashes)")):
+        axis.set_yscale("log")
+        axis.yaxis.set_major_formatter(ScalarFormatter())
+        axis.yaxis.set_minor_formatter(NullFormatter())
+        axis.set_ylabel(label)
+    growth.set_xscale("log")
+    growth.set_xticks(sorted({row["molecules"] for row in scaling}))
+    growth.xaxis.set_major_formatter(ScalarFormatter())
+    growth.xaxis.set_minor_formatter(NullFormatter())
+    growth.set(xlabel="molecules", title="one random network, constant degree")
+    growth.legend(fontsize=7)
+    figure.suptitle(title, fontsize=10)
+    figure.savefig(path, dpi=110)
+
+
+def _plot_times(axis: Axes, names: Sequence[str], values: Sequence[float]) -> None:
+    """One point per name, the first at the top, those of HMLM in red."""
+    for place, (name, value) in enumerate(zip(names, values, strict=True)):
+        colour = "tab:red" if name.lower().startswith("hmlm") else "tab:grey"
+        axis.plot(value, place, "o", color=colour)
+    axis.set_yticks(range(len(names)), names, fontsize=7)
+    axis.grid(axis="x", alpha=0.3)
+    axis.invert_yaxis()

@@ -30,6 +30,7 @@ from .crosstalk import (
 from .literature import literature_table, literature_task, row_of_truth
 from .molecules import measure_molecules, molecules_table, what_it_has_read
 from .report import Report, markdown, write_json
+from .speed import FULL, QUICK, measure_speed
 from .task import TRACKS, Budget, Task
 from .tasks import TASKS
 
@@ -205,9 +206,14 @@ def _run_molecules(options: BenchmarkOptions, say: Say) -> Report:
     return Report(rows, molecules_table(rows, has_read), draw, about)
 
 
+def _run_speed(options: BenchmarkOptions, say: Say) -> Report:
+    return measure_speed(options.load_network(), QUICK if options.quick else FULL, say)
+
+
 RUNNERS: dict[str, Callable[[BenchmarkOptions, Say], Report]] = {
     **{name: partial(_run_cells, task) for name, task in TASKS.items()},
     "literature": _run_literature,
     "crosstalk": _run_crosstalk,
     "molecules": _run_molecules,
+    "speed": _run_speed,
 }
