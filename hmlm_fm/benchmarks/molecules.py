@@ -7,7 +7,9 @@ validation side of seed 0.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from hashlib import sha256
@@ -179,5 +181,9 @@ def _trained(corpus: str, seed: int, steps: int, folder: Path) -> HMLMForSignali
     if not (target / "training_info.json").exists():
         # What a stopped run left is gone on from.
         resumed = "true" if last_checkpoint(target) else None
-        run_pretraining(replace(options, output_dir=str(target), resume_from_checkpoint=resumed))
+        # What is printed is the table; how the training goes is told beside.
+        with contextlib.redirect_stdout(sys.stderr):
+            run_pretraining(
+                replace(options, output_dir=str(target), resume_from_checkpoint=resumed)
+            )
     return HMLMForSignaling.from_pretrained(target).eval()
