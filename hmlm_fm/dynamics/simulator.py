@@ -102,10 +102,11 @@ def simulate_system(
     learns = any(isinstance(value, torch.Tensor) and value.requires_grad for value in tensors)
     with torch.inference_mode(not (learns and torch.is_grad_enabled())):
         run = _Run(system, conditions, tolerance, times)
-        history = History(system.networks, conditions.stimulus_RN.shape[0])
+        sizes = torch.bincount(system.network_of_molecule, minlength=system.networks).tolist()
+        count = conditions.stimulus_RN.shape[0]
+        history = History(times, sizes, count, system.tau_hours.device)
         run.advance(run.start(initial_MC), times[-1] if times else 0.0, history)
-        states_TMC = history.at(times, system.network_of_molecule)
-    return states_TMC.clone() if states_TMC.is_inference() else states_TMC
+    return history.states()
 
 
 def steady_state(
@@ -213,7 +214,7 @@ class _Run:
         self.rate_M1 = 1 / like[:, None]
         fastest = torch.full((system.networks,), math.inf, dtype=like.dtype, device=like.device)
         fastest = fastest.scatter_reduce(0, system.network_of_molecule, like.detach(), "amin")
-        self.first_step_G1 = (0.1 * fastest.double()).clamp(
+        self.first_step_G1 = (0.5 * fastest.double()).clamp(
             SHORTEST_STEP_HOURS, LONGEST_STEP_HOURS
         )[:, None]
         self.network_of_event_RE = system.network_of_molecule[self.conditions.perturbation_index_RE]
@@ -265,7 +266,7 @@ class _Run:
         )
 
     def advance(self, rows: _Rows, until_hours: float, history: History | None = None) -> _Rows:
-        """The rows at a time; their steps are kept where a history is given.
+        """The rows at a time; a history, where given, takes the asked states.
 
         Rows that have arrived leave the batch, so that it costs what the others need.
         """
@@ -299,8 +300,6 @@ class _Run:
             rows.state_MA,
             self._of_molecules(hours_GA.to(rows.state_MA)),
         )
-        if history is not None:
-            history.add(rows.ids_A, rows.now_GA, hours_GA, rows.state_MA, stages)
         error_GA = self._largest(error_MA.detach().abs()).nan_to_num(math.inf).double()
         shortest = hours_GA <= SHORTEST_STEP_HOURS
         if bool((shortest & error_GA.isinf()).any()):
@@ -314,12 +313,14 @@ class _Run:
         # A step cut short by a stop says little about how long the next may be.
         cut_short = accepted & (hours_GA < rows.step_GA)
         step_GA = torch.where(cut_short, rows.step_GA, resized)
+        ahead_GA = torch.where(accepted, rows.now_GA + hours_GA, rows.now_GA)
+        now_GA = torch.where(landed, stop_GA, ahead_GA)
+        if history is not None:
+            history.add(rows.ids_A, rows.now_GA, now_GA, rows.state_MA, stages)
         moved = replace(
             rows,
             state_MA=torch.where(self._of_molecules(accepted), after, rows.state_MA),
-            now_GA=torch.where(
-                landed, stop_GA, torch.where(accepted, rows.now_GA + hours_GA, rows.now_GA)
-            ),
+            now_GA=now_GA,
             step_GA=step_GA.clamp(SHORTEST_STEP_HOURS, LONGEST_STEP_HOURS),
         )
         landed = landed & (left_GA > 0)
