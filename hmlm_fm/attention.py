@@ -4,8 +4,8 @@ Every backend computes the same: a query attends to the keys it forms a pair wit
 `sdpa` lay the pairs out as a dense mask; `sparse` never forms an N × N tensor, and its cost grows
 with the number of pairs. Travels with checkpoints.
 
-Shapes: B batch, S slots (the wiring and each condition), N queries, M keys, L pairs, H heads,
-D width.
+Shapes: B batch, S slots (the wiring and each condition), N queries, M keys, L pairs, R pairs that
+are there (of the whole batch, without padding), E ends of literals on them, H heads, D width.
 """
 
 from __future__ import annotations
@@ -54,15 +54,37 @@ class Pairs:
         found[self.present[0], self.ends[0]] = True
         return found
 
-    def dense_bias(self, bias_BLH: torch.Tensor) -> torch.Tensor:
-        """Biases of the pairs as (B, 1, H, N, M); the lowest number where there is no pair."""
-        row, position = self.present
+    @cached_property
+    def flat_ends(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Query and key of every present pair, counted through the whole batch."""
+        row, _ = self.present
         query, key = self.ends
-        lowest = torch.finfo(bias_BLH.dtype).min
-        shape = (len(self.index_BL2), self.queries, self.keys, bias_BLH.shape[-1])
-        dense = bias_BLH.new_full(shape, lowest)
-        dense = dense.index_put((row, query, key), bias_BLH[row, position])
+        return row * self.queries + query, row * self.keys + key
+
+    @cached_property
+    def absent_BNM(self) -> torch.Tensor:
+        """Where there is no pair."""
+        shape = (len(self.index_BL2), self.queries, self.keys)
+        absent = torch.ones(shape, dtype=torch.bool, device=self.index_BL2.device)
+        absent[(self.present[0], *self.ends)] = False
+        return absent
+
+    def dense_bias(self, bias_RH: torch.Tensor | None, like: torch.Tensor) -> torch.Tensor:
+        """Biases of the present pairs as (B, 1, H, N, M), or as (B, 1, 1, N, M) where they have
+        none; the lowest number of the type of `like` where there is no pair."""
+        lowest = torch.finfo(like.dtype).min
+        if bias_RH is None:
+            none = like.new_zeros(self.absent_BNM.shape)
+            return none.masked_fill(self.absent_BNM, lowest)[:, None, None]
+        shape = (*self.absent_BNM.shape, bias_RH.shape[-1])
+        dense = bias_RH.new_full(shape, lowest)
+        dense = dense.index_put((self.present[0], *self.ends), bias_RH)
         return dense.permute(0, 3, 1, 2).unsqueeze(1)
+
+    def laid_out(self, weights_RSH: torch.Tensor) -> torch.Tensor:
+        """Weights of the present pairs as (B, S, H, L), 0 where padded."""
+        weights = weights_RSH.new_zeros(*self.index_BL2.shape[:2], *weights_RSH.shape[1:])
+        return weights.index_put(self.present, weights_RSH).permute(0, 2, 3, 1)
 
 
 def _dense_attention(
@@ -70,23 +92,23 @@ def _dense_attention(
     k: torch.Tensor,
     v: torch.Tensor,
     pairs: Pairs,
-    bias_BLH: torch.Tensor,
+    bias_RH: torch.Tensor | None,
     explicit: bool,
+    with_weights: bool,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """q (B, S, N, H, d), k and v (B, S, M, H, d) → output (B, S, N, H, d) and pair weights."""
     q, k, v = (x.transpose(2, 3) for x in (q, k, v))
-    bias = pairs.dense_bias(bias_BLH)
+    bias = pairs.dense_bias(bias_RH, q)
     weights = None
     if explicit:
         scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]) + bias
         dense_weights = scores.softmax(-1)
         output = dense_weights @ v
-        row, position = pairs.present
-        query, key = pairs.ends
-        # Advanced indices around slices put the pairs first: (pairs, S, H).
-        values = dense_weights[row, :, :, query, key]
-        weights = values.new_zeros(*pairs.index_BL2.shape[:2], *values.shape[1:])
-        weights = weights.index_put((row, position), values).permute(0, 2, 3, 1)
+        if with_weights:
+            row, _ = pairs.present
+            query, key = pairs.ends
+            # Advanced indices around slices put the pairs first: (R, S, H).
+            weights = pairs.laid_out(dense_weights[row, :, :, query, key])
     else:
         output = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
     output = output * pairs.attends_BN[:, None, None, :, None]
@@ -94,41 +116,54 @@ def _dense_attention(
 
 
 def eager_attention(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, pairs: Pairs, bias_BLH: torch.Tensor
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    pairs: Pairs,
+    bias_RH: torch.Tensor | None,
+    with_weights: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Dense attention written out; gives the weights of the pairs (B, S, H, L) too."""
-    return _dense_attention(q, k, v, pairs, bias_BLH, explicit=True)
+    """Dense attention written out; gives the weights of the pairs (B, S, H, L) where wanted."""
+    return _dense_attention(q, k, v, pairs, bias_RH, True, with_weights)
 
 
 def sdpa_attention(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, pairs: Pairs, bias_BLH: torch.Tensor
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    pairs: Pairs,
+    bias_RH: torch.Tensor | None,
+    with_weights: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Dense attention by torch's fused kernel."""
-    return _dense_attention(q, k, v, pairs, bias_BLH, explicit=False)
+    """Dense attention by torch's fused kernel, which has no weights to give."""
+    return _dense_attention(q, k, v, pairs, bias_RH, False, False)
 
 
 def sparse_attention(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, pairs: Pairs, bias_BLH: torch.Tensor
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    pairs: Pairs,
+    bias_RH: torch.Tensor | None,
+    with_weights: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Attention over the pairs alone, with a softmax per query; cost linear in the pairs."""
     batch, slots, queries, heads, width = q.shape
-    row, position = pairs.present
-    query = row * pairs.queries + pairs.ends[0]
-    key = row * pairs.keys + pairs.ends[1]
+    query, key = pairs.flat_ends
 
-    def by_token(x: torch.Tensor) -> torch.Tensor:
-        return x.transpose(1, 2).reshape(-1, slots, heads, width)
+    def at(x: torch.Tensor, token_R: torch.Tensor) -> torch.Tensor:
+        # Its derivative is a plain sum, and that of x[token_R] sorts the indices first.
+        return x.transpose(1, 2).reshape(-1, slots, heads, width).index_select(0, token_R)
 
-    scores = (by_token(q)[query] * by_token(k)[key]).sum(-1) / math.sqrt(width)
-    scores = scores + bias_BLH[row, position].unsqueeze(1)
+    scores = (at(q, query) * at(k, key)).sum(-1) / math.sqrt(width)
+    if bias_RH is not None:
+        scores = scores + bias_RH.unsqueeze(1)
     weights = segment_softmax(scores, query, num_nodes=batch * queries)
     output = q.new_zeros(batch * queries, slots, heads, width)
-    update = weights.unsqueeze(-1) * by_token(v)[key]
+    update = weights.unsqueeze(-1) * at(v, key)
     output = output.index_add(0, query, update.to(output.dtype))
     output = output.view(batch, queries, slots, heads, width).transpose(1, 2)
-    laid_out = weights.new_zeros(*pairs.index_BL2.shape[:2], slots, heads)
-    laid_out = laid_out.index_put((row, position), weights).permute(0, 2, 3, 1)
-    return output, laid_out
+    return output, pairs.laid_out(weights) if with_weights else None
 
 
 BACKENDS = {"eager": eager_attention, "sdpa": sdpa_attention, "sparse": sparse_attention}
@@ -153,19 +188,17 @@ class PairAttention(nn.Module):
         query_BSND: torch.Tensor,
         key_BSMD: torch.Tensor,
         pairs: Pairs,
-        bias_BLH: torch.Tensor | None = None,
+        bias_RH: torch.Tensor | None = None,
         output_attentions: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """The update of the queries (B, S, N, D), and weights (B, S, H, L) where asked for."""
-        if bias_BLH is None:
-            bias_BLH = query_BSND.new_zeros(*pairs.index_BL2.shape[:2], self.heads)
         q = self.query(query_BSND).unflatten(-1, (self.heads, -1))
         k, v = self.key_value(key_BSMD).unflatten(-1, (2, self.heads, -1)).unbind(-3)
         name = self.config._attn_implementation or "eager"
         if output_attentions and name == "sdpa":
             name = "eager"
-        output, weights = BACKENDS[name](q, k, v, pairs, bias_BLH)
-        return self.output(output.flatten(-2)), weights if output_attentions else None
+        output, weights = BACKENDS[name](q, k, v, pairs, bias_RH, output_attentions)
+        return self.output(output.flatten(-2)), weights
 
 
 class ConditionAttention(nn.Module):
@@ -204,6 +237,51 @@ class ConditionAttention(nn.Module):
         return update * shown.any(1, keepdim=True)
 
 
+@dataclass
+class PairRelations:
+    """What lies between the two of every present pair, the same for every layer.
+
+    Attributes:
+        near_R: hop distances both ways and AND siblings, as one number.
+        pair_E: the present pair that a literal lies on, in either direction.
+        relation_E: direction, sign and AND group of a literal, as one number.
+        kind_E: direction and kind of its interaction, as one number.
+    """
+
+    near_R: torch.Tensor
+    pair_E: torch.Tensor
+    relation_E: torch.Tensor
+    kind_E: torch.Tensor
+
+    @classmethod
+    def of(
+        cls,
+        pairs: Pairs,
+        hops_BL2: torch.Tensor,
+        siblings_BL: torch.Tensor,
+        literal_pair_BJ2: torch.Tensor,
+        literal_sign_BJ: torch.Tensor,
+        literal_kind_BJ: torch.Tensor,
+        literal_grouped_BJ: torch.Tensor,
+        max_hops: int,
+        interaction_kinds: int,
+    ) -> PairRelations:
+        hops_R2 = hops_BL2[pairs.present]
+        near = hops_R2[:, 0] * (max_hops + 2) + hops_R2[:, 1]
+        place_BL = torch.zeros_like(pairs.index_BL2[..., 0])
+        place_BL[pairs.present] = torch.arange(len(hops_R2), device=place_BL.device)
+        there = literal_pair_BJ2[..., 0] >= 0
+        row = torch.nonzero(there)[:, 0]
+        sign = literal_sign_BJ[there] + 1
+        grouped, kind = literal_grouped_BJ[there].long(), literal_kind_BJ[there]
+        return cls(
+            near * 2 + siblings_BL[pairs.present].long(),
+            torch.cat([place_BL[row, literal_pair_BJ2[there][:, d]] for d in (0, 1)]),
+            torch.cat([(d * 3 + sign) * 2 + grouped for d in (0, 1)]),
+            torch.cat([d * interaction_kinds + kind for d in (0, 1)]),
+        )
+
+
 class MolecularBias(nn.Module):
     """What a head sees of a pair: hop distances both ways, AND siblings, and every interaction
     between the two with its direction, sign, kind, and whether it is an AND group."""
@@ -211,32 +289,18 @@ class MolecularBias(nn.Module):
     def __init__(self, config: HMLMConfig, layer_idx: int, interaction_kinds: int) -> None:
         super().__init__()
         self.config, self.layer_idx = config, layer_idx
-        heads, self.far = config.num_attention_heads, config.max_hops + 1
-        self.hops = nn.Embedding((self.far + 1) ** 2, heads)
+        heads = config.num_attention_heads
+        self.hops = nn.Embedding((config.max_hops + 2) ** 2, heads)
         self.siblings = nn.Embedding(2, heads)
         self.relation = nn.Embedding(2 * 3 * 2, heads)
         self.kind = nn.Embedding(2 * interaction_kinds, heads)
-        self.kinds = interaction_kinds
 
-    def forward(
-        self,
-        hops_BL2: torch.Tensor,
-        siblings_BL: torch.Tensor,
-        literal_pair_BJ2: torch.Tensor,
-        literal_sign_BJ: torch.Tensor,
-        literal_kind_BJ: torch.Tensor,
-        literal_grouped_BJ: torch.Tensor,
-    ) -> torch.Tensor:
-        """Biases (B, L, H); several interactions on one pair add theirs."""
-        bias = self.hops(hops_BL2[..., 0] * (self.far + 1) + hops_BL2[..., 1])
-        bias = bias + self.siblings(siblings_BL.long())
-        present = literal_pair_BJ2[..., 0] >= 0
-        row = torch.nonzero(present)[:, 0]
-        sign = literal_sign_BJ[present] + 1
-        for direction in (0, 1):
-            relation = (direction * 3 + sign) * 2 + literal_grouped_BJ[present].long()
-            kind = direction * self.kinds + literal_kind_BJ[present]
-            place = (row, literal_pair_BJ2[present][:, direction])
-            update = self.relation(relation) + self.kind(kind)
-            bias = bias.index_put(place, update, accumulate=True)
-        return bias
+    def forward(self, relations: PairRelations) -> torch.Tensor:
+        """Biases of the present pairs (R, H); several interactions on one pair add theirs."""
+        # Small tables are added before they are read: one look-up per pair instead of two.
+        near = self.hops.weight.unsqueeze(1) + self.siblings.weight
+        bias = nn.functional.embedding(relations.near_R, near.flatten(0, 1))
+        between = self.relation.weight.unsqueeze(1) + self.kind.weight
+        code = relations.relation_E * self.kind.num_embeddings + relations.kind_E
+        update = nn.functional.embedding(code, between.flatten(0, 1))
+        return bias.index_add(0, relations.pair_E, update.to(bias.dtype))

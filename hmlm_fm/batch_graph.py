@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .attention import Pairs
+from .attention import PairRelations, Pairs
 from .conditions import ConditionTensors
 from .network import INTERACTION_KINDS
 
@@ -50,12 +50,7 @@ class BatchGraph:
     molecular: Pairs
     upward: Pairs
     downward: Pairs
-    hops: torch.Tensor
-    siblings: torch.Tensor
-    literal_pair: torch.Tensor
-    literal_sign: torch.Tensor
-    literal_kind: torch.Tensor
-    literal_grouped: torch.Tensor
+    relations: PairRelations
     pathway_mask: torch.Tensor
     slot_mask: torch.Tensor
 

@@ -19,7 +19,13 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from .attention import ConditionAttention, MolecularBias, PairAttention, Pairs
+from .attention import (
+    ConditionAttention,
+    MolecularBias,
+    PairAttention,
+    PairRelations,
+    Pairs,
+)
 from .batch_graph import (
     BatchGraph,
     condition_rows,
@@ -83,14 +89,7 @@ class HMLMLayer(GradientCheckpointingLayer):
     ) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor | None]]:
         """Molecules (B, S, N, D) and pathway and cell tokens (B, S, P + cells, D), updated."""
         config, norms, weights = self.config, self.norms, {}
-        bias = self.bias(
-            graph.hops,
-            graph.siblings,
-            graph.literal_pair,
-            graph.literal_sign,
-            graph.literal_kind,
-            graph.literal_grouped,
-        )
+        bias = self.bias(graph.relations)
         normed = norms[0](molecule)
         update, weights["molecular"] = self.molecular(
             normed, normed, graph.molecular, bias, output_attentions
@@ -256,20 +255,26 @@ class HMLMModel(HMLMPreTrainedModel):
             slot_mask = torch.cat([slot_mask, condition_mask.bool()], dim=1)
 
         kind = torch.where(literal_interaction >= 0, literal_interaction, 0)
+        molecular = Pairs(pair_index, molecules, molecules)
         graph = BatchGraph(
-            molecular=Pairs(pair_index, molecules, molecules),
+            molecular=molecular,
             upward=upward_pairs(
                 membership_index, pathway_mask, self.config.num_cell_tokens, molecules
             ),
             downward=downward_pairs(
                 membership_index, attention_mask, pathway_mask, self.config.num_cell_tokens
             ),
-            hops=pair_hops,
-            siblings=pair_siblings,
-            literal_pair=literal_pair,
-            literal_sign=literal_sign,
-            literal_kind=interaction_kind_ids.gather(1, kind) if kind.shape[1] else kind,
-            literal_grouped=in_groups(literal_interaction, interaction_target.shape[1]),
+            relations=PairRelations.of(
+                molecular,
+                pair_hops,
+                pair_siblings,
+                literal_pair,
+                literal_sign,
+                interaction_kind_ids.gather(1, kind) if kind.shape[1] else kind,
+                in_groups(literal_interaction, interaction_target.shape[1]),
+                self.config.max_hops,
+                len(INTERACTION_KINDS),
+            ),
             pathway_mask=torch.cat(
                 [
                     pathway_mask.bool(),
