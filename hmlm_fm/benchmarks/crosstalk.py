@@ -41,6 +41,7 @@ from hmlm_fm.pipeline import encode_context, predict_states
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 
 from .hmlm_rows import untrained_model
+from .report import interval_table
 from .rows import CONTROL_ROWS, shuffled
 from .unseen_conditions import quiet, visible_network
 
@@ -217,20 +218,12 @@ def summarise(found: Sequence[OfNetwork]) -> list[dict[str, Any]]:
 
 def crosstalk_table(rows: Sequence[dict[str, Any]]) -> str:
     """The rows as Markdown."""
-    lines = [
+    caption = (
         f"Spearman's correlation with the simulator's knock-outs, {rows[0]['pairs']} ordered pairs "
-        f"of pathways in {rows[0]['networks']} networks (95 % interval):",
-        "",
-        f"| model | Spearman | less that of {REFERENCE} |",
-        "|---|---|---|",
-    ]
-    for row in rows:
-        cells = [
-            f"{row[key]:.3f} ({row[f'{key}_low']:.3f} to {row[f'{key}_high']:.3f})"
-            for key in ("spearman", "difference")
-        ]
-        lines.append(f"| {row['model']} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        f"of pathways in {rows[0]['networks']} networks (95 % interval):"
+    )
+    columns = {"spearman": "Spearman", "difference": f"less that of {REFERENCE}"}
+    return interval_table(caption, rows, columns)
 
 
 def molecule_pairs_table(

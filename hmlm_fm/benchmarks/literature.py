@@ -31,6 +31,7 @@ from hmlm_fm.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.network import SignalingNetwork
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 
+from .report import interval_table
 from .rows import Row, all_rows
 from .task import Budget, DrawnTask, Task
 from .unseen_conditions import QUIET_INPUT, draw_task, quiet
@@ -99,23 +100,15 @@ def row_of_truth(task: Task, network: SignalingNetwork, budget: Budget) -> dict[
 
 def literature_table(rows: Sequence[dict[str, Any]]) -> str:
     """One table per budget: accuracy and balanced accuracy of every row."""
+    columns = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
     parts = []
     for budget in dict.fromkeys(row["budget"] for row in rows):
         own = [row for row in rows if row["budget"] == budget]
-        lines = [
+        caption = (
             f"Budget {budget}, direction of change in {own[0]['n']:.0f} published experiments "
-            "(95 % interval over experiments):",
-            "",
-            "| model | accuracy | balanced accuracy |",
-            "|---|---|---|",
-        ]
-        for row in own:
-            cells = [
-                f"{row[key]:.3f} ({row[f'{key}_low']:.3f} to {row[f'{key}_high']:.3f})"
-                for key in ("accuracy", "balanced_accuracy")
-            ]
-            lines.append(f"| {row['model']} | " + " | ".join(cells) + " |")
-        parts.append("\n".join(lines))
+            "(95 % interval over experiments):"
+        )
+        parts.append(interval_table(caption, own, columns))
     return "\n\n".join(parts)
 
 

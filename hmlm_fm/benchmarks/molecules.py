@@ -32,6 +32,8 @@ from hmlm_fm.pretraining import PretrainingOptions, run_pretraining
 from hmlm_fm.resuming import last_checkpoint
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 
+from .report import interval_table
+
 STEPS, QUICK_STEPS = 150, 30
 GRAPH_NETWORK_STEPS = 4
 """For each of HMLM's: it learns more slowly, and a step costs it less."""
@@ -111,22 +113,14 @@ def measure_molecules(
 
 def molecules_table(rows: Sequence[dict[str, Any]], has_read: str) -> str:
     """The rows as Markdown, and what the pretrained model has read."""
-    lines = [
+    caption = (
         f"Masked molecules of held-out pathways, {rows[0]['budget']}, n = {rows[0]['n']} "
-        "(95 % interval):",
-        "",
-        "| model | top-1 | top-10 |",
-        "|---|---|---|",
-    ]
-    for row in rows:
-        cells = [
-            f"{row[key]:.3f} ({row[f'{key}_low']:.3f} to {row[f'{key}_high']:.3f})"
-            for key in ("top1", "top10")
-        ]
-        lines.append(f"| {row['model']} | " + " | ".join(cells) + " |")
+        "(95 % interval):"
+    )
+    table = interval_table(caption, rows, {"top1": "top-1", "top10": "top-10"})
     if any(row["model"] == PRETRAINED for row in rows):
-        lines += ["", f"{PRETRAINED}: {has_read}"]
-    return "\n".join(lines)
+        table += f"\n\n{PRETRAINED}: {has_read}"
+    return table
 
 
 def what_it_has_read(folder: str | Path, corpus: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,29 @@ def markdown(rows: Sequence[dict[str, Any]], splits: Sequence[str]) -> str:
             lines.append(f"| {name} | " + " | ".join([*errors, *mean, seconds]) + " |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
+
+
+def interval_table(caption: str, rows: Sequence[dict[str, Any]], columns: Mapping[str, str]) -> str:
+    """A row per model with figures and their intervals.
+
+    Args:
+        caption: what stands above.
+        rows: with every figure and the same with `_low` and `_high` behind.
+        columns: heads by the name of the figure.
+    """
+    lines = [
+        caption,
+        "",
+        "| model | " + " | ".join(columns.values()) + " |",
+        "|---" * (len(columns) + 1) + "|",
+    ]
+    for row in rows:
+        cells = [
+            f"{row[key]:.3f} ({row[f'{key}_low']:.3f} to {row[f'{key}_high']:.3f})"
+            for key in columns
+        ]
+        lines.append(f"| {row['model']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def _with_interval(row: dict[str, Any]) -> str:

@@ -6,9 +6,10 @@ Every field of a folder is one file of numbers, row after row, and a small one o
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import overload
+from typing import TypeVar, overload
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from ..formats.files import write_text
 FIELDS_FILE = "fields.json"
 
 Row = dict[str, np.ndarray]
+Item = TypeVar("Item")
 
 
 def store_rows(rows: Iterable[Mapping[str, np.ndarray]], folder: Path) -> int:
@@ -52,7 +54,24 @@ def store_rows(rows: Iterable[Mapping[str, np.ndarray]], folder: Path) -> int:
     return count
 
 
-class StoredRows(Sequence[Row]):
+class Lazy(Sequence[Item]):
+    """A sequence whose items are made when they are asked for."""
+
+    @abstractmethod
+    def at(self, row: int) -> Item:
+        """The item of one row."""
+
+    @overload
+    def __getitem__(self, row: int) -> Item: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[Item]: ...
+    def __getitem__(self, row: int | slice) -> Item | list[Item]:
+        if isinstance(row, slice):
+            return [self.at(i) for i in range(*row.indices(len(self)))]
+        return self.at(row)
+
+
+class StoredRows(Lazy[Row]):
     """The rows of a folder; nothing is read before it is asked for."""
 
     def __init__(self, folder: Path) -> None:
@@ -70,13 +89,7 @@ class StoredRows(Sequence[Row]):
     def __len__(self) -> int:
         return self.rows
 
-    @overload
-    def __getitem__(self, row: int) -> Row: ...
-    @overload
-    def __getitem__(self, row: slice) -> list[Row]: ...
-    def __getitem__(self, row: int | slice) -> Row | list[Row]:
-        if isinstance(row, slice):
-            return [self[i] for i in range(*row.indices(self.rows))]
+    def at(self, row: int) -> Row:
         if not 0 <= row < self.rows:
             raise IndexError(f"row {row}; expected 0 to {self.rows - 1}")
         return {name: self.field(name, row) for name in self.data}

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from ..formats.files import write_text
 from ..formats.json_format import network_from_json, network_to_json
 from ..network import SignalingNetwork
 from ..tokenization_hmlm import HMLMTokenizer
-from .stored import FIELDS_FILE, Row, StoredRows, store_rows
+from .stored import FIELDS_FILE, Item, Lazy, Row, StoredRows, store_rows
 
 ABOUT_FILE = "about.json"
 LANGUAGE, NEXT_STATE = "language", "next_state"
@@ -69,9 +69,9 @@ class TokenisedCorpus:
         return cls(
             language,
             language.lengths("attention_mask"),
-            _StoredTrajectories(next_state),
+            _Read(next_state, _from_row),
             next_state.lengths("baseline"),
-            _Dynamics(next_state),
+            _Read(next_state, _encoding_of),
         )
 
 
@@ -125,7 +125,7 @@ def tokenise(
     return TokenisedCorpus.open(folder)
 
 
-class _Joined(Sequence[Row]):
+class _Joined(Lazy[Row]):
     """The parts that processes wrote, in the order of the rows' numbers."""
 
     def __init__(self, parts: Sequence[StoredRows]) -> None:
@@ -137,13 +137,7 @@ class _Joined(Sequence[Row]):
     def __len__(self) -> int:
         return len(self.places)
 
-    @overload
-    def __getitem__(self, row: int) -> Row: ...
-    @overload
-    def __getitem__(self, row: slice) -> list[Row]: ...
-    def __getitem__(self, row: int | slice) -> Row | list[Row]:
-        if isinstance(row, slice):
-            return [self[i] for i in range(*row.indices(len(self)))]
+    def at(self, row: int) -> Row:
         found = self.whole(row)
         del found["number"]
         return found
@@ -158,40 +152,17 @@ class _Joined(Sequence[Row]):
         return np.array([self.parts[p].shapes[field][i, 0] for p, i in self.places.tolist()])
 
 
-class _StoredTrajectories(Sequence[Trajectories]):
-    def __init__(self, rows: _Joined) -> None:
-        self.rows = rows
+class _Read(Lazy[Item]):
+    """What is read off each whole row of joined parts."""
+
+    def __init__(self, rows: _Joined, read: Callable[[Row], Item]) -> None:
+        self.rows, self.read = rows, read
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    @overload
-    def __getitem__(self, row: int) -> Trajectories: ...
-    @overload
-    def __getitem__(self, row: slice) -> list[Trajectories]: ...
-    def __getitem__(self, row: int | slice) -> Trajectories | list[Trajectories]:
-        if isinstance(row, slice):
-            return [self[i] for i in range(*row.indices(len(self)))]
-        return _from_row(self.rows.whole(row))
-
-
-class _Dynamics(Sequence[Row]):
-    """The encodings of the networks of trajectories."""
-
-    def __init__(self, rows: _Joined) -> None:
-        self.rows = rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @overload
-    def __getitem__(self, row: int) -> Row: ...
-    @overload
-    def __getitem__(self, row: slice) -> list[Row]: ...
-    def __getitem__(self, row: int | slice) -> Row | list[Row]:
-        if isinstance(row, slice):
-            return [self[i] for i in range(*row.indices(len(self)))]
-        return {k: v for k, v in self.rows.whole(row).items() if k not in OWN}
+    def at(self, row: int) -> Item:
+        return self.read(self.rows.whole(row))
 
 
 def _parts(folder: Path, kind: str) -> list[StoredRows]:
@@ -236,3 +207,8 @@ def _from_row(row: Row) -> Trajectories:
         signs_drawn=told["signs_drawn"],
         logic_drawn=told["logic_drawn"],
     )
+
+
+def _encoding_of(row: Row) -> Row:
+    """The encoding of the network of a trajectory."""
+    return {name: value for name, value in row.items() if name not in OWN}
