@@ -47,7 +47,9 @@ class HMLMConfig(PreTrainedConfig):
         intermediate_size: width of the feed-forward part; four times `hidden_size` when 0.
         num_cell_tokens: tokens of the cellular scale.
         max_hops: how far apart two molecules may be and still attend to each other.
-        num_inference_steps: corrections of the gates by what a context shows.
+        num_inference_rounds: how often the gates are inferred from what a context shows, and the
+            states between its observations from the gates, in turn.
+        num_inference_steps: corrections of the gates in each round.
         num_timescales: of the temporal embedding, log-spaced from minutes to days.
         initializer_range: standard deviation of the initial weights.
         disabled_parts: some of `PARTS`, taken out of the computation; for ablations.
@@ -71,6 +73,7 @@ class HMLMConfig(PreTrainedConfig):
     intermediate_size: int = 0
     num_cell_tokens: int = 2
     max_hops: int = 2
+    num_inference_rounds: int = 8
     num_inference_steps: int = 6
     num_timescales: int = 8
     initializer_range: float = 0.02

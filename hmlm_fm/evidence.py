@@ -1,7 +1,7 @@
 """What a context shows, laid out as evidence about every molecule's own gate.
 
-The roll-out from the wiring is corrected by what was seen (smoothing), so that every molecule's
-inputs are about known at all times. Then each molecule's own equation can be solved with these
+A roll-out is corrected by what was seen (smoothing), so that every molecule's inputs are about
+known at all times. Then each molecule's own equation can be solved with these
 inputs, apart from all others. Travels with checkpoints.
 
 Shapes: B batch, C conditions, N molecules, F = B · N flat molecules, G times of the inference grid,
@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from .batch_graph import CONDITION_FIELDS, condition_rows, values_and_mask
 from .conditions import ConditionTensors, PerturbationEffects
 from .gates import Gates
 from .observation import smoothing_correction
@@ -26,6 +27,67 @@ from .wiring import Wiring
 # Every third time of the roll-out's grid: drives between are interpolated.
 GRID_STRIDE = 3
 JUMP_HOURS = 1e-3
+
+
+@dataclass(frozen=True)
+class Context:
+    """Conditions of networks, and what was observed of each.
+
+    Attributes:
+        network: the tokenizer's fields, with those of observations, of which there may be none.
+        conditions: B · C rows.
+        baseline_BN, known_BN: states at rest, and where they are known.
+        place: batch row, condition and position of every observation, three (O).
+        hours_O, molecule_O: when each was made, and of which molecule.
+    """
+
+    network: Mapping[str, Any]
+    conditions: ConditionTensors
+    baseline_BN: torch.Tensor
+    known_BN: torch.Tensor
+    place: tuple[torch.Tensor, ...]
+    hours_O: torch.Tensor
+    molecule_O: torch.Tensor
+
+    @classmethod
+    def of(
+        cls,
+        network: Mapping[str, Any],
+        baseline_BN: torch.Tensor | None,
+        known_BN: torch.Tensor | None,
+        unknown_BN: torch.Tensor,
+    ) -> Context:
+        """The context among a tokenizer's fields; `unknown_BN` are zeros of the dtype to be."""
+        index = network["observation_index"]
+        place = torch.nonzero(index >= 0, as_tuple=True)
+        return cls(
+            network,
+            condition_rows(*(network.get(name) for name in CONDITION_FIELDS)),
+            *values_and_mask(baseline_BN, known_BN, unknown_BN),
+            place,
+            network["observation_hours"][place].to(unknown_BN),
+            index[place],
+        )
+
+    def roll_out(self, gates: Gates, wiring: Wiring, transducer: Transducer) -> RollOut:
+        """The conditions, as gates let expect them, up to the last observation."""
+        shape = (*self.network["observation_index"].shape[:2], wiring.molecules)
+        unknown = self.baseline_BN.new_zeros(shape)
+        return transducer(
+            gates,
+            wiring,
+            self.conditions,
+            unknown,
+            unknown,
+            self.baseline_BN,
+            self.known_BN,
+            latest(self.hours_O),
+        )
+
+    def at_observations(self, roll_out: RollOut) -> tuple[torch.Tensor, torch.Tensor]:
+        """State and drive where something was observed, two (O)."""
+        row, condition, _ = self.place
+        return roll_out.at_points(row, condition, self.molecule_O, self.hours_O)
 
 
 @dataclass
@@ -63,38 +125,33 @@ class Evidence:
 
 @torch.no_grad()
 def gather_evidence(
+    context: Context,
     roll_out: RollOut,
     gates: Gates,
-    network: Mapping[str, Any],
-    baseline_BN: torch.Tensor,
-    baseline_mask_BN: torch.Tensor,
     translated: bool = True,
 ) -> Evidence | None:
     """Evidence of what a context shows; None where it shows nothing after time 0.
 
     Args:
-        roll_out: of the context's conditions, from the wiring alone.
+        context: what was seen.
+        roll_out: of its conditions.
         gates: that it was made with.
-        network: the tokenizer's fields, with the observations among them.
-        baseline_BN, baseline_mask_BN: states at rest and where they are known.
         translated: whether modalities other than activity are evidence too, as Ω↔ reads them.
     """
-    index = network["observation_index"]
-    batch, conditions = index.shape[:2]
-    molecules = baseline_BN.shape[1]
-    shown = index >= 0
-    if not translated:
-        shown = shown & (network["observation_modality"] == ACTIVITY)
-    row, condition, position = torch.nonzero(shown, as_tuple=True)
+    network = context.network
+    batch, conditions = network["observation_index"].shape[:2]
+    molecules = context.baseline_BN.shape[1]
+    expected, drive = context.at_observations(roll_out)
+    modality = network["observation_modality"][context.place]
+    used = slice(None) if translated else modality == ACTIVITY
+    row, condition, position = (x[used] for x in context.place)
     if not len(row):
         return None
-    molecule = index[row, condition, position]
-    like = gates.tau_hours_F
-    hours = network["observation_hours"][row, condition, position].to(like)
-    expected, drive = roll_out.at_points(row, condition, molecule, hours)
+    molecule, hours = context.molecule_O[used], context.hours_O[used]
+    expected, drive = expected[used], drive[used]
     seen = translate(
-        network["observation_value"][row, condition, position].to(like),
-        network["observation_modality"][row, condition, position],
+        network["observation_value"][row, condition, position].to(hours),
+        modality[used],
         row,
         batch,
         expected,
@@ -137,7 +194,7 @@ def gather_evidence(
         table.bool().index_put(place, torch.ones_like(row_S, dtype=torch.bool)),
         seen_hours,
         rows.let_go_by(seen_hours),
-        baseline_mask_BN.bool().unsqueeze(1).expand(-1, conditions, -1),
+        context.known_BN.bool().unsqueeze(1).expand(-1, conditions, -1),
         by_condition,
         rows.let_go_by(every_hour),
         gates,
@@ -157,8 +214,8 @@ def gather_evidence(
         stimulus_FC=flat(rows.stimulus_RN),
         stimulated_FC=flat(rows.stimulated_RN),
         effects=effects,
-        baseline_F=baseline_BN.flatten(),
-        baseline_known_F=baseline_mask_BN.flatten().bool(),
+        baseline_F=context.baseline_BN.flatten(),
+        baseline_known_F=context.known_BN.flatten().bool(),
         molecule_O=flat_molecule[useful],
         condition_O=condition[useful],
         step_O=step.squeeze(1)[useful],

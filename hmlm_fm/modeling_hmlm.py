@@ -39,7 +39,7 @@ from .batch_graph import (
 )
 from .configuration_hmlm import HMLMConfig
 from .embeddings import HMLMEmbeddings
-from .evidence import Evidence
+from .evidence import Context
 from .gate_inference import ZeroLinear
 from .gates import GateLogits, PresetTable, QuietLinear
 from .losses import masked_molecule_loss, next_state_loss, observation_loss, weighted_sum
@@ -386,6 +386,7 @@ class HMLMForSignaling(HMLMPreTrainedModel):
         language: Mapping[str, torch.Tensor] | None = None,
         chance_seed: torch.Tensor | None = None,
         candidate_ids: torch.Tensor | None = None,
+        inference_rounds: torch.Tensor | None = None,
         output_attentions: bool = False,
         **network: Any,
     ) -> HMLMSignalingOutput:
@@ -396,9 +397,9 @@ class HMLMForSignaling(HMLMPreTrainedModel):
         for the masked objective alone, so that both objectives are one call, and one graph for
         whoever distributes it. `chance_seed` says, network by network, what training leaves out:
         nothing without it. `candidate_ids` are the tokens of the whole batch where this is a part
-        of it.
+        of it. `inference_rounds`, one number for the batch, takes the place of the configuration's.
         """
-        encoder, wiring, evidence = self._encode(
+        encoder, wiring, context = self._encode(
             input_ids, attention_mask, baseline_state, baseline_mask, network, output_attentions
         )
         assert encoder.last_hidden_state is not None
@@ -450,7 +451,7 @@ class HMLMForSignaling(HMLMPreTrainedModel):
                 observed_BQSN=query_observation_value,
                 observed_mask_BQSN=query_observation_mask,
             )
-            answer = self.next_state(encoding, wiring, question, evidence)
+            answer = self.next_state(encoding, wiring, question, context, inference_rounds)
             output.gates = answer.gates
             output.states, output.states_scale = answer.states, answer.states_scale
             output.modality_values = answer.modality_values
@@ -486,15 +487,17 @@ class HMLMForSignaling(HMLMPreTrainedModel):
         attention_mask: torch.Tensor,
         baseline_state: torch.Tensor | None = None,
         baseline_mask: torch.Tensor | None = None,
+        inference_rounds: torch.Tensor | None = None,
         **network: Any,
     ) -> tuple[GateLogits, Wiring]:
         """What the model takes the gates of networks for, given their contexts; before a gate of a
         fine-tuned tissue takes their place."""
-        encoder, wiring, evidence = self._encode(
+        encoder, wiring, context = self._encode(
             input_ids, attention_mask, baseline_state, baseline_mask, network
         )
         assert encoder.last_hidden_state is not None
-        return self.next_state.infer(encoder.last_hidden_state[:, 0], wiring, evidence), wiring
+        encoding = encoder.last_hidden_state[:, 0]
+        return self.next_state.infer(encoding, wiring, context, inference_rounds), wiring
 
     def _encode(
         self,
@@ -504,19 +507,27 @@ class HMLMForSignaling(HMLMPreTrainedModel):
         baseline_mask: torch.Tensor | None,
         network: dict[str, Any],
         output_attentions: bool = False,
-    ) -> tuple[HMLMModelOutput, Wiring, Evidence | None]:
+    ) -> tuple[HMLMModelOutput, Wiring, Context | None]:
         """The encoding of networks in their contexts, their wiring as the model may see it, and
-        what the contexts are evidence for."""
+        the contexts."""
         if not self.config.has("signs"):
             sign, kind = without_signs(network["literal_sign"], network["interaction_kind_ids"])
             network = network | {"literal_sign": sign, "interaction_kind_ids": kind}
         wiring = Wiring.from_batch(input_ids.shape[1], network)
-        expected = evidence = None
+        expected = context = None
         if self.next_state.hears_context and shows_observations(network):
+            unknown = input_ids.new_zeros(input_ids.shape[:2], dtype=self.next_state.dtype)
+            context = Context.of(network, baseline_state, baseline_mask, unknown)
+            alone = {name: value for name, value in network.items() if not is_context_field(name)}
             with torch.no_grad():
-                expected, evidence = self._read_context(
-                    input_ids, attention_mask, baseline_state, baseline_mask, wiring, network
-                )
+                encoding = self.hmlm(
+                    input_ids=input_ids,
+                    attention_mask=attention_mask,
+                    baseline_state=baseline_state,
+                    baseline_mask=baseline_mask,
+                    **alone,
+                ).last_hidden_state[:, 0]
+                expected = self.next_state.expect(encoding, wiring, context)
         encoder = self.hmlm(
             observation_expected=expected,
             input_ids=input_ids,
@@ -526,27 +537,4 @@ class HMLMForSignaling(HMLMPreTrainedModel):
             output_attentions=output_attentions,
             **network,
         )
-        return encoder, wiring, evidence
-
-    def _read_context(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        baseline_state: torch.Tensor | None,
-        baseline_mask: torch.Tensor | None,
-        wiring: Wiring,
-        network: Mapping[str, Any],
-    ) -> tuple[torch.Tensor, Evidence | None]:
-        """What the wiring alone lets expect at each observation of the context (B, C, O), and the
-        evidence that the observations are for the gates."""
-        alone = {name: value for name, value in network.items() if not is_context_field(name)}
-        encoding = self.hmlm(
-            input_ids=input_ids,
-            attention_mask=attention_mask,
-            baseline_state=baseline_state,
-            baseline_mask=baseline_mask,
-            **alone,
-        ).last_hidden_state[:, 0]
-        return self.next_state.read_context(
-            encoding, wiring, network, baseline_state, baseline_mask
-        )
+        return encoder, wiring, context

@@ -17,10 +17,10 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from .batch_graph import CONDITION_FIELDS, condition_rows, perturbed_at, values_and_mask
+from .batch_graph import perturbed_at, values_and_mask
 from .conditions import ConditionTensors
 from .configuration_hmlm import HMLMConfig
-from .evidence import Evidence, gather_evidence, latest
+from .evidence import Context, gather_evidence
 from .gate_inference import GateInference
 from .gates import GateLogits, GateReadout, Gates
 from .network import INTERACTION_KINDS
@@ -115,55 +115,31 @@ class NextStateHead(nn.Module):
     def hears_context(self) -> bool:
         return self.config.has("condition_attention") or self.config.has("inference")
 
-    def read_context(
-        self,
-        encoding_BND: torch.Tensor,
-        wiring: Wiring,
-        network: Mapping[str, Any],
-        baseline_BN: torch.Tensor | None,
-        baseline_mask_BN: torch.Tensor | None,
-    ) -> tuple[torch.Tensor, Evidence | None]:
-        """What the wiring alone lets expect at each observation of the context (B, C, O), and the
-        evidence that the observations are for the gates.
+    def expect(self, encoding_BND: torch.Tensor, wiring: Wiring, context: Context) -> torch.Tensor:
+        """What the wiring alone lets expect at each observation of a context (B, C, O).
 
         Args:
             encoding_BND: of the wiring alone.
-            wiring: of the networks.
-            network: the tokenizer's fields, with those of observations, of which there may be none.
-            baseline_BN, baseline_mask_BN: states at rest and where they are known.
         """
-        index = network["observation_index"]
-        row, condition, position = torch.nonzero(index >= 0, as_tuple=True)
         with torch.autocast(encoding_BND.device.type, enabled=False):
             gates = self.gates(encoding_BND.to(self.dtype), wiring).gates(wiring)
-            conditions = condition_rows(*(network.get(name) for name in CONDITION_FIELDS))
-            unknown = gates.tau_hours_F.new_zeros(*index.shape[:2], wiring.molecules)
-            baseline, known = values_and_mask(baseline_BN, baseline_mask_BN, unknown[:, 0])
-            hours = network["observation_hours"][row, condition, position].to(unknown)
-            roll_out = self.transducer(
-                gates, wiring, conditions, unknown, unknown, baseline, known, latest(hours)
-            )
-            molecule = index[row, condition, position]
-            state, drive = roll_out.at_points(row, condition, molecule, hours)
-            modality = network["observation_modality"][row, condition, position]
-            value = observe_points(state, drive, gates, row * wiring.molecules + molecule, modality)
-            expected = unknown.new_zeros(index.shape).index_put((row, condition, position), value)
-            evidence = None
-            if self.config.has("inference"):
-                translated = self.config.has("translation")
-                evidence = gather_evidence(roll_out, gates, network, baseline, known, translated)
-        return expected, evidence
+            state, drive = context.at_observations(context.roll_out(gates, wiring, self.transducer))
+            index, modality = (context.network[f"observation_{x}"] for x in ("index", "modality"))
+            flat = context.place[0] * wiring.molecules + context.molecule_O
+            value = observe_points(state, drive, gates, flat, modality[context.place])
+            return state.new_zeros(index.shape).index_put(context.place, value)
 
     def forward(
         self,
         encoding_BND: torch.Tensor,
         wiring: Wiring,
         question: Question,
-        evidence: Evidence | None = None,
+        context: Context | None = None,
+        rounds: torch.Tensor | None = None,
     ) -> Answer:
-        """The answer, from the encoding of the wiring and what the context is evidence for."""
+        """The answer, from the encoding of the wiring and a context; `rounds` as in `infer`."""
         with torch.autocast(encoding_BND.device.type, enabled=False):
-            logits = self.infer(encoding_BND, wiring, evidence)
+            logits = self.infer(encoding_BND, wiring, context, rounds)
             if self.tissue is None:
                 return self._roll_out(logits.gates(wiring), wiring, question)
             logits = self.tissue(logits, wiring)
@@ -176,11 +152,31 @@ class NextStateHead(nn.Module):
             return Answer(of_all.gates, states, scale, values, value_scale)
 
     def infer(
-        self, encoding_BND: torch.Tensor, wiring: Wiring, evidence: Evidence | None
+        self,
+        encoding_BND: torch.Tensor,
+        wiring: Wiring,
+        context: Context | None,
+        rounds: torch.Tensor | None = None,
     ) -> GateLogits:
-        """Logits of the gates, read off the encoding and corrected by what a context shows."""
+        """Logits of the gates, read off the encoding and corrected by what a context shows.
+
+        Gates and what went on between the observations are inferred in turn: better gates roll out
+        closer to what was seen, and leave less to be guessed between (as in the EM algorithm of
+        state-space models: Shumway and Stoffer, J Time Ser Anal 1982;3:253). As often as
+        `rounds` says, one number for the batch, or else the configuration.
+        """
         logits = self.gates(encoding_BND.to(self.dtype), wiring)
-        if evidence is not None:
+        if context is None or not self.config.has("inference"):
+            return logits
+        translated = self.config.has("translation")
+        count = self.config.num_inference_rounds if rounds is None else int(rounds.max())
+        for _ in range(count):
+            with torch.no_grad():
+                gates = logits.gates(wiring)
+                roll_out = context.roll_out(gates, wiring, self.transducer)
+            evidence = gather_evidence(context, roll_out, gates, translated)
+            if evidence is None:
+                break
             logits = self.inference(logits, wiring, self.transducer, evidence)
         return logits
 

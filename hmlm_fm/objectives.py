@@ -26,6 +26,7 @@ from .tokenization_hmlm import HMLMTokenizer, encode_conditions
 
 MASKED_SHARE = 0.15
 LARGEST_CONTEXT = 16
+MOST_ROUNDS = 8
 ASKED_CONDITIONS = 4
 ASKED_TIMES = 5
 
@@ -124,6 +125,13 @@ def next_state_example(
 def draw_context(rng: np.random.Generator) -> int:
     """How many conditions are shown; a third sees none, so that the wiring alone is learned too."""
     return 0 if rng.random() < 0.3 else int(rng.integers(1, LARGEST_CONTEXT + 1))
+
+
+def draw_rounds(rng: np.random.Generator) -> np.ndarray:
+    """How often gates are inferred and states smoothed in turn (1): 1 to 8, few more often, so that
+    every round is learned, and what is learned stays right when repeated."""
+    rounds = np.arange(1, MOST_ROUNDS + 1)
+    return rng.choice(rounds, size=1, p=(1 / rounds) / (1 / rounds).sum())
 
 
 def _draw_panel(sample: Trajectories, rng: np.random.Generator) -> dict[int, Instrument]:
@@ -307,6 +315,7 @@ class PretrainingExamples(Dataset):
             example["next_state"] = next_state_example(
                 self.corpus.trajectories[i], self.corpus.dynamics[i], rng, draw_context(of_batch)
             )
+            example["next_state"]["inference_rounds"] = draw_rounds(of_batch)
         if self.language_networks:
             group = of_batch.choice(len(self.groups), p=self.share_of_molecules)
             chosen = rng.choice(self.groups[group], size=self.networks_of_group[group])

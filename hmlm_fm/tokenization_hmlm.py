@@ -100,13 +100,14 @@ FIELDS: dict[str, Field] = {
     "query_observation_mask": Field("QSN"),
     "masked_ids": Field("NK", -1),
     "chance_seed": Field("1"),
+    "inference_rounds": Field("1"),
     "target_states": Field("QUN"),
     "target_states_mask": Field("QUN"),
     "target_values": Field("QUNY"),
     "target_values_mask": Field("QUNY"),
 }
-"""Every field an encoding may hold; the last six are what the objectives add: labels, and the seed
-of what is left out in training."""
+"""Every field an encoding may hold; the last seven are what the objectives add: labels, the seed of
+what is left out in training, and how often gates are inferred."""
 
 MASK_OF = {
     "baseline_state": "baseline_mask",

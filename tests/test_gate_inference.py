@@ -8,9 +8,8 @@ import torch
 from toys import toy_network
 
 from hmlm_fm import Condition, HMLMConfig, HMLMForSignaling, HMLMTokenizer, Observation
-from hmlm_fm.batch_graph import CONDITION_FIELDS, condition_rows
 from hmlm_fm.dynamics import Perturbation, simulate
-from hmlm_fm.evidence import gather_evidence, local_states
+from hmlm_fm.evidence import Context, gather_evidence, local_states
 from hmlm_fm.gate_inference import INFERRED, Cell, CellScale
 from hmlm_fm.gates import GateLogits
 from hmlm_fm.network import SignalingNetwork
@@ -220,13 +219,10 @@ def test_the_truth_solves_every_molecules_equation(model, tokenizer, baseline):
     size = len(network.molecules)
     wiring = Wiring.from_batch(size, batch)
     gates = true_gates(wiring).gates(wiring)
-    rows = condition_rows(*(batch[name] for name in CONDITION_FIELDS))
-    start = baseline.float().expand(1, len(conditions), -1)
     known = torch.ones(1, size)
-    roll_out = model.next_state.transducer(
-        gates, wiring, rows, start, torch.ones_like(start), baseline[None].float(), known, 30.0
-    )
-    evidence = gather_evidence(roll_out, gates, batch, baseline[None].float(), known)
+    context = Context.of(batch, baseline[None].float(), known, torch.zeros(1, size))
+    roll_out = context.roll_out(gates, wiring, model.next_state.transducer)
+    evidence = gather_evidence(context, roll_out, gates)
     solved = local_states(gates, wiring, model.next_state.transducer, evidence)
     assert len(solved) > 300
     assert (solved - evidence.value_O).abs().max() < 0.03
