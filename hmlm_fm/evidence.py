@@ -197,7 +197,7 @@ def gather_evidence(
         context.known_BN.bool().unsqueeze(1).expand(-1, conditions, -1),
         by_condition,
         rows.let_go_by(every_hour),
-        gates,
+        gates.smoothing_F2,
     )
     smoothed = roll_out.at(by_condition)[0] + correction
     state = smoothed.clamp(0, 1).permute(0, 3, 1, 2).flatten(0, 1)

@@ -17,14 +17,14 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from .batch_graph import perturbed_at, values_and_mask
+from .batch_graph import values_and_mask
 from .conditions import ConditionTensors
 from .configuration_hmlm import HMLMConfig
 from .evidence import Context, gather_evidence
 from .gate_inference import GateInference
 from .gates import GateLogits, GateReadout, Gates
 from .network import INTERACTION_KINDS
-from .observation import observe, observe_points, smoothing_correction, state_scale
+from .observation import corrected_states, observe, observe_points, state_scale
 from .tissue import TissueGates
 from .transducer import Transducer
 from .wiring import Wiring
@@ -201,25 +201,16 @@ class NextStateHead(nn.Module):
         if observed_hours is not None and self.config.has("smoothing"):
             assert question.observed_BQSN is not None
             assert question.observed_mask_BQSN is not None
-            fitted, _ = roll_out.at(observed_hours)
-            seen = question.observed_mask_BQSN.bool() & ~perturbed_at(conditions, observed_hours)[0]
-            seen_hours = observed_hours.unsqueeze(-1).expand_as(fitted)
-            correction = smoothing_correction(
-                question.observed_BQSN - fitted,
-                seen,
-                seen_hours,
-                conditions.let_go_by(seen_hours),
-                initial_known,
+            states = corrected_states(
+                states,
                 hours,
-                conditions.let_go_by(hours.unsqueeze(-1).expand_as(states)),
-                gates,
+                question.observed_BQSN - roll_out.at(observed_hours)[0],
+                question.observed_mask_BQSN,
+                observed_hours,
+                conditions,
+                initial_known,
+                gates.smoothing_F2,
             )
-            # What is held by a perturbation stays exact, whatever was measured; a state that is
-            # still above a lowered ymax comes down at its own pace.
-            held, ymax = perturbed_at(conditions, hours)
-            highest = torch.maximum(states, ymax)
-            corrected = torch.minimum((states + correction).clamp(min=0), highest)
-            states = torch.where(held, states, corrected)
         first = roll_out.state_GFQ[0].view(batch, wiring.molecules, asked).transpose(1, 2)
         values, scale = observe(states, drives, gates)
         return Answer(gates, states, state_scale(states, first, hours, gates), values, scale)

@@ -11,7 +11,8 @@ import math
 import torch
 from torch import nn
 
-from .conditions import MODALITIES
+from .batch_graph import perturbed_at
+from .conditions import MODALITIES, ConditionTensors
 from .gates import Gates
 
 # The correction averages over lengths and noises about those that the network infers, and over
@@ -30,7 +31,7 @@ def smoothing_correction(
     anchored_BQN: torch.Tensor,
     hours_BQU: torch.Tensor,
     since_BQUN: torch.Tensor,
-    gates: Gates,
+    smoothing_F2: torch.Tensor,
 ) -> torch.Tensor:
     """What residuals at observed times say about the states at others, on both sides (B, Q, U, N).
 
@@ -49,10 +50,10 @@ def smoothing_correction(
         observed_since_BQSN: when the state was last let go before it; 0 if it was never held.
         anchored_BQN: where the state at time 0 is known, so that nothing corrects it.
         hours_BQU, since_BQUN: the times that are asked, and when states were last let go.
-        gates: lengths and noises.
+        smoothing_F2: log length and log noise, as in `Gates`.
     """
     batch, asked, _, molecules = residual_BQSN.shape
-    parameters = gates.smoothing_F2.view(batch, 1, molecules, 2).double()
+    parameters = smoothing_F2.view(batch, 1, molecules, 2).double()
     inferred_length = 8.0 * torch.exp(parameters[..., 0].clamp(-3, 3))[..., None]
     inferred_noise = 0.05 * torch.exp(parameters[..., 1].clamp(-5, 5))[..., None]
 
@@ -110,6 +111,43 @@ def smoothing_correction(
     weight = torch.softmax(evidence + POOLED_MOLECULES * pooled, dim=0)
     mean = (weight.unsqueeze(-1) * torch.stack(means)).sum(0)
     return mean.transpose(2, 3).to(residual_BQSN)
+
+
+def corrected_states(
+    states_BQUN: torch.Tensor,
+    hours_BQU: torch.Tensor,
+    residual_BQSN: torch.Tensor,
+    observed_BQSN: torch.Tensor,
+    observed_hours_BQS: torch.Tensor,
+    conditions: ConditionTensors,
+    anchored_BQN: torch.Tensor,
+    smoothing_F2: torch.Tensor,
+) -> torch.Tensor:
+    """States of a roll-out, corrected by what was seen of the asked conditions themselves.
+
+    What a perturbation holds stays exact, whatever was measured; a state that is still above a
+    lowered ymax comes down at its own pace.
+
+    Args:
+        residual_BQSN, observed_BQSN: what was observed less the roll-out, and where anything was.
+        conditions: B · Q rows.
+        anchored_BQN, smoothing_F2: as in `smoothing_correction`.
+    """
+    seen_hours = observed_hours_BQS.unsqueeze(-1).expand_as(residual_BQSN)
+    correction = smoothing_correction(
+        residual_BQSN,
+        observed_BQSN.bool() & ~perturbed_at(conditions, observed_hours_BQS)[0],
+        seen_hours,
+        conditions.let_go_by(seen_hours),
+        anchored_BQN,
+        hours_BQU,
+        conditions.let_go_by(hours_BQU.unsqueeze(-1).expand_as(states_BQUN)),
+        smoothing_F2,
+    )
+    held, ymax = perturbed_at(conditions, hours_BQU)
+    highest = torch.maximum(states_BQUN, ymax)
+    corrected = torch.minimum((states_BQUN + correction).clamp(min=0), highest)
+    return torch.where(held, states_BQUN, corrected)
 
 
 def observe(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from hmlm_fm.baselines.corrected import CorrectedByResiduals
 from hmlm_fm.baselines.graph_network import GraphNetwork
 from hmlm_fm.baselines.linear_dynamics import LinearDynamics
 from hmlm_fm.baselines.neural import NeuralODE, RecurrentOnGraph
@@ -203,3 +204,38 @@ def test_the_grid_increases_and_reaches_its_end(hours: float) -> None:
     assert grid[0] == 0
     assert grid[-1] >= hours
     assert np.all(np.diff(grid) > 0)
+
+
+class Biased(Rival):
+    """Right but for an error that grows in the first hours, and wrong about what is held too."""
+
+    name = "biased"
+
+    def fit(self, seen: Measurements) -> Biased:
+        self.baseline = torch.tensor(seen.baseline)
+        return self
+
+    def predict(self, conditions, hours: np.ndarray) -> np.ndarray:
+        states = simulate(CHAIN, conditions, hours.tolist(), self.baseline).numpy()
+        return np.clip(states + 0.1 * -np.expm1(-hours / 2)[:, None], 0, 1)
+
+
+def test_residuals_correct_a_roll_out_of_what_was_seen_and_nothing_else(simulated):
+    seen, truth = simulated
+    plain, corrected = (row.fit(seen) for row in (Biased(), CorrectedByResiduals(Biased())))
+    assert corrected.name == "biased"
+    hours = np.array([0.0, 0.5, 3.0, 12.0, 20.0])
+    right = simulate(CHAIN, seen.conditions, hours.tolist(), torch.tensor(seen.baseline)).numpy()
+    held = np.array(
+        [[n in {p.target for p in c.perturbations} for n in CHAIN.names] for c in seen.conditions]
+    )
+    missed = {
+        row: np.abs(row.predict(seen.conditions, hours) - right).transpose(0, 2, 1)[~held]
+        for row in (plain, corrected)
+    }
+    assert (missed[corrected].mean(0)[1:] < 0.4 * missed[plain].mean(0)[1:]).all()
+    assert missed[corrected][:, 0].max() < 1e-6
+    for conditions in (truth.conditions, seen.conditions):
+        told = [row.predict(conditions, hours) for row in (plain, corrected)]
+        same = np.ones_like(held) if conditions is truth.conditions else held
+        assert np.allclose(*(states.transpose(0, 2, 1)[same] for states in told))

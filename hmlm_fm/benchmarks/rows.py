@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from hmlm_fm.baselines.corrected import CorrectedByResiduals
 from hmlm_fm.baselines.gate_model import GateModel
 from hmlm_fm.baselines.graph_network import GraphNetwork
 from hmlm_fm.baselines.linear_dynamics import LinearDynamics
@@ -140,8 +141,19 @@ def all_rows(
     ]
 
 
-def all_rows_and_curves(
+def rows_of_seen_conditions(
     model: HMLMForSignaling, tokenizer: HMLMTokenizer, settings: FitSettings, steps: int | None
 ) -> list[Row]:
-    """Those of `all_rows`, and curves through what was seen of the asked conditions themselves."""
-    return [*(Row(of.name, of) for of in CURVES), *all_rows(model, tokenizer, settings, steps)]
+    """Those of `all_rows`, for conditions of which something was seen: what is fitted is corrected
+    by its residuals there, as HMLM is, and curves through what was seen stand beside it."""
+    rows = [Row(of.name, of) for of in CURVES]
+    for row in all_rows(model, tokenizer, settings, steps):
+        corrects_itself = row.name.startswith("HMLM") or row.name in CONTROL_ROWS
+        if not corrects_itself and row.name not in (Hold.name, TrainingMean.name):
+            row = replace(row, make=_corrected(row.make))
+        rows.append(row)
+    return rows
+
+
+def _corrected(make: Callable[..., Rival]) -> Callable[..., Rival]:
+    return lambda **chosen: CorrectedByResiduals(make(**chosen))

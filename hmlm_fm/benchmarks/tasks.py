@@ -13,7 +13,7 @@ from .paper import (
     paper_rows,
     score_markers,
 )
-from .rows import all_rows, all_rows_and_curves
+from .rows import all_rows, rows_of_seen_conditions
 from .task import Task
 from .unseen_conditions import draw_task
 
@@ -34,10 +34,10 @@ TASKS = {
         "cell lines", ("pairs", "triples", "knockouts"), draw_line_task, ["16x4"], all_rows
     ),
     "forecast": Task(
-        "forecast",
+        "forecast of seen conditions",
         ("later hours",),
         draw_forecast,
         ["16x7", "16x13", "16x25"],
-        all_rows_and_curves,
+        rows_of_seen_conditions,
     ),
 }
