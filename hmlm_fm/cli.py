@@ -208,7 +208,7 @@ def benchmark(
         list[str] | None,
         typer.Option(metavar="CxT", help="Conditions x times, such as 16x4; repeatable."),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="How many.")] = 1,
+    seeds: Annotated[int, typer.Option(help="How many; crosstalk and speed have one.")] = 1,
     json: Annotated[Path | None, typer.Option(help="Where to write the rows.")] = None,
     figure: Annotated[Path | None, typer.Option(help="Where to draw them.")] = None,
     cells: Annotated[

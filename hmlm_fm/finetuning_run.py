@@ -26,7 +26,6 @@ from .benchmarks.hmlm_rows import tissue_data, untrained_model
 from .benchmarks.metrics import MARKERS, score
 from .benchmarks.task import TRACKS, Budget, DrawnTask
 from .benchmarks.unseen_conditions import draw_task
-from .checkpoints import checkpoint_path
 from .conditions import Observation
 from .configuration_hmlm import HMLMConfig
 from .environment import environment
@@ -41,7 +40,14 @@ from .launching import connect, describe, summed
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
 from .options import OptionsError
-from .pipeline import BASELINE_FILE, NETWORK_FILE, Prediction, encode_context, predict_states
+from .pipeline import (
+    BASELINE_FILE,
+    NETWORK_FILE,
+    Prediction,
+    encode_context,
+    load_pretrained,
+    predict_states,
+)
 from .plotting import plot_bands
 from .tokenization_hmlm import HMLMTokenizer
 
@@ -249,13 +255,10 @@ def _load(options: FinetuningOptions) -> tuple[HMLMForSignaling, HMLMTokenizer]:
             vocabulary_version=tokenizer.vocabulary.version,
         )
         return untrained_model(tokenizer, config, options.seed), tokenizer
-    folder = checkpoint_path(options.checkpoint)
     try:
-        model = HMLMForSignaling.from_pretrained(folder)
-        tokenizer = HMLMTokenizer.from_pretrained(folder)
+        return load_pretrained(options.checkpoint)
     except (OSError, ValueError) as error:
         raise OptionsError(f"checkpoint {options.checkpoint}: {error}") from None
-    return model.eval(), tokenizer
 
 
 def _measure(told: Mapping[str, Prediction], task: DrawnTask) -> dict[str, Any]:

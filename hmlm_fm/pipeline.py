@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from .checkpoints import checkpoint_path
 from .conditions import Condition, Observation
 from .formats import load_network
 from .modeling_hmlm import HMLMForSignaling
@@ -104,6 +105,20 @@ def predict_states(
     return Prediction(output.states[0].cpu().numpy(), output.states_scale[0].cpu().numpy())
 
 
+def load_pretrained(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTokenizer]:
+    """A model, ready to be asked, and its tokenizer.
+
+    Args:
+        name_or_path: of a shipped checkpoint, a folder, or a name on a hub.
+
+    Raises:
+        OSError, ValueError: there is none, or it is one of another model.
+    """
+    folder = checkpoint_path(str(name_or_path))
+    model = HMLMForSignaling.from_pretrained(folder)
+    return model.eval(), HMLMTokenizer.from_pretrained(folder)
+
+
 class SignalingPipeline:
     """A model, its tokenizer and one network: conditions in, a table of states out.
 
@@ -142,8 +157,7 @@ class SignalingPipeline:
         folder = Path(folder)
         table = pd.read_csv(folder / BASELINE_FILE)
         return cls(
-            HMLMForSignaling.from_pretrained(folder),
-            HMLMTokenizer.from_pretrained(folder),
+            *load_pretrained(folder),
             load_network(folder / NETWORK_FILE),
             dict(zip(table["molecule"], table["state"], strict=True)),
         )

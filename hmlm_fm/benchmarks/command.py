@@ -8,14 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from hmlm_fm.checkpoints import checkpoint_path
 from hmlm_fm.formats import load_network
-from hmlm_fm.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.network import SignalingNetwork
+from hmlm_fm.pipeline import load_pretrained
 from hmlm_fm.plotting import plot_errors
-from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 
 from .cells import run
 from .crosstalk import (
@@ -27,7 +24,7 @@ from .crosstalk import (
     molecule_pairs_table,
     summarise,
 )
-from .literature import literature_table, literature_task, row_of_truth
+from .literature import literature_table, literature_task, rows_of_truth
 from .molecules import measure_molecules, molecules_table, what_it_has_read
 from .report import Report, markdown, write_json
 from .speed import FULL, QUICK, measure_speed
@@ -72,16 +69,13 @@ class BenchmarkOptions:
                 raise ValueError(f"--{name} is for the task {task}; found task {self.task}")
         if self.budgets and self.task not in (*TASKS, "literature"):
             raise ValueError(f"task {self.task} has no budget; leave --budget out")
+        if self.task in ("crosstalk", "speed") and (self.seeds > 1 or self.rows):
+            raise ValueError(
+                f"task {self.task} measures all its rows in one go; leave --seeds and --rows out"
+            )
         for path in (self.json, self.figure):
             if path is not None and not path.parent.is_dir():
                 raise ValueError(f"{path}: there is no folder {path.parent} to write it into")
-
-    def load_model(self) -> tuple[HMLMForSignaling, HMLMTokenizer]:
-        """The pretrained model and its tokenizer."""
-        folder = checkpoint_path(self.model)
-        torch.manual_seed(0)
-        model = HMLMForSignaling.from_pretrained(folder).eval()
-        return model, HMLMTokenizer.from_pretrained(folder)
 
     def load_network(self) -> SignalingNetwork:
         return load_network(self.network or DEFAULT_NETWORK)
@@ -110,7 +104,7 @@ def _measure(
     task: Task, network: SignalingNetwork, options: BenchmarkOptions, say: Say
 ) -> list[dict[str, Any]]:
     budgets = _budgets(task, options)
-    model, tokenizer = options.load_model()
+    model, tokenizer = load_pretrained(options.model)
     rows = run(
         task,
         network,
@@ -159,7 +153,7 @@ def _run_literature(options: BenchmarkOptions, say: Say) -> Report:
             f"{options.network} with --experiments FILE"
         )
     task = literature_task(network, options.experiments)
-    rows = [row_of_truth(task, network, budget) for budget in _budgets(task, options)]
+    rows = rows_of_truth(task, network, _budgets(task, options))
     rows += _measure(task, network, options, say)
     draw = partial(
         plot_errors, rows=rows, splits=task.splits, title=f"literature, {network.name}",
@@ -171,7 +165,7 @@ def _run_literature(options: BenchmarkOptions, say: Say) -> Report:
 def _run_crosstalk(options: BenchmarkOptions, say: Say) -> Report:
     network = options.load_network()
     joined = 2 if options.quick else JOINED_NETWORKS
-    model, tokenizer = options.load_model()
+    model, tokenizer = load_pretrained(options.model)
     found = []
     for one in (network, *(joined_network(FIRST_SEED + i) for i in range(joined))):
         found.append(measure_network(one, model, tokenizer, options.track))
@@ -194,7 +188,7 @@ def _run_molecules(options: BenchmarkOptions, say: Say) -> Report:
         )
     corpus = options.corpus or DEFAULT_CORPUS
     has_read = what_it_has_read(checkpoint_path(options.model), corpus)
-    model, tokenizer = options.load_model()
+    model, tokenizer = load_pretrained(options.model)
     rows = measure_molecules(
         corpus, model, tokenizer, options.seeds, options.cells, options.quick, options.rows, say
     )

@@ -40,6 +40,8 @@ EXPERIMENTS = Path(__file__).parent.parent / "networks" / "cardiac_fibroblast_ex
 BASE_STIMULI, GIVEN = {"tension": 0.4}, 0.8
 TO_REST_HOURS, GIVEN_HOURS = 80.0, 240.0
 LEAST_DIRECTION = 0.05
+SMALLEST = Budget(4, 2)
+"""Of measurements that nobody looks at."""
 SPLIT = "experiments"
 OWN_EQUATIONS = "logic ODE, the network's own equations"
 
@@ -90,12 +92,17 @@ def literature_task(network: SignalingNetwork, path: Path | None = None) -> Task
     return Task(f"literature {asked}", (SPLIT,), draw, ["64x8"], literature_rows, measure)
 
 
-def row_of_truth(task: Task, network: SignalingNetwork, budget: Budget) -> dict[str, Any]:
-    """What the network's own equations say; no row may know them."""
-    truth = task.draw(network, budget, "signs", 0).asked[SPLIT]
+def rows_of_truth(
+    task: Task, network: SignalingNetwork, budgets: Sequence[Budget]
+) -> list[dict[str, Any]]:
+    """What the network's own equations say, the same at every budget; no row may know them."""
+    truth = task.draw(network, SMALLEST, "signs", 0).asked[SPLIT]
     figures = task.measure(truth.states, None, truth)
     del figures["squared_errors"]
-    return {"model": OWN_EQUATIONS, "budget": str(budget), "split": SPLIT, **figures}
+    return [
+        {"model": OWN_EQUATIONS, "budget": str(budget), "split": SPLIT, **figures}
+        for budget in budgets
+    ]
 
 
 def literature_table(rows: Sequence[dict[str, Any]]) -> str:
