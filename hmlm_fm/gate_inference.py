@@ -2,11 +2,11 @@
 
 Each molecule's own equation is solved with its inputs as they were seen (`evidence.py`): where it
 misses what was seen, its gate and time constant are to blame, and not those upstream. Errors and
-sensitivities of this local solution are the evidence; a small network, learned in pretraining,
-turns them into corrections of the logits, a few times over (iterative amortized inference: Marino,
-Yue and Mandt, ICML 2018). What the molecules of a network have in common, such as how steep its
-responses are, is corrected for all at once, and reaches those of which nothing was seen. No weight
-changes.
+sensitivities of this local solution are the evidence; damped steps, whose rates, prior variances
+and damping pretraining learns, turn them into corrections of the logits, a few times over
+(iterative amortized inference: Marino, Yue and Mandt, ICML 2018). What the molecules of a network
+have in common, such as how steep its responses are, is corrected for all at once, and reaches those
+of which nothing was seen. No weight changes.
 
 Travels with checkpoints. Shapes: B batch, F flat molecules, O observations, L logits of all
 inferred fields end to end, K kinds of logits.
@@ -57,10 +57,6 @@ def _tracked(holder: Holder) -> Holder:
             if isinstance(value := getattr(holder, f.name), torch.Tensor) or is_dataclass(value)
         }
         return replace(holder, **copies)  # type: ignore[type-var]
-
-
-class ZeroLinear(nn.Linear):
-    """A linear layer that starts at zero."""
 
 
 @dataclass
@@ -137,13 +133,9 @@ class CellScale(nn.Module):
 class GateInference(nn.Module):
     """Corrects the logits of gates by the errors and sensitivities of local solutions.
 
-    Untrained, a step is that of a damped, normalized least-mean-squares update, shared by the
-    logits of one molecule's gate after their sensitivities; training learns its rates, its damping
-    and when not to trust it.
+    A step is that of a damped, normalized least-mean-squares update, shared by the logits of one
+    molecule's gate after their sensitivities. Training learns its rates and its damping.
     """
-
-    HIDDEN = 32
-    FEATURES = 6
 
     def __init__(self, config: HMLMConfig) -> None:
         super().__init__()
@@ -153,9 +145,6 @@ class GateInference(nn.Module):
         self.prior = PresetTable([[-0.5, 2 * math.log(off)] for off in INFERRED.values()])
         self.damping = PresetTable([[math.log(0.02), math.log(0.1)]])
         self.cell_scale = CellScale(config)
-        self.kind = nn.Embedding(len(INFERRED), self.HIDDEN)
-        self.features = nn.Linear(self.FEATURES, self.HIDDEN)
-        self.correction = ZeroLinear(self.HIDDEN, 2)
 
     def forward(
         self, logits: GateLogits, wiring: Wiring, transducer: Transducer, evidence: Evidence
@@ -171,8 +160,7 @@ class GateInference(nn.Module):
         sizes = [len(getattr(logits, name)) for name in INFERRED]
         kinds = torch.arange(len(sizes), device=target.device)
         kind = kinds.repeat_interleave(torch.tensor(sizes, device=target.device))
-        first = torch.cat([getattr(logits, name) for name in INFERRED])
-        current = first
+        current = torch.cat([getattr(logits, name) for name in INFERRED])
         rate, variance = self.prior(kind).exp().unbind(-1)
         damping = self.damping.weight[0].exp()
         n = count[target].clamp(min=LEAST_COUNT)
@@ -184,6 +172,10 @@ class GateInference(nn.Module):
             )
             error, sensitivity = error / n, sensitivity / n
             squared = spread / count.clamp(min=LEAST_COUNT)
+            # Errors carry no gradient of their own. To first order they follow the logits, so that
+            # training is not told to mend in the first guess what the steps mend anyway.
+            followed = cell.by_molecule(sensitivity * (current - current.detach()))
+            error = error + sensitivity * followed[target]
             shared = torch.zeros_like(error)
             if self.config.has("aggregation") and self.config.has("decomposition"):
                 shared = self.cell_scale(cell, error, sensitivity, squared)
@@ -193,21 +185,7 @@ class GateInference(nn.Module):
             # How much one molecule's logits together could move its states.
             power = cell.by_molecule(variance * sensitivity**2)[target]
             damped = power + damping[0] * (1 / n + damping[1])
-            step = -variance * error / damped
-            features = torch.stack(
-                [
-                    step.clamp(-3, 3),
-                    (current - first).clamp(-3, 3),
-                    torch.log1p(n) / 3,
-                    10 * squared.sqrt()[target],
-                    torch.asinh(20 * sensitivity),
-                    (power.clamp(min=1e-8).log() + 6) / 6,
-                ],
-                dim=-1,
-            )
-            hidden = nn.functional.gelu(self.features(features) + self.kind(kind))
-            factor, shift = self.correction(hidden).unbind(-1)
-            move = rate * step * torch.exp(factor.clamp(-3, 3)) + shift
+            move = -rate * variance * error / damped
             move = LONGEST_STEP * torch.tanh(move / LONGEST_STEP)
             current = current + move * seen + shared
         return replace(logits, **dict(zip(INFERRED, current.split(sizes), strict=True)))

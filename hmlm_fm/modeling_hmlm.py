@@ -40,7 +40,6 @@ from .batch_graph import (
 from .configuration_hmlm import HMLMConfig
 from .embeddings import HMLMEmbeddings
 from .evidence import Context
-from .gate_inference import ZeroLinear
 from .gates import GateLogits, PresetTable, QuietLinear
 from .losses import masked_molecule_loss, next_state_loss, observation_loss, weighted_sum
 from .masked_head import MaskedMoleculeHead, VocabularyBias
@@ -149,10 +148,7 @@ class HMLMPreTrainedModel(PreTrainedModel):
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         std = self.config.initializer_range
-        if isinstance(module, ZeroLinear):
-            init.zeros_(module.weight)
-            init.zeros_(module.bias)
-        elif isinstance(module, nn.Linear):
+        if isinstance(module, nn.Linear):
             # Wide inputs keep the scale of their outputs: 1/√width where that is larger.
             wide = 0.0 if isinstance(module, QuietLinear) else 0.5 * module.in_features**-0.5
             init.normal_(module.weight, std=max(std, wide))

@@ -26,7 +26,7 @@ from .tokenization_hmlm import HMLMTokenizer, encode_conditions
 
 MASKED_SHARE = 0.15
 LARGEST_CONTEXT = 16
-MOST_ROUNDS = 8
+MOST_ROUNDS = 4
 ASKED_CONDITIONS = 4
 ASKED_TIMES = 5
 
@@ -128,8 +128,8 @@ def draw_context(rng: np.random.Generator) -> int:
 
 
 def draw_rounds(rng: np.random.Generator) -> np.ndarray:
-    """How often gates are inferred and states smoothed in turn (1): 1 to 8, few more often, so that
-    every round is learned, and what is learned stays right when repeated."""
+    """How often gates are inferred and states smoothed in turn (1): 1 to 4, few more often, so that
+    what is learned is right after any number of rounds."""
     rounds = np.arange(1, MOST_ROUNDS + 1)
     return rng.choice(rounds, size=1, p=(1 / rounds) / (1 / rounds).sum())
 
