@@ -19,11 +19,12 @@ import torch
 from .conditions import ConditionTensors
 from .finetuning import MemberRollOut, TissueData
 from .modeling_hmlm import HMLMForSignaling
-from .pipeline import encode_context
 from .tokenization_hmlm import HMLMTokenizer
 
 HELD_OUT_PART = 5
 LONGEST_GRADIENT = 1.0
+ROUNDS = 2
+"""Of the inference of gates; about as many as pretraining has on average."""
 
 
 @dataclass(frozen=True)
@@ -83,15 +84,10 @@ def adapt(
 
     def error(shown: np.ndarray, asked: np.ndarray) -> torch.Tensor:
         """Mean squared error of asked conditions where others are shown."""
-        context = encode_context(
-            tokenizer,
-            data.network,
-            data.baseline,
-            [data.conditions[c] for c in shown],
-            [data.observations(int(c)) for c in shown],
-        )
+        context = data.context(tokenizer, shown.tolist())
         logits, wiring = adapted.infer_gates(
-            **{name: value.to(adapted.device) for name, value in context.items()}
+            **{name: value.to(adapted.device) for name, value in context.items()},
+            inference_rounds=torch.tensor([ROUNDS]),
         )
         roll_out = MemberRollOut(
             adapted.next_state.transducer,

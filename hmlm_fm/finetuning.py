@@ -6,7 +6,7 @@ Shapes: C conditions, T times, N molecules, M members, Q conditions of a step, L
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,9 +14,9 @@ import torch
 
 from .conditions import Condition, ConditionTensors, Observation
 from .configuration_hmlm import HMLMConfig
-from .fitting import ALONE, Fit, FitSettings, Parameters, Team, fit_members
+from .fitting import ALONE, Fit, FitSettings, Parameters, Team, fit_members, held_out_parts
 from .gate_inference import INFERRED
-from .gates import Gates
+from .gates import GateLogits, Gates
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
 from .observation import state_scale
@@ -26,9 +26,9 @@ from .tokenization_hmlm import HMLMTokenizer
 from .transducer import Transducer
 from .wiring import Wiring
 
-MOST_SHOWN_CONDITIONS, MOST_SHOWN_TIMES = 16, 8
-"""Of the measurements, how many a context holds: as many as pretraining shows, beyond which what a
-model infers gets worse. All of them are fitted to."""
+MOST_SHOWN_CONDITIONS, MOST_SHOWN_TIMES = 64, 8
+"""Of the measurements, how many a context holds: more take long to read and tell little more. All
+of them are fitted to."""
 COVERAGE = 0.9
 NORMAL_QUANTILE, LEAST_CHANGE = 1.6448536, 0.02
 
@@ -54,10 +54,38 @@ class TissueData:
     baseline: np.ndarray
     others: tuple[tuple[Observation, ...], ...] = ()
 
-    def shown(self) -> list[int]:
-        """The conditions that a context holds, spread evenly over all."""
-        count = min(len(self.conditions), MOST_SHOWN_CONDITIONS)
-        return np.linspace(0, len(self.conditions) - 1, count).astype(int).tolist()
+    def without(self, held_out_CT: np.ndarray) -> TissueData:
+        """The same with some times of some conditions left out; of a condition that is left out
+        whole, nothing is left."""
+        left = self.measured & ~held_out_CT[:, :, None]
+        others = tuple(() if held_out_CT[c].all() else seen for c, seen in enumerate(self.others))
+        return replace(self, measured=left, others=others)
+
+    def context(
+        self, tokenizer: HMLMTokenizer, shown: Sequence[int] | None = None
+    ) -> dict[str, torch.Tensor]:
+        """The network with some of the conditions and what was seen of them, as a batch of one.
+
+        Args:
+            shown: positions of conditions; as many as a context holds, spread evenly over those of
+                which anything was seen, where nothing is said.
+        """
+        if shown is None:
+            later = self.times_hours > 0
+            useful = [
+                c
+                for c, measured in enumerate(self.measured)
+                if measured[later].any() or (self.others and self.others[c])
+            ]
+            count = min(len(useful), MOST_SHOWN_CONDITIONS)
+            shown = [useful[i] for i in np.linspace(0, len(useful) - 1, count).astype(int)]
+        return encode_context(
+            tokenizer,
+            self.network,
+            self.baseline,
+            [self.conditions[c] for c in shown],
+            [self.observations(c) for c in shown],
+        )
 
     def observations(self, condition: int) -> list[Observation]:
         """What was seen of a condition after its start, at a few of its times."""
@@ -143,13 +171,14 @@ def fine_tune(
     """A model whose gates are fitted to a tissue, starting from those that `model` infers.
 
     No weight of the encoder changes: what is fitted are the time constants and gates of the
-    network's own molecules and interactions, by as many members as the settings say, each stopped
-    early on conditions that it has not seen. The standard deviations are calibrated on these.
+    network's own molecules and interactions, by as many members as the settings say. Each starts
+    from the gates that are inferred from its own part of the measurements, and stops early on
+    conditions that it has not seen. The standard deviations are calibrated on these.
 
     Args:
         model: pretrained, or not trained at all.
         data: at least two conditions, or one at two times, with some activities.
-        in_context: whether the first guess has seen the measurements, or the wiring alone.
+        in_context: whether the first guesses have seen measurements, or the wiring alone.
         progress: told the step and the mean held-out error.
         team: the processes that fit members together; each returns the same. One by default.
 
@@ -166,19 +195,8 @@ def fine_tune(
     )
     if not fitted_to.measured.any():
         raise ValueError("no activity was measured after time 0; expected some to fit gates to")
-    shown = data.shown() if in_context else []
-    context = encode_context(
-        tokenizer,
-        data.network,
-        data.baseline,
-        [data.conditions[c] for c in shown],
-        [data.observations(c) for c in shown],
-    )
     model = model.eval()
-    with torch.no_grad():
-        logits, wiring = model.infer_gates(
-            **{name: value.to(model.device) for name, value in context.items()}
-        )
+    logits, wiring = _inferred(model, fitted_to.context(tokenizer, []))
     conditions = ConditionTensors.from_conditions(data.conditions, data.network)
 
     def roll_out_of(members: int) -> MemberRollOut:
@@ -211,6 +229,13 @@ def fine_tune(
     states = torch.tensor(fitted_to.states, dtype=torch.float32, device=device)
     measured = torch.tensor(fitted_to.measured, device=device)
     start = {name: getattr(logits, name).expand(members, -1).clone() for name in INFERRED}
+    if in_context:
+        held_out = held_out_parts(measured.sum(2), members, seed)[0].cpu().numpy()
+        for member in range(members)[team.share(members)]:
+            context = fitted_to.without(held_out[member]).context(tokenizer)
+            guess = _inferred(model, context)[0]
+            for name, of_all in start.items():
+                of_all[member] = getattr(guess, name)
     fit = fit_members(predict, start, INFERRED, states, settings, seed, measured, progress, team)
     tuned = _with_tissue(model, fit.parameters)
     every = roll_out_of(members)
@@ -219,6 +244,14 @@ def fine_tune(
     with torch.no_grad():
         tuned.next_state.tissue.log_calibration.weight.fill_(math.log(factor))  # type: ignore
     return tuned, fit
+
+
+@torch.no_grad()
+def _inferred(
+    model: HMLMForSignaling, context: dict[str, torch.Tensor]
+) -> tuple[GateLogits, Wiring]:
+    """What the model takes the gates for, given a context."""
+    return model.infer_gates(**{name: value.to(model.device) for name, value in context.items()})
 
 
 def _with_tissue(model: HMLMForSignaling, parameters: Parameters) -> HMLMForSignaling:

@@ -130,7 +130,7 @@ def fit_members(
     conditions, members = len(states), settings.members
     measured = torch.ones_like(states) if seen is None else seen.to(states)
     count_CU = measured.sum(2)
-    held_out, watched = _held_out_parts(count_CU, members, seed)
+    held_out, watched = held_out_parts(count_CU, members, seed)
 
     own = team.share(members)
     start = {name: value[own] for name, value in start.items()}
@@ -201,7 +201,7 @@ def fit_members(
     )
 
 
-def _held_out_parts(
+def held_out_parts(
     count_CU: torch.Tensor, members: int, seed: int
 ) -> tuple[torch.Tensor, np.ndarray]:
     """Which measurements each member holds out (M, C, U), and the conditions to watch them in.

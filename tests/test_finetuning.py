@@ -12,15 +12,15 @@ from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer
 from hmlm_fm.adapting import AdaptSettings, adapt
 from hmlm_fm.baselines.gate_model import GateModel
 from hmlm_fm.baselines.logic_ode import FORMS, FittedLogicODE, LogicODE
-from hmlm_fm.baselines.rival import mean_squared_error
+from hmlm_fm.baselines.rival import Rival, mean_squared_error
 from hmlm_fm.baselines.trivial import Hold, TrainingMean
 from hmlm_fm.benchmarks.hmlm_rows import FineTuned, InContext, tissue_data
 from hmlm_fm.benchmarks.metrics import interval, score
-from hmlm_fm.benchmarks.task import Budget
+from hmlm_fm.benchmarks.task import Budget, DrawnTask
 from hmlm_fm.benchmarks.unseen_conditions import draw_task
 from hmlm_fm.conditions import Condition, Perturbation
 from hmlm_fm.finetuning import fine_tune
-from hmlm_fm.fitting import FitSettings, fit_members
+from hmlm_fm.fitting import FitSettings, fit_members, held_out_parts
 from hmlm_fm.interpret import gate_tables
 from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
 from hmlm_fm.pipeline import encode_context, predict_states
@@ -59,7 +59,8 @@ def model():
 
 @pytest.fixture(scope="module")
 def tuned(model, task):
-    return fine_tune(*model, tissue_data(task.seen), FEW)
+    """From the wiring alone, so that there is something left to learn for few steps."""
+    return fine_tune(*model, tissue_data(task.seen), FEW, in_context=False)
 
 
 def predicted(tuned, tokenizer, task, conditions, hours=(0, 6, 24, 48)):
@@ -135,12 +136,39 @@ def test_what_was_not_measured_does_not_count():
 def test_fine_tuning_beats_where_it_started(model, tuned, task):
     _, fit = tuned
     assert float(fit.held_out_error.mean()) < 0.5 * float(fit.error_at_start.mean())
-    in_context = InContext(*model).fit(task.seen)
-    row = FineTuned("HMLM", *model, settings=FEW).fit(task.seen)
-    for truth in task.asked.values():
-        rivals = [r.fit(task.seen) for r in (Hold(), TrainingMean())]
-        error = mean_squared_error(row, truth)
-        assert error < min(mean_squared_error(r, truth) for r in (*rivals, in_context))
+    row = FineTuned("HMLM", *model, settings=FEW, in_context=False)
+    unfitted = InContext(*model).fit(task.seen.of(np.array([], dtype=int)))
+    rivals = (Hold().fit(task.seen), TrainingMean().fit(task.seen), unfitted)
+    errors = [on_all_splits(r, task) for r in (row.fit(task.seen), *rivals)]
+    assert errors[0] < 0.5 * min(errors[1:])
+
+
+def test_inference_in_context_learns_without_a_gradient_step(model, task):
+    shown, blind = (
+        InContext(*model).fit(seen) for seen in (task.seen, task.seen.of(np.array([], dtype=int)))
+    )
+    assert on_all_splits(shown, task) < 0.5 * on_all_splits(blind, task)
+
+
+def on_all_splits(row: Rival, task: DrawnTask) -> float:
+    return sum(mean_squared_error(row, truth) for truth in task.asked.values())
+
+
+def test_a_member_starts_from_what_it_does_not_hold_out(model, task):
+    """What others hold out moves its start; what it holds out itself does not."""
+    data = tissue_data(task.seen)
+    still = replace(FEW, steps=0)
+    part = held_out_parts(torch.ones(16, 3), FEW.members, 0)[0][0, :, 0].numpy()
+    other = int(np.flatnonzero(~part)[0])
+    starts = []
+    for changed in (None, part, other):
+        states = data.states.copy()
+        if changed is not None:
+            states[changed, 1:] = 0.5
+        _, fit = fine_tune(*model, replace(data, states=states), still)
+        starts.append(fit.parameters["ec50_J"][0])
+    assert torch.equal(starts[0], starts[1])
+    assert not torch.allclose(starts[0], starts[2], atol=1e-3)
 
 
 def test_a_tissue_is_saved_and_loaded(tuned, model, task, tmp_path):
@@ -196,11 +224,15 @@ def test_members_answer_as_one(tuned, model, task):
     assert np.allclose(factor * np.sqrt(variance), together.scale, atol=1e-4)
 
 
-def test_time_constants_can_be_read(tuned, model, task):
-    molecules, gates = gate_tables(tuned[0], model[1], tissue_data(task.seen))
-    assert molecules["molecule"].tolist() == list(task.seen.network.names)
+def test_time_constants_can_be_read(model, cascade):
+    """Of 4, 9 and 15 h behind inputs of half an hour; the last one hardly moves."""
+    data = tissue_data(draw_task(cascade, Budget(16, 9), seed=1).seen)
+    molecules, gates = gate_tables(fine_tune(*model, data, FEW)[0], model[1], data)
+    assert molecules["molecule"].tolist() == list(cascade.names)
     slow = molecules.set_index("molecule")["tau_hours"]
-    assert slow["G"] > slow["E"]
+    inputs = slow[list("ABCD")].max()
+    assert slow["F"] > 3 * inputs
+    assert min(slow["E"], slow["G"]) > 1.3 * inputs
     assert set(gates.columns) == {"target", "source", "sign", "weight", "n", "ec50"}
     assert gates["ec50"].between(0, 1).all()
 

@@ -18,7 +18,7 @@ from hmlm_fm.configuration_hmlm import HMLMConfig
 from hmlm_fm.finetuning import TissueData, fine_tune
 from hmlm_fm.fitting import FitSettings
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
-from hmlm_fm.pipeline import Prediction, encode_context, predict_states
+from hmlm_fm.pipeline import Prediction, predict_states
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 
 
@@ -51,14 +51,7 @@ class HMLMRow(Rival):
     def _show(self, seen: Measurements, with_measurements: bool) -> None:
         self.seen = seen
         data = tissue_data(seen)
-        shown = data.shown() if with_measurements else []
-        self.context = encode_context(
-            self.tokenizer,
-            seen.network,
-            seen.baseline,
-            [seen.conditions[c] for c in shown],
-            [data.observations(c) for c in shown],
-        )
+        self.context = data.context(self.tokenizer, None if with_measurements else [])
 
 
 class InContext(HMLMRow):
