@@ -209,6 +209,12 @@ class ConditionTensors:
         return ConditionTensors(**{f.name: change(getattr(self, f.name)) for f in fields(self)})
 
     @property
+    def perturbed_R(self) -> torch.Tensor:
+        """Whether a row has any perturbation (R)."""
+        start, end = self.perturbation_window_RE2.unbind(-1)
+        return (end > start).any(-1)
+
+    @property
     def _holds(self) -> torch.Tensor:
         """Which perturbations hold a state at a value (R, E)."""
         kinds = [PERTURBATION_KINDS.index(kind) for kind in ("knockout", "clamp")]

@@ -147,8 +147,11 @@ class NextStateHead(nn.Module):
             of_all = self._roll_out(
                 logits.gates(wiring), wiring, question.repeated(self.tissue.members)
             )
-            states, scale = self.tissue.pooled(of_all.states, of_all.states_scale)
-            values, value_scale = self.tissue.pooled(of_all.modality_values, of_all.modality_scale)
+            perturbed = question.conditions.perturbed_R
+            states, scale = self.tissue.pooled(of_all.states, of_all.states_scale, perturbed)
+            values, value_scale = self.tissue.pooled(
+                of_all.modality_values, of_all.modality_scale, perturbed
+            )
             return Answer(of_all.gates, states, scale, values, value_scale)
 
     def infer(

@@ -39,8 +39,8 @@ class TissueGates(nn.Module):
         self.tables = nn.ModuleDict(
             {name: TissueTable(self.members, size) for name, size in config.tissue["sizes"].items()}
         )
-        # Logarithm of the factor on the standard deviation.
-        self.log_calibration = TissueTable(1, 1)
+        # Logarithms of the factors on standard deviations, without and with a perturbation.
+        self.log_calibration = TissueTable(1, 2)
 
     def forward(self, logits: GateLogits, wiring: Wiring) -> GateLogits:
         """The logits of all members, end to end, from those of the network alone.
@@ -61,12 +61,17 @@ class TissueGates(nn.Module):
         return replace(repeated(logits, self.members), **fitted)
 
     def pooled(
-        self, value_MQUN: torch.Tensor, scale_MQUN: torch.Tensor
+        self, value_MQUN: torch.Tensor, scale_MQUN: torch.Tensor, perturbed_Q: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and calibrated standard deviation over the members; two (1, Q, U, N …)."""
+        """Mean and calibrated standard deviation over the members; two (1, Q, U, N …).
+
+        Args:
+            perturbed_Q: whether a condition has a perturbation.
+        """
         variance = (scale_MQUN**2).mean(0, keepdim=True)
         variance = variance + value_MQUN.var(0, keepdim=True, correction=0)
-        factor = self.log_calibration.weight.exp().squeeze()
+        factor = self.log_calibration.weight[0, perturbed_Q.long()].exp()
+        factor = factor.view(1, -1, *(1,) * (variance.ndim - 2))
         return value_MQUN.mean(0, keepdim=True), factor * variance.sqrt()
 
 

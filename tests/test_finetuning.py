@@ -1,5 +1,6 @@
 """Fine-tuning: the fit, the tissue in the model, the folder, and rows on the same loop."""
 
+import copy
 import json
 import math
 from dataclasses import replace
@@ -179,7 +180,7 @@ def test_a_tissue_is_saved_and_loaded(tuned, model, task, tmp_path):
     after = predicted(again, model[1], task, asked)
     assert np.array_equal(before.states, after.states)
     assert np.array_equal(before.scale, after.scale)
-    assert again.next_state.tissue.log_calibration.weight.item() != 0
+    assert (again.next_state.tissue.log_calibration.weight != 0).all()
 
 
 def test_a_tissue_answers_for_its_network_alone(tuned, model, task):
@@ -200,6 +201,18 @@ def test_different_knockouts_differ_and_hold(tuned, model, task):
     assert states[0, -1, index["G"]] > states[1, -1, index["G"]]
 
 
+def test_conditions_with_a_perturbation_have_a_scale_of_their_own(tuned, model, task):
+    """A knock-down by nothing changes no state, yet its answer has the other factor."""
+    stimuli = {"A": 0.7}
+    nothing = Perturbation("E", "knockdown", 0.0)
+    changed = copy.deepcopy(tuned[0])
+    with torch.no_grad():
+        changed.next_state.tissue.log_calibration.weight.copy_(torch.tensor([[0.2, 0.7]]))
+    told = predicted(changed, model[1], task, [Condition(stimuli), Condition(stimuli, (nothing,))])
+    assert np.allclose(told.states[0], told.states[1], atol=1e-6)
+    assert np.allclose(told.scale[1] / told.scale[0], math.exp(0.5), rtol=1e-4)
+
+
 def test_members_answer_as_one(tuned, model, task):
     """The mean of the members, each rolled out alone; their spread widens the scale."""
     asked = [Condition({"A": 0.7})]
@@ -216,12 +229,10 @@ def test_members_answer_as_one(tuned, model, task):
         for name, table in tables.items():
             table.weight.copy_(kept[name])
     assert np.allclose(np.mean([p.states for p in alone], 0), together.states, atol=1e-5)
-    variance = np.mean([p.scale**2 for p in alone], 0) / math.exp(
-        2 * tuned[0].next_state.tissue.log_calibration.weight.item()
-    )
+    without, _ = tuned[0].next_state.tissue.log_calibration.weight[0].exp().tolist()
+    variance = np.mean([p.scale**2 for p in alone], 0) / without**2
     variance = variance + np.var([p.states for p in alone], 0)
-    factor = math.exp(tuned[0].next_state.tissue.log_calibration.weight.item())
-    assert np.allclose(factor * np.sqrt(variance), together.scale, atol=1e-4)
+    assert np.allclose(without * np.sqrt(variance), together.scale, atol=1e-4)
 
 
 def test_time_constants_can_be_read(model, cascade):
