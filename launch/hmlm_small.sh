@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the checkpoint that ships as hmlm-small: half an hour on one CPU core.
+# Makes the checkpoint that ships as hmlm-small: 40 minutes on one CPU core.
 #   launch/hmlm_small.sh FOLDER_WITH_WIKIPATHWAYS outputs/hmlm-small
 set -euo pipefail
 corpus=${1:?the folder with the edge table of WikiPathways}
