@@ -118,10 +118,11 @@ class CellScale(nn.Module):
         rate_K, variance_K = self.prior.weight.exp().unbind(-1)
         error_BNK = cell.by_molecule_and_kind(error_L)
         # Sensitivities of both signs cancel in their mean s, and a step by s² would leap. By Cauchy
-        # and Schwarz the mean of their squares is at least (mean of e·s)² / (mean of e²).
+        # and Schwarz the mean of their squares is at least (mean of e·s)² / (mean of e²), a ratio
+        # of small numbers whose gradient would be noise.
         squared_BN1 = squared_F.view(len(error_BNK), -1, 1).clamp(min=LEAST_SQUARE)
         power_BNK = torch.maximum(
-            cell.by_molecule_and_kind(sensitivity_L) ** 2, error_BNK**2 / squared_BN1
+            cell.by_molecule_and_kind(sensitivity_L) ** 2, error_BNK.detach() ** 2 / squared_BN1
         )
         error_BK, power_BK = error_BNK.sum(1), power_BNK.sum(1)
         damped_B = (variance_K * power_BK).sum(-1, keepdim=True) + self.damping.weight.exp()

@@ -219,7 +219,7 @@ def test_two_processes_on_half_batches_do_what_one_does_on_whole_ones(tmp_path):
     np.testing.assert_allclose(found, expected, atol=1e-5)
     weights = [np.load(tmp_path / name / "weights.npz") for name in ("one", "two")]
     for name in weights[0]:
-        np.testing.assert_allclose(weights[1][name], weights[0][name], atol=1e-4, err_msg=name)
+        np.testing.assert_allclose(weights[1][name], weights[0][name], atol=1e-5, err_msg=name)
 
 
 @pytest.mark.slow
