@@ -82,6 +82,7 @@ SETTINGS_OF_A_RUN = (
     "conditions",
     "held_out_networks",
     "held_out_share",
+    "inference_rounds",
     "disabled_parts",
 )
 OPTIONS_FILE = "pretraining_options.json"
@@ -140,6 +141,9 @@ class PretrainingOptions:
     held_out_share: float = field(
         default=HELD_OUT_SHARE, metadata={"help": "share of pathways held out"}
     )
+    inference_rounds: int = field(
+        default=8, metadata={"help": "how often the model infers gates and states in turn"}
+    )
     seed: int = field(default=0, metadata={"help": "of everything that is drawn"})
     logging_steps: int = field(default=10, metadata={"help": "steps between lines of the log"})
     save_steps: int = field(default=50, metadata={"help": "steps between checkpoints"})
@@ -186,6 +190,7 @@ class PretrainingOptions:
             ("steps", "batch_size", "save_steps", "logging_steps", "trajectory_networks"), 1
         ) | {
             "held_out_networks": 2,
+            "inference_rounds": 1,
             "seed": 0,
             "language_networks": 1,
             "warmup_steps": 0,
@@ -290,6 +295,7 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
         vocab_size=tokenizer.vocab_size,
         vocabulary_version=tokenizer.vocabulary.version,
         disabled_parts=options.parts_off,
+        num_inference_rounds=options.inference_rounds,
     )
     model = HMLMForSignaling(config)
     model.set_attn_implementation(options.attn_implementation)

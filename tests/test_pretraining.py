@@ -20,6 +20,7 @@ from hmlm_fm.resuming import COMPLETE_FILE, last_checkpoint
 ROOT = Path(__file__).parents[1]
 SMALL = (
     "--steps 6 --batch_size 2 --language_networks 2 --trajectory_networks 4 --held_out_networks 3 "
+    "--inference_rounds 1 "
     "--save_steps 2 --logging_steps 1 --warmup_steps 1"
 ).split()
 

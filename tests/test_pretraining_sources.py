@@ -23,7 +23,8 @@ FOLDERS = {
     "netflux": "netflux",
 }
 SMALL = ("--batch_size", 1, "--trajectory_networks", 8, "--held_out_networks", 2,
-         "--language_networks", 4, "--logging_steps", 50, "--save_steps", 1000)  # fmt: skip
+         "--inference_rounds", 1, "--language_networks", 4, "--logging_steps", 50,
+         "--save_steps", 1000)  # fmt: skip
 
 
 def run(script: str, *arguments: object) -> None:
