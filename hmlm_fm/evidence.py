@@ -1,8 +1,8 @@
 """What a context shows, laid out as evidence about every molecule's own gate.
 
 A roll-out is corrected by what was seen (smoothing), so that every molecule's inputs are about
-known at all times. Then each molecule's own equation can be solved with these
-inputs, apart from all others. Travels with checkpoints.
+known at all times. Then each molecule's own equation can be solved with these inputs, apart from
+all others. Travels with checkpoints.
 
 Shapes: B batch, C conditions, N molecules, F = B · N flat molecules, G times of the inference grid,
 K = C · G columns, S observed times, O observations.

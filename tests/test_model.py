@@ -358,7 +358,7 @@ def test_a_perturbation_lets_go_continuously(model, tokenizer, hour):
     )
     assert torch.allclose(early, plain, atol=1e-5)
     assert (late[:3] - plain[:3]).abs().max() < 0.01
-    assert (late[3] - plain[3]).abs() > 0.02
+    assert (late[3] - plain[3]).abs() > 0.03
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])

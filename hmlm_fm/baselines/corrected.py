@@ -32,11 +32,11 @@ class CorrectedByResiduals(Rival):
     @torch.no_grad()
     def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:
         told = self.rival.predict(conditions, hours)
-        rows, later = self.seen.rows_of(conditions), self.seen.times_hours > 0
-        if rows is None or not later.any():
+        observed = self.seen.after_start(conditions)
+        if observed is None:
             return told
-        seen_hours = self.seen.times_hours[later]
-        residual = self.seen.states[rows][:, later] - self.rival.predict(conditions, seen_hours)
+        seen_hours, states = observed
+        residual = states - self.rival.predict(conditions, seen_hours)
         count, molecules = told.shape[0], told.shape[2]
 
         def as_one_batch(values: np.ndarray) -> torch.Tensor:

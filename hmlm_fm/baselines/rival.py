@@ -1,6 +1,7 @@
 """What a benchmark gives to each of its rows, and what it asks of them.
 
-Shapes: C training conditions, T times, N molecules, Q asked conditions, U query times, X features.
+Shapes: C training conditions, T times, N molecules, Q asked conditions, U query times, S seen
+times after 0, X features.
 """
 
 from __future__ import annotations
@@ -50,6 +51,14 @@ class Measurements:
         if any(condition not in position for condition in conditions):
             return None
         return [position[condition] for condition in conditions]
+
+    def after_start(self, conditions: Sequence[Condition]) -> tuple[np.ndarray, np.ndarray] | None:
+        """Times after 0 (S) and what was seen of conditions there (Q, S, N); None where nothing
+        was, or nothing of one of them."""
+        rows, later = self.rows_of(conditions), self.times_hours > 0
+        if rows is None or not later.any():
+            return None
+        return self.times_hours[later], self.states[rows][:, later]
 
     def split(self) -> tuple[Measurements, Measurements]:
         """Conditions to learn from, and a fifth of them to choose and to stop by."""

@@ -36,13 +36,9 @@ class HMLMRow(Rival):
         Where the asked conditions were seen themselves, what was seen of them after their start
         corrects the answer.
         """
-        rows, later = self.seen.rows_of(conditions), self.seen.times_hours > 0
-        observed = None
-        if rows is not None:
-            observed = (self.seen.times_hours[later], self.seen.states[rows][:, later])
         return predict_states(
             self.model, self.tokenizer, self.context, self.seen.network, conditions, hours,
-            observed,
+            self.seen.after_start(conditions),
         )  # fmt: skip
 
     def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:
