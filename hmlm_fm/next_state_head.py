@@ -25,9 +25,13 @@ from .gate_inference import GateInference
 from .gates import GateLogits, GateReadout, Gates
 from .network import INTERACTION_KINDS
 from .observation import corrected_states, observe, observe_points, state_scale
+from .time_constant_search import TimeConstantSearch
 from .tissue import TissueGates
 from .transducer import Transducer
 from .wiring import Wiring
+
+# Later, time constants are near enough for small steps.
+SEARCHED_ROUNDS = 3
 
 
 def shows_observations(network: Mapping[str, Any]) -> bool:
@@ -95,6 +99,7 @@ class NextStateHead(nn.Module):
         super().__init__()
         self.config = config
         self.gates = GateReadout(config, len(INTERACTION_KINDS))
+        self.search = TimeConstantSearch(config)
         self.inference = GateInference(config)
         self.transducer = Transducer(config)
         self.tissue = TissueGates(config) if config.tissue else None
@@ -173,13 +178,15 @@ class NextStateHead(nn.Module):
             return logits
         translated = self.config.has("translation")
         count = self.config.num_inference_rounds if rounds is None else int(rounds.max())
-        for _ in range(count):
+        for done in range(count):
             with torch.no_grad():
                 gates = logits.gates(wiring)
                 roll_out = context.roll_out(gates, wiring, self.transducer)
             evidence = gather_evidence(context, roll_out, gates, translated)
             if evidence is None:
                 break
+            if done < SEARCHED_ROUNDS:
+                logits = self.search(logits, wiring, self.transducer, evidence)
             logits = self.inference(logits, wiring, self.transducer, evidence)
         return logits
 
