@@ -216,6 +216,9 @@ def benchmark(
     ] = Path("outputs/benchmark-cells"),
     quick: Annotated[bool, typer.Option("--quick", help="Few members and steps.")] = False,
     rows: Annotated[str, typer.Option(help="Part of the names of the rows to measure.")] = "",
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that measure side by side; as many as cores.")
+    ] = None,
     corpus: Annotated[
         str, typer.Option(help="Pathways to hold some out of, for molecules; core without.")
     ] = "",
@@ -238,6 +241,7 @@ def benchmark(
         cells,
         quick,
         rows,
+        workers,
         experiments,
         corpus,
     )

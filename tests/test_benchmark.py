@@ -68,7 +68,7 @@ def test_cells_are_kept_and_taken_up_again(tmp_path, monkeypatch):
     write_json(never_seen(), tmp_path / "network.json")
     options = BenchmarkOptions(
         "conditions", network=str(tmp_path / "network.json"), cells=tmp_path / "cells",
-        quick=True, rows="hold", seeds=2, json=tmp_path / "rows.json",
+        quick=True, rows="hold", seeds=2, workers=1, json=tmp_path / "rows.json",
         figure=tmp_path / "rows.png",
     )  # fmt: skip
     said: list[str] = []
@@ -95,6 +95,23 @@ def test_cells_are_kept_and_taken_up_again(tmp_path, monkeypatch):
     assert "knockouts" in knockouts
 
 
+def test_cells_measured_side_by_side_are_the_same(tmp_path):
+    write_json(never_seen(), tmp_path / "network.json")
+    tables = []
+    for workers in (1, 2):
+        options = BenchmarkOptions(
+            "conditions", network=str(tmp_path / "network.json"), quick=True, rows="ridge",
+            cells=tmp_path / f"cells{workers}", seeds=2, workers=workers,
+            json=tmp_path / f"{workers}.json",
+        )  # fmt: skip
+        said: list[str] = []
+        run_benchmark(options, said.append)
+        assert len(said) == 4
+        found = json.loads((tmp_path / f"{workers}.json").read_text())["rows"]
+        tables.append([{k: v for k, v in row.items() if k != "seconds"} for row in found])
+    assert tables[0] == tables[1]
+
+
 def test_in_context_is_below_what_knows_no_wiring(pretrained):
     task = draw_task(load_network("cardiac-fibroblast"), Budget(16, 4))
     rows = [row.fit(task.seen) for row in (InContext(*pretrained), Hold(), TrainingMean())]
@@ -106,7 +123,8 @@ def test_in_context_is_below_what_knows_no_wiring(pretrained):
 @pytest.mark.parametrize(
     "arguments",
     [["nothing"], ["conditions", "--track", "x"], ["conditions", "--budget", "16"],
-     ["conditions", "--seeds", "0"], ["conditions", "--json", "/no/such/folder/rows.json"],
+     ["conditions", "--seeds", "0"], ["conditions", "--workers", "0"],
+     ["speed", "--workers", "2"], ["conditions", "--json", "/no/such/folder/rows.json"],
      ["conditions", "--network", "no-such-network"]],
 )  # fmt: skip
 def test_wrong_options_end_in_one_line(arguments):

@@ -5,6 +5,8 @@ Shapes: C conditions, G grid times, N molecules, E signed edges, H width, K time
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import torch
 from torch import nn
 from torch_geometric.nn import GINEConv, GPSConv
@@ -35,6 +37,8 @@ class GraphNetwork(GradientRival):
         {"layers": 6, "rate": 0.01},
         {"layers": 6, "width": 64},
     )
+    trial = MappingProxyType({"members": 1, "refit": False})
+    """While a member of the grid is tried: a fit takes minutes."""
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +15,7 @@ from hmlm_fm.network import SignalingNetwork
 from hmlm_fm.pipeline import load_pretrained
 from hmlm_fm.plotting import plot_errors
 
-from .cells import run
+from .cells import Bench, run
 from .crosstalk import (
     FIRST_SEED,
     JOINED_NETWORKS,
@@ -32,7 +33,15 @@ from .task import TRACKS, Budget, Task
 from .tasks import TASKS
 
 DEFAULT_NETWORK, DEFAULT_CORPUS = "cardiac-fibroblast", "core"
+MOST_WORKERS = 8
 Say = Callable[[str], object]
+
+
+def available_workers() -> int:
+    """One per core that this process may use, as far as memory is likely to hold out."""
+    of_process = getattr(os, "sched_getaffinity", None)
+    cores = len(of_process(0)) if of_process else os.cpu_count() or 1
+    return min(cores, MOST_WORKERS)
 
 
 @dataclass
@@ -50,6 +59,7 @@ class BenchmarkOptions:
     cells: Path = Path("outputs/benchmark-cells")
     quick: bool = False
     rows: str = ""
+    workers: int | None = None
     experiments: Path | None = None
     corpus: str = ""
 
@@ -64,6 +74,8 @@ class BenchmarkOptions:
             raise ValueError(f"track {self.track!r}; expected one of {', '.join(TRACKS)}")
         if self.seeds < 1:
             raise ValueError(f"{self.seeds} seeds; expected at least 1")
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"{self.workers} workers; expected at least 1")
         for name, task in (("experiments", "literature"), ("corpus", "molecules")):
             if getattr(self, name) and self.task != task:
                 raise ValueError(f"--{name} is for the task {task}; found task {self.task}")
@@ -73,6 +85,8 @@ class BenchmarkOptions:
             raise ValueError(
                 f"task {self.task} measures all its rows in one go; leave --seeds and --rows out"
             )
+        if self.workers is not None and self.task not in (*TASKS, "literature"):
+            raise ValueError(f"task {self.task} is measured by one process; leave --workers out")
         for path in (self.json, self.figure):
             if path is not None and not path.parent.is_dir():
                 raise ValueError(f"{path}: there is no folder {path.parent} to write it into")
@@ -105,19 +119,9 @@ def _measure(
 ) -> list[dict[str, Any]]:
     budgets = _budgets(task, options)
     model, tokenizer = load_pretrained(options.model)
-    rows = run(
-        task,
-        network,
-        model,
-        tokenizer,
-        budgets,
-        options.track,
-        options.seeds,
-        options.cells,
-        options.quick,
-        options.rows,
-        say,
-    )
+    bench = Bench(task, network, model, tokenizer, options.track, options.cells, options.quick)
+    workers = options.workers or available_workers()
+    rows = run(bench, budgets, options.seeds, options.rows, workers, say)
     return [row for row in rows if row["split"] in task.splits]
 
 

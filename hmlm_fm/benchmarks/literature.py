@@ -14,6 +14,7 @@ import hashlib
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -61,35 +62,52 @@ def literature_task(network: SignalingNetwork, path: Path | None = None) -> Task
     base = {name: level for name, level in BASE_STIMULI.items() if name in network.molecule_index}
     conditions = (Condition(base), *(Condition(base | {name: GIVEN}) for name in stimuli))
 
-    def draw(network: SignalingNetwork, budget: Budget, track: str, seed: int) -> DrawnTask:
-        seen = draw_task(network, budget, track, seed, splits=()).seen
-        truth = quiet(network)
-        start = torch.zeros(len(network.molecules), dtype=torch.float64)
-        rested = simulate(truth, conditions[:1], [TO_REST_HOURS], start)[0, 0]
-        given = simulate(truth, conditions[1:], [GIVEN_HOURS], rested)
-        states = torch.cat([rested[None, None], given]).numpy()
-        asked = replace(
-            seen, conditions=conditions, times_hours=np.array([GIVEN_HOURS]), states=states
-        )
-        return DrawnTask(seen, {SPLIT: asked})
-
-    def measure(
-        states: np.ndarray, scale: np.ndarray | None, truth: Measurements
-    ) -> dict[str, Any]:
-        change = states[1:, 0] - states[0, 0]
-        told = np.array(
-            [
-                change[stimuli.index(e.stimulus), truth.network.molecule_index[e.molecule]]
-                for e in experiments
-            ]
-        )
-        directions = np.where(np.abs(told) > LEAST_DIRECTION, np.sign(told), 0)
-        squared = (states - truth.states) ** 2
-        errors = {"mse": float(squared.mean()), "squared_errors": squared.mean((1, 2)).tolist()}
-        return errors | score_directions(directions, experiments)
-
     asked = hashlib.sha256(repr(experiments).encode()).hexdigest()[:12]
-    return Task(f"literature {asked}", (SPLIT,), draw, ["64x8"], literature_rows, measure)
+    return Task(
+        f"literature {asked}",
+        (SPLIT,),
+        partial(_draw, conditions),
+        ["64x8"],
+        literature_rows,
+        partial(_measure, experiments, stimuli),
+    )
+
+
+def _draw(
+    conditions: tuple[Condition, ...],
+    network: SignalingNetwork,
+    budget: Budget,
+    track: str,
+    seed: int,
+) -> DrawnTask:
+    seen = draw_task(network, budget, track, seed, splits=()).seen
+    truth = quiet(network)
+    start = torch.zeros(len(network.molecules), dtype=torch.float64)
+    rested = simulate(truth, conditions[:1], [TO_REST_HOURS], start)[0, 0]
+    given = simulate(truth, conditions[1:], [GIVEN_HOURS], rested)
+    states = torch.cat([rested[None, None], given]).numpy()
+    asked = replace(seen, conditions=conditions, times_hours=np.array([GIVEN_HOURS]), states=states)
+    return DrawnTask(seen, {SPLIT: asked})
+
+
+def _measure(
+    experiments: Sequence[Experiment],
+    stimuli: Sequence[str],
+    states: np.ndarray,
+    scale: np.ndarray | None,
+    truth: Measurements,
+) -> dict[str, Any]:
+    change = states[1:, 0] - states[0, 0]
+    told = np.array(
+        [
+            change[stimuli.index(e.stimulus), truth.network.molecule_index[e.molecule]]
+            for e in experiments
+        ]
+    )
+    directions = np.where(np.abs(told) > LEAST_DIRECTION, np.sign(told), 0)
+    squared = (states - truth.states) ** 2
+    errors = {"mse": float(squared.mean()), "squared_errors": squared.mean((1, 2)).tolist()}
+    return errors | score_directions(directions, experiments)
 
 
 def rows_of_truth(

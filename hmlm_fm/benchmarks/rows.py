@@ -7,8 +7,8 @@ seeds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -41,11 +41,19 @@ CONTROL_ROWS = ("control: graph shuffled", "control: signs removed")
 
 @dataclass(frozen=True)
 class Row:
-    """A row to be: its name, how it is made, and what to choose from."""
+    """A row to be.
+
+    Attributes:
+        name: as tables show it.
+        make: it, from hyperparameters.
+        grid: those to choose from.
+        trial: what is set beside them while they are tried, where a whole fit would take too long.
+    """
 
     name: str
     make: Callable[..., Rival]
     grid: tuple[dict[str, Any], ...] = ({},)
+    trial: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def starts_from_model(self) -> bool:
@@ -58,7 +66,8 @@ class Row:
             return self.grid[0]
         training, held_out = seen.split()
         errors = [
-            mean_squared_error(self.make(**chosen).fit(training), held_out) for chosen in self.grid
+            mean_squared_error(self.make(**chosen, **self.trial).fit(training), held_out)
+            for chosen in self.grid
         ]
         return self.grid[int(np.argmin(errors))]
 
@@ -137,7 +146,7 @@ def all_rows(
         ),
         Row(CONTROL_ROWS[1], lambda: fitted(CONTROL_ROWS[1], blind, tokenizer, settings)),
         # It takes longest, so it comes last.
-        Row(GraphNetwork.name, GraphNetwork, grid(GraphNetwork)),
+        Row(GraphNetwork.name, GraphNetwork, grid(GraphNetwork), GraphNetwork.trial),
     ]
 
 
