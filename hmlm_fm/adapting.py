@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from .batch_graph import moved
 from .conditions import ConditionTensors
 from .finetuning import MemberRollOut, TissueData
 from .modeling_hmlm import HMLMForSignaling
@@ -86,7 +87,7 @@ def adapt(
         """Mean squared error of asked conditions where others are shown."""
         context = data.context(tokenizer, shown.tolist())
         logits, wiring = adapted.infer_gates(
-            **{name: value.to(adapted.device) for name, value in context.items()},
+            **moved(context, adapted.device),
             inference_rounds=torch.tensor([ROUNDS]),
         )
         roll_out = MemberRollOut(

@@ -6,7 +6,9 @@ P pathways, S slots.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -28,6 +30,14 @@ CONDITION_FIELDS = (
 def is_context_field(name: str) -> bool:
     """Whether a field of the tokenizer tells of conditions rather than of the wiring."""
     return name in CONDITION_FIELDS or name.startswith(("condition_", "observation_"))
+
+
+def moved(batch: Mapping[str, Any], device: torch.device | str) -> dict[str, Any]:
+    """A batch on another device; fields may be batches themselves."""
+    return {
+        name: moved(value, device) if isinstance(value, Mapping) else value.to(device)
+        for name, value in batch.items()
+    }
 
 
 # Kinds that state a sign, and what is left of them without it.

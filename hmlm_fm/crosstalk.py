@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from .batch_graph import moved
 from .conditions import Condition
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
@@ -73,9 +74,7 @@ def gate_attention(
     """
     context = encode_context(tokenizer, network, None)
     told = predict_states(model, tokenizer, context, network, conditions, np.array([HORIZON_HOURS]))
-    logits, wiring = model.infer_gates(
-        **{name: value.to(model.device) for name, value in context.items()}
-    )
+    logits, wiring = model.infer_gates(**moved(context, model.device))
     gates = logits.gates(wiring)
     size = len(network.molecules)
     effect = torch.zeros(size, size)
@@ -105,7 +104,7 @@ def molecular_attention(
     """
     context = encode_context(tokenizer, network, None)
     output = model.hmlm(
-        **{name: value.to(model.device) for name, value in context.items()},
+        **moved(context, model.device),
         output_attentions=True,
     )
     pairs = context["pair_index"][0].numpy()

@@ -15,12 +15,13 @@ import torch
 from scipy.special import logsumexp
 
 from .baselines.molecules import Frequency, MembersOf, NeighbourLookUp
+from .batch_graph import moved
 from .conditions import MODALITIES
 from .configuration_hmlm import PARTS
 from .dynamics.trajectories import TIMES_HOURS, Trajectories
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
-from .objectives import Encoding, move, next_state_example
+from .objectives import Encoding, next_state_example
 from .tokenization_hmlm import HMLMTokenizer, encode_conditions
 
 CONTEXTS = (0, 4, 16)
@@ -124,7 +125,7 @@ def ranks_of_model(
     for first in range(0, len(questions), batch_size):
         asked = questions[first : first + batch_size]
         batch = tokenizer.pad([question.encoding for question in asked])
-        logits = model(**move(batch, model.device)).logits.float().cpu().numpy()
+        logits = model(**moved(batch, model.device)).logits.float().cpu().numpy()
         for row, question in enumerate(asked):
             scores = logits[row, question.molecule]
             ranks.append(_rank(scores, question.candidates, question.own))
@@ -274,7 +275,7 @@ def predict_held_out(
             question(s, tokenizer.encode_network(s.visible, warn_unknown=False), context)[0]
             for s in samples
         ]
-        states = model(**move(tokenizer.pad(encodings), model.device)).states.float().cpu().numpy()
+        states = model(**moved(tokenizer.pad(encodings), model.device)).states.float().cpu().numpy()
         predictions += [states[row, :, :, : len(s.baseline)] for row, s in enumerate(samples)]
     return predictions
 
@@ -383,7 +384,7 @@ def evaluate_modalities(
         for draw in range(3):
             rng = np.random.default_rng([seed, number, draw])
             example = next_state_example(sample, network, rng, context=8)
-            output = model(**move(tokenizer.pad([example]), model.device))
+            output = model(**moved(tokenizer.pad([example]), model.device))
             states = example["target_states"]
             squared["activity"].append((output.states[0].cpu().numpy() - states).ravel() ** 2)
             values["activity"].append(states.ravel())

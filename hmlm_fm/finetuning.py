@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from .batch_graph import moved
 from .conditions import Condition, ConditionTensors, Observation
 from .configuration_hmlm import HMLMConfig
 from .fitting import ALONE, Fit, FitSettings, Parameters, Team, fit_members, held_out_parts
@@ -231,14 +232,17 @@ def fine_tune(
     states = torch.tensor(fitted_to.states, dtype=torch.float32, device=device)
     measured = torch.tensor(fitted_to.measured, device=device)
     start = {name: getattr(logits, name).expand(members, -1).clone() for name in INFERRED}
+    parts = held_out_parts(measured.sum(2), members, seed)
     if in_context:
-        held_out = held_out_parts(measured.sum(2), members, seed)[0].cpu().numpy()
         for member in range(members)[team.share(members)]:
-            context = fitted_to.without(held_out[member]).context(tokenizer)
+            held_out = parts.measurements[member].cpu().numpy()
+            context = fitted_to.without(held_out).context(tokenizer)
             guess = _inferred(model, context)[0]
             for name, of_all in start.items():
                 of_all[member] = getattr(guess, name)
-    fit = fit_members(predict, start, INFERRED, states, settings, seed, measured, progress, team)
+    fit = fit_members(
+        predict, start, INFERRED, states, settings, seed, measured, progress, team, parts
+    )
     tuned = _with_tissue(model, fit.parameters)
     every = roll_out_of(members)
     gates = gates_for(every)(fit.parameters)
@@ -253,7 +257,7 @@ def _inferred(
     model: HMLMForSignaling, context: dict[str, torch.Tensor]
 ) -> tuple[GateLogits, Wiring]:
     """What the model takes the gates for, given a context."""
-    return model.infer_gates(**{name: value.to(model.device) for name, value in context.items()})
+    return model.infer_gates(**moved(context, model.device))
 
 
 def _with_tissue(model: HMLMForSignaling, parameters: Parameters) -> HMLMForSignaling:

@@ -80,6 +80,19 @@ ALONE = Team()
 
 
 @dataclass(frozen=True)
+class HeldOut:
+    """What members do not learn from.
+
+    Attributes:
+        measurements: (M, C, U) those that each holds out.
+        watched: positions of the conditions in which they are looked at while fitting.
+    """
+
+    measurements: torch.Tensor
+    watched: np.ndarray
+
+
+@dataclass(frozen=True)
 class Fit:
     """What a fit gave.
 
@@ -107,6 +120,7 @@ def fit_members(
     seen: torch.Tensor | None = None,
     progress: Callable[[int, float], object] = lambda step, error: None,
     team: Team = ALONE,
+    parts: HeldOut | None = None,
 ) -> Fit:
     """Fit every member to the conditions that it does not hold out; to the times, of one alone.
 
@@ -119,10 +133,11 @@ def fit_members(
         spread: of each kind: how far a parameter may be off.
         states: measured (C, U, N).
         settings: how.
-        seed: of the held-out parts and of the order of conditions.
+        seed: of the order of conditions, and of the held-out parts.
         seen: which of `states` were measured (C, U, N); all of them without it.
         progress: told the step and the mean held-out error.
         team: the processes; one by default.
+        parts: that members hold out, where they are drawn already.
 
     Raises:
         ValueError: one condition at one time, or a held-out part without measurements.
@@ -130,7 +145,8 @@ def fit_members(
     conditions, members = len(states), settings.members
     measured = torch.ones_like(states) if seen is None else seen.to(states)
     count_CU = measured.sum(2)
-    held_out, watched = held_out_parts(count_CU, members, seed)
+    parts = parts or held_out_parts(count_CU, members, seed)
+    held_out, watched = parts.measurements, parts.watched
 
     own = team.share(members)
     start = {name: value[own] for name, value in start.items()}
@@ -201,13 +217,14 @@ def fit_members(
     )
 
 
-def held_out_parts(
-    count_CU: torch.Tensor, members: int, seed: int
-) -> tuple[torch.Tensor, np.ndarray]:
-    """Which measurements each member holds out (M, C, U), and the conditions to watch them in.
+def held_out_parts(count_CU: torch.Tensor, members: int, seed: int) -> HeldOut:
+    """A part for each member, of conditions, or of the times of a single one.
 
     Args:
-        count_CU: how many there are of each condition at each time.
+        count_CU: how many measurements there are of each condition at each time.
+
+    Raises:
+        ValueError: one condition at one time, or a part without measurements.
     """
     conditions, times = count_CU.shape
     by_condition = conditions > 1
@@ -228,5 +245,6 @@ def held_out_parts(
     if bool(((held_out * count_CU).sum((1, 2)) <= 0).any()):
         raise ValueError("some held-out conditions have no observation; expected some in each")
     if not by_condition:
-        return held_out, np.array([0])
-    return held_out, np.sort(np.concatenate([part[:HELD_OUT_AT_ONCE] for part in parts]))
+        return HeldOut(held_out, np.array([0]))
+    watched = np.sort(np.concatenate([part[:HELD_OUT_AT_ONCE] for part in parts]))
+    return HeldOut(held_out, watched)

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from torch.utils.data import Dataset
 
 from .conditions import MODALITIES, Condition
@@ -358,11 +357,3 @@ def count_molecules(batch: Mapping[str, Any]) -> tuple[int, int]:
         more = count_molecules(batch["language"])
         return real + more[0], computed + more[1]
     return real, computed
-
-
-def move(batch: Mapping[str, Any], device: torch.device | str) -> dict[str, Any]:
-    """The batch on another device."""
-    return {
-        key: move(value, device) if isinstance(value, Mapping) else value.to(device)
-        for key, value in batch.items()
-    }

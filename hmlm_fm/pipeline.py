@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from .batch_graph import moved
 from .checkpoints import checkpoint_path
 from .conditions import Condition, Observation
 from .formats import load_network
@@ -101,7 +102,7 @@ def predict_states(
         tensors["query_observation_value"] = torch.tensor(states[None], dtype=torch.float32)
         tensors["query_observation_mask"] = torch.ones(1, *states.shape, dtype=torch.bool)
     batch = {**context, **tensors}
-    output = model(**{name: value.to(model.device) for name, value in batch.items()})
+    output = model(**moved(batch, model.device))
     return Prediction(output.states[0].cpu().numpy(), output.states_scale[0].cpu().numpy())
 
 

@@ -159,7 +159,7 @@ def test_a_member_starts_from_what_it_does_not_hold_out(model, task):
     """What others hold out moves its start; what it holds out itself does not."""
     data = tissue_data(task.seen)
     still = replace(FEW, steps=0)
-    part = held_out_parts(torch.ones(16, 3), FEW.members, 0)[0][0, :, 0].numpy()
+    part = held_out_parts(torch.ones(16, 3), FEW.members, 0).measurements[0, :, 0].numpy()
     other = int(np.flatnonzero(~part)[0])
     starts = []
     for changed in (None, part, other):

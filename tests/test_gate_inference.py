@@ -13,7 +13,9 @@ from hmlm_fm.evidence import Context, gather_evidence, local_states
 from hmlm_fm.gate_inference import INFERRED, Cell, CellScale
 from hmlm_fm.gates import GateLogits
 from hmlm_fm.network import SignalingNetwork
+from hmlm_fm.time_constant_search import TimeConstantSearch
 from hmlm_fm.tokenization_hmlm import encode_conditions
+from hmlm_fm.transducer import Transducer
 from hmlm_fm.wiring import Wiring
 
 HOURS = (1.0, 4.0, 12.0, 30.0)
@@ -245,6 +247,63 @@ def test_the_truth_solves_every_molecules_equation(model, tokenizer, baseline):
     wrong = replace(gates, tau_hours_F=gates.tau_hours_F * 2)
     missed = local_states(wrong, wiring, model.next_state.transducer, evidence)
     assert (missed - evidence.value_O).abs().max() > 0.1
+
+
+@pytest.fixture(scope="module")
+def laid_out(tokenizer, baseline):
+    """The wiring of `truth`, and evidence in which the inputs of every molecule are right."""
+    dense = [0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 21, 24, 27, 30]
+    states = simulate(truth(), SHOWN, dense, initial=baseline)
+    seen = [
+        [
+            Observation(name, hour, float(states[c, t, n]))
+            for t, hour in enumerate(dense)
+            for n, name in enumerate(truth().names)
+        ]
+        for c in range(len(SHOWN))
+    ]
+    batch = tokenizer.pad([encode(tokenizer, baseline, (list(SHOWN), seen))])
+    size = len(baseline)
+    wiring = Wiring.from_batch(size, batch)
+    gates = true_gates(wiring).gates(wiring)
+    transducer = Transducer(HMLMConfig())
+    context = Context.of(batch, baseline[None].float(), torch.ones(1, size), torch.zeros(1, size))
+    return wiring, gather_evidence(context, context.roll_out(gates, wiring, transducer), gates)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("wrong", [1 / 6, 6.0])
+def test_the_search_finds_time_constants_far_from_the_guess(laid_out, wrong):
+    wiring, evidence = laid_out
+    truth_of = true_gates(wiring)
+    guess = replace(truth_of, log_tau_F=truth_of.log_tau_F + np.log(wrong))
+    search, transducer = TimeConstantSearch(HMLMConfig()), Transducer(HMLMConfig())
+    found = search(guess, wiring, transducer, evidence)
+    off = (found.log_tau_F - truth_of.log_tau_F).abs()
+    assert off.max() < 0.5 < abs(np.log(wrong))
+    # What was right stays right.
+    kept = search(truth_of, wiring, transducer, evidence)
+    assert (kept.log_tau_F - truth_of.log_tau_F).abs().max() < 0.2
+
+
+def test_the_search_leaves_to_training_what_it_does_not_find(laid_out):
+    """A first guess that the search overrules has no gradient; one of which nothing is seen has
+    all of it, and without Ω↑ stays as it was."""
+    wiring, evidence = laid_out
+    unseen = 0
+    kept = evidence.molecule_O != unseen
+    of_observations = [f for f in vars(evidence) if f.endswith("_O")]
+    evidence = replace(evidence, **{f: getattr(evidence, f)[kept] for f in of_observations})
+    config = HMLMConfig(disabled_parts=["aggregation"])
+    log_tau = (true_gates(wiring).log_tau_F + 1.0).requires_grad_()
+    guess = replace(true_gates(wiring), log_tau_F=log_tau)
+    found = TimeConstantSearch(config)(guess, wiring, Transducer(config), evidence).log_tau_F
+    assert found[unseen] == log_tau[unseen]
+    found.sum().backward()
+    assert log_tau.grad[unseen] == 1
+    seen = torch.arange(len(log_tau)) != unseen
+    assert (log_tau.grad[seen] < 0.5).all()
+    assert (found[seen] < log_tau[seen]).all()
 
 
 def true_gates(wiring: Wiring) -> GateLogits:
