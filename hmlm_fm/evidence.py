@@ -19,7 +19,7 @@ import torch
 from .batch_graph import CONDITION_FIELDS, condition_rows, values_and_mask
 from .conditions import ConditionTensors, PerturbationEffects
 from .gates import Gates
-from .observation import smoothing_correction
+from .observation import observe_points, smoothing_correction
 from .transducer import RollOut, Transducer, grid_hours
 from .translation import ACTIVITY, translate
 from .wiring import Wiring
@@ -88,6 +88,21 @@ class Context:
         """State and drive where something was observed, two (O)."""
         row, condition, _ = self.place
         return roll_out.at_points(row, condition, self.molecule_O, self.hours_O)
+
+    def expected(self, roll_out: RollOut, gates: Gates) -> torch.Tensor:
+        """What a roll-out lets expect of every observation, in its own modality (O)."""
+        flat = self.place[0] * self.baseline_BN.shape[1] + self.molecule_O
+        modality = self.network["observation_modality"][self.place]
+        return observe_points(*self.at_observations(roll_out), gates, flat, modality)
+
+    def missed(self, roll_out: RollOut, gates: Gates) -> torch.Tensor:
+        """The mean squared error of a roll-out at what was observed after time 0 (B)."""
+        later = self.hours_O > 0
+        error = self.expected(roll_out, gates) - self.network["observation_value"][self.place]
+        error, row = error[later].square(), self.place[0][later]
+        total = error.new_zeros(len(self.baseline_BN))
+        count = total.index_add(0, row, torch.ones_like(error)).clamp(min=1)
+        return total.index_add(0, row, error) / count
 
 
 @dataclass

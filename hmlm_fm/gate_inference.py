@@ -157,7 +157,7 @@ class GateInference(nn.Module):
         # How much was seen of each molecule, in units of an activity.
         count = torch.zeros_like(logits.log_tau_F)
         count = count.index_add(0, evidence.molecule_O, evidence.weight_O)
-        target = torch.cat([self._targets(name, wiring, size) for name in INFERRED])
+        target = torch.cat([_targets(name, wiring) for name in INFERRED])
         sizes = [len(getattr(logits, name)) for name in INFERRED]
         kinds = torch.arange(len(sizes), device=target.device)
         kind = kinds.repeat_interleave(torch.tensor(sizes, device=target.device))
@@ -192,15 +192,6 @@ class GateInference(nn.Module):
         return replace(logits, **dict(zip(INFERRED, current.split(sizes), strict=True)))
 
     @staticmethod
-    def _targets(name: str, wiring: Wiring, size: int) -> torch.Tensor:
-        """The flat molecule whose gate a logit belongs to."""
-        if name.endswith("_F"):
-            return torch.arange(size, device=wiring.target_I.device)
-        if name.endswith("_I"):
-            return wiring.target_I
-        return wiring.target_J if name.endswith("_J") else wiring.target_J[wiring.left_X]
-
-    @staticmethod
     def _evidence(
         logits: GateLogits,
         values: tuple[torch.Tensor, ...],
@@ -226,3 +217,27 @@ class GateInference(nn.Module):
         spread = error.new_zeros(len(evidence.state_FCG))
         spread = spread.index_add(0, evidence.molecule_O, error * missed)
         return torch.cat(weighted), torch.cat(sensitivity), spread
+
+
+def of_networks(
+    first_B: torch.Tensor, one: GateLogits, other: GateLogits, wiring: Wiring
+) -> GateLogits:
+    """What a context corrects, from one of two for each network of a batch."""
+    chosen = {
+        name: torch.where(
+            first_B[_targets(name, wiring) // wiring.molecules],
+            getattr(one, name),
+            getattr(other, name),
+        )
+        for name in INFERRED
+    }
+    return replace(one, **chosen)
+
+
+def _targets(name: str, wiring: Wiring) -> torch.Tensor:
+    """The flat molecule whose gate a logit belongs to."""
+    if name.endswith("_F"):
+        return torch.arange(wiring.batch * wiring.molecules, device=wiring.target_I.device)
+    if name.endswith("_I"):
+        return wiring.target_I
+    return wiring.target_J if name.endswith("_J") else wiring.target_J[wiring.left_X]

@@ -7,7 +7,7 @@ interactions of the whole batch, X partners, Y modalities, D width.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -98,6 +98,11 @@ class GateLogits:
         )
 
 
+# Logits of what an untrained model takes gates for: an input of 0.18; a baseline that corrects
+# the drive by nine tenths; and, where nobody says, a source that activates, as most do.
+INPUT, TRUST, ACTIVATES = -1.5, 2.0, 1.5
+
+
 class PresetTable(nn.Embedding):
     """A table of parameters that training starts at values with a meaning."""
 
@@ -167,14 +172,13 @@ class GateReadout(nn.Module):
         log_n, ec50, weight, activates = self.literal(literal).unbind(-1)
         return GateLogits(
             log_tau_F=molecule[:, 0],
-            input_F=molecule[:, 1] - 1.5,
-            resting_F=molecule[:, 2] - 1.5,
-            trust_F=molecule[:, 3] + 2.0,
+            input_F=molecule[:, 1] + INPUT,
+            resting_F=molecule[:, 2] + INPUT,
+            trust_F=molecule[:, 3] + TRUST,
             weight_I=self._weights(weight, sign, wiring),
             log_n_J=log_n,
             ec50_J=ec50,
-            # Where nobody says, a source activates in most of biology.
-            activates_J=activates + 1.5,
+            activates_J=activates + ACTIVATES,
             partner_X=self._partners(literal, sign, wiring),
             sign_J=sign,
             scale_F4=nn.functional.softplus(molecule[:, 4:8] - 3.0),
@@ -182,21 +186,47 @@ class GateReadout(nn.Module):
             smoothing_F2=molecule[:, 8:10],
         )
 
+    def untrained(self, logits: GateLogits, wiring: Wiring) -> GateLogits:
+        """What the wiring alone says of what a context corrects: the defaults of the biases."""
+        sign = wiring.sign_J
+        weights = self.weight_default.preset().to(logits.weight_I)
+        partners = self.partner_default.preset().to(logits.partner_X)
+        return replace(
+            logits,
+            log_tau_F=torch.zeros_like(logits.log_tau_F),
+            input_F=torch.full_like(logits.input_F, INPUT),
+            trust_F=torch.full_like(logits.trust_F, TRUST),
+            weight_I=weights[_forms(sign, wiring)].squeeze(-1),
+            log_n_J=torch.zeros_like(logits.log_n_J),
+            ec50_J=torch.zeros_like(logits.ec50_J),
+            activates_J=torch.full_like(logits.activates_J, ACTIVATES),
+            partner_X=partners[_pairs_of_signs(sign, wiring)].squeeze(-1),
+        )
+
     def _weights(self, raw_J: torch.Tensor, sign: torch.Tensor, wiring: Wiring) -> torch.Tensor:
         """Logit of every w: a default by its form plus the mean of what its literals say."""
         size = len(wiring.target_I)
         count = torch.bincount(wiring.interaction_J, minlength=size).clamp(min=1)
         mean = raw_J.new_zeros(size).index_add(0, wiring.interaction_J, raw_J) / count
-        activating = torch.zeros(size, dtype=torch.bool, device=raw_J.device)
-        activating[wiring.interaction_J[sign >= 0]] = True
-        rivalled = wiring.any_per_molecule(wiring.target_I, activating)[wiring.target_I]
-        guessed = torch.zeros_like(activating)
-        guessed[wiring.interaction_J[wiring.left_X]] = True
-        form = (activating.long() * 2 + rivalled.long()) * 2 + guessed.long()
-        return mean + self.weight_default(form).squeeze(-1)
+        return mean + self.weight_default(_forms(sign, wiring)).squeeze(-1)
 
     def _partners(self, literal: torch.Tensor, sign: torch.Tensor, wiring: Wiring) -> torch.Tensor:
         left, right = self.partner(literal).split(self.partner_width, dim=-1)
         affinity = (left[wiring.left_X] * right[wiring.right_X]).sum(-1)
-        signs = (sign[wiring.left_X] + 1) * 3 + sign[wiring.right_X] + 1
-        return affinity + self.partner_default(signs).squeeze(-1)
+        return affinity + self.partner_default(_pairs_of_signs(sign, wiring)).squeeze(-1)
+
+
+def _forms(sign_J: torch.Tensor, wiring: Wiring) -> torch.Tensor:
+    """The row of `default_weights` of every interaction (I)."""
+    size = len(wiring.target_I)
+    activating = torch.zeros(size, dtype=torch.bool, device=sign_J.device)
+    activating[wiring.interaction_J[sign_J >= 0]] = True
+    rivalled = wiring.any_per_molecule(wiring.target_I, activating)[wiring.target_I]
+    guessed = torch.zeros_like(activating)
+    guessed[wiring.interaction_J[wiring.left_X]] = True
+    return (activating.long() * 2 + rivalled.long()) * 2 + guessed.long()
+
+
+def _pairs_of_signs(sign_J: torch.Tensor, wiring: Wiring) -> torch.Tensor:
+    """The row of `default_partners` of every pair (X)."""
+    return (sign_J[wiring.left_X] + 1) * 3 + sign_J[wiring.right_X] + 1

@@ -6,7 +6,8 @@ would blame its interactions instead. Each molecule's own equation is solved wit
 times every factor; the factors are weighed by how well that explains what was seen, of the molecule
 and of its whole network, which share a pace. No weight changes.
 
-Travels with checkpoints. Shapes: B batch, F flat molecules, O observations, K factors.
+Travels with checkpoints. Shapes: B batch, F flat molecules, O observations, K factors that are
+tried, X those and factors in between.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from .gates import GateLogits, PresetTable
 from .transducer import Transducer
 from .wiring import Wiring
 
-# Logarithms of the factors: from an eighth to eight times, symmetric, so that nothing seen is no
-# change.
-LOG_FACTORS = tuple(math.log(2) * k for k in range(-3, 4))
+# Factors from an eighth to eight times, symmetric, so that nothing seen is no change; what is in
+# between is interpolated, so that what is found hardly depends on where the grid lies.
+DOUBLINGS, BETWEEN = 3, 8
 # What molecules miss is mostly what their inputs miss, which goes on in time: more observations
 # than this, of one molecule, say no more.
 MOST_COUNTED = 20.0
@@ -54,9 +55,7 @@ class TimeConstantSearch(nn.Module):
     ) -> GateLogits:
         """The logits with other time constants; where nothing was seen, as they were."""
         counted, worth, precision = self.prior.weight[0].exp()
-        log_factor_K1 = evidence.value_O.new_tensor(LOG_FACTORS)[:, None]
         squared_KF, count_F = self._squared(logits, wiring, transducer, evidence)
-        prior_KF = (-0.5 * precision * log_factor_K1**2).expand_as(squared_KF)
         mean_KF = squared_KF / count_F.clamp(min=1)
         evidence_KF = (
             -0.5 * counted * count_F.clamp(max=MOST_COUNTED) * (mean_KF + LEAST_SQUARE).log()
@@ -66,19 +65,23 @@ class TimeConstantSearch(nn.Module):
             count_B1 = count_F.view(wiring.batch, -1).sum(1, keepdim=True)
             of_all_KB1 = squared_KF.unflatten(1, (wiring.batch, -1)).sum(2, keepdim=True)
             of_all_KB1 = (of_all_KB1 / count_B1.clamp(min=1) + LEAST_SQUARE_OF_ALL).log()
-            of_all_KBN = -0.5 * worth * of_all_KB1.expand(-1, -1, wiring.molecules)
+            # A few observations are not worth more than they are.
+            worth_B1 = torch.minimum(worth, counted * count_B1)
+            of_all_KBN = -0.5 * worth_B1 * of_all_KB1.expand(-1, -1, wiring.molecules)
             evidence_KF = evidence_KF + of_all_KBN.flatten(1)
-        weight_KF = torch.softmax(prior_KF + evidence_KF, dim=0)
-        move_F = (weight_KF * log_factor_K1).sum(0)
-        # How much of the first guess is left: the variance of the log factor after and before.
-        left_F = _variance(weight_KF, log_factor_K1) / _variance(
-            torch.softmax(prior_KF, dim=0), log_factor_K1
-        )
-        log_tau_F = logits.log_tau_F
-        guess_F = log_tau_F.detach()
-        followed_F = guess_F + left_F.detach().clamp(max=1) * (log_tau_F - guess_F)
         told_F = (evidence_KF != evidence_KF[:1]).any(0)
-        return replace(logits, log_tau_F=torch.where(told_F, followed_F + move_F, log_tau_F))
+        doubling_X, between_XK = _interpolation()
+        log_factor_X1 = math.log(2) * doubling_X.to(evidence_KF)[:, None]
+        prior_X1 = -0.5 * precision * log_factor_X1**2
+        weight_XF = torch.softmax(prior_X1 + between_XK.to(evidence_KF) @ evidence_KF, dim=0)
+        move_F = (weight_XF * log_factor_X1).sum(0)
+        # How much of the first guess is left: the variance of the log factor after and before.
+        before_1 = _variance(torch.softmax(prior_X1, dim=0), log_factor_X1)
+        left_F = (_variance(weight_XF, log_factor_X1) / before_1).detach().clamp(max=1)
+        guess_F = logits.log_tau_F.detach()
+        followed_F = guess_F + left_F * (logits.log_tau_F - guess_F)
+        found_F = torch.where(told_F, followed_F + move_F, logits.log_tau_F)
+        return replace(logits, log_tau_F=found_F)
 
     @staticmethod
     @torch.no_grad()
@@ -89,15 +92,33 @@ class TimeConstantSearch(nn.Module):
         count_F = torch.zeros_like(logits.log_tau_F)
         count_F = count_F.index_add(0, evidence.molecule_O, evidence.weight_O)
         squared = []
-        for log_factor in LOG_FACTORS:
-            trial = replace(logits, log_tau_F=logits.log_tau_F + log_factor)
+        for doubling in range(-DOUBLINGS, DOUBLINGS + 1):
+            longer = doubling * math.log(2)
+            trial = replace(logits, log_tau_F=logits.log_tau_F + longer)
             solved_O = local_states(trial.gates(wiring), wiring, transducer, evidence)
             missed_O = evidence.weight_O * (solved_O - evidence.value_O) ** 2
             squared.append(torch.zeros_like(count_F).index_add(0, evidence.molecule_O, missed_O))
         return torch.stack(squared), count_F
 
 
-def _variance(weight_KF: torch.Tensor, value_K1: torch.Tensor) -> torch.Tensor:
+def _interpolation() -> tuple[torch.Tensor, torch.Tensor]:
+    """Doublings (X) on a finer grid, and the weights (X, K) of those that were tried: a cubic
+    through two neighbours with the slopes that theirs give (Catmull and Rom, 1974)."""
+    values = torch.eye(2 * DOUBLINGS + 1)
+    slopes = torch.stack(torch.gradient(values, dim=0))[0]
+    step = torch.arange(2 * DOUBLINGS * BETWEEN + 1)
+    left = (step // BETWEEN).clamp(max=2 * DOUBLINGS - 1)
+    t = (step / BETWEEN - left)[:, None]
+    weights = (
+        (2 * t**3 - 3 * t**2 + 1) * values[left]
+        + (t**3 - 2 * t**2 + t) * slopes[left]
+        + (3 * t**2 - 2 * t**3) * values[left + 1]
+        + (t**3 - t**2) * slopes[left + 1]
+    )
+    return step / BETWEEN - DOUBLINGS, weights
+
+
+def _variance(weight_XF: torch.Tensor, value_X1: torch.Tensor) -> torch.Tensor:
     """Of a value under weights that sum to 1 (F)."""
-    mean_F = (weight_KF * value_K1).sum(0)
-    return (weight_KF * (value_K1 - mean_F) ** 2).sum(0)
+    mean_F = (weight_XF * value_X1).sum(0)
+    return (weight_XF * (value_X1 - mean_F) ** 2).sum(0)
