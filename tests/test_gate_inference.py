@@ -1,5 +1,6 @@
 """What a context tells about gates, checked against the simulator."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -124,6 +125,18 @@ def test_time_constants_follow_what_was_seen(model, tokenizer, baseline):
     # The stimulated molecules themselves; those after them follow at their pace.
     stimulated = [truth().molecule_index[name] for name in ("EGF", "TGFB1")]
     assert (inferred[0][stimulated] > 3 * inferred[1][stimulated]).all()
+
+
+@torch.no_grad()
+def test_defaults_stand_in_for_a_first_guess_that_leads_nowhere(model, tokenizer, baseline):
+    """Interactions that are taken for absent answer to nothing: no step would bring them back."""
+    misled = copy.deepcopy(model)
+    misled.next_state.gates.weight_default.weight.fill_(-12.0)
+    batch = tokenizer.pad([encode(tokenizer, baseline, (list(SHOWN), observed(baseline)))])
+    expected, found = (error(of(**batch), baseline) for of in (model, misled))
+    assert found < 1.5 * expected
+    # Training must mend the guess itself.
+    assert error(misled.train()(**batch), baseline) > 3 * expected
 
 
 @torch.no_grad()
@@ -287,7 +300,7 @@ def test_the_search_finds_time_constants_far_from_the_guess(laid_out, wrong):
 
 
 def test_the_search_leaves_to_training_what_it_does_not_find(laid_out):
-    """A first guess that the search overrules has no gradient; one of which nothing is seen has
+    """A first guess that the search overrules has little gradient; one of which nothing is seen has
     all of it, and without Ω↑ stays as it was."""
     wiring, evidence = laid_out
     unseen = 0
@@ -302,7 +315,8 @@ def test_the_search_leaves_to_training_what_it_does_not_find(laid_out):
     found.sum().backward()
     assert log_tau.grad[unseen] == 1
     seen = torch.arange(len(log_tau)) != unseen
-    assert (log_tau.grad[seen] < 0.5).all()
+    assert log_tau.grad[seen].median() < 0.2
+    assert (log_tau.grad[seen] < 1).all()
     assert (found[seen] < log_tau[seen]).all()
 
 
