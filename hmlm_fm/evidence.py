@@ -137,6 +137,10 @@ class Evidence:
     weight_O: torch.Tensor
     is_drive_O: torch.Tensor
 
+    def by_molecule(self, values_O: torch.Tensor) -> torch.Tensor:
+        """Sums over the observations of each molecule (F)."""
+        return values_O.new_zeros(len(self.state_FCG)).index_add(0, self.molecule_O, values_O)
+
 
 @torch.no_grad()
 def gather_evidence(

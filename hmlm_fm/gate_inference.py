@@ -155,8 +155,7 @@ class GateInference(nn.Module):
             logits, wiring, evidence = _tracked(logits), _tracked(wiring), _tracked(evidence)
         size = len(evidence.state_FCG)
         # How much was seen of each molecule, in units of an activity.
-        count = torch.zeros_like(logits.log_tau_F)
-        count = count.index_add(0, evidence.molecule_O, evidence.weight_O)
+        count = evidence.by_molecule(evidence.weight_O)
         target = torch.cat([_targets(name, wiring) for name in INFERRED])
         sizes = [len(getattr(logits, name)) for name in INFERRED]
         kinds = torch.arange(len(sizes), device=target.device)
@@ -214,9 +213,7 @@ class GateInference(nn.Module):
             sensitivity = torch.autograd.grad(
                 solved, leaves, evidence.weight_O, materialize_grads=True
             )
-        spread = error.new_zeros(len(evidence.state_FCG))
-        spread = spread.index_add(0, evidence.molecule_O, error * missed)
-        return torch.cat(weighted), torch.cat(sensitivity), spread
+        return torch.cat(weighted), torch.cat(sensitivity), evidence.by_molecule(error * missed)
 
 
 def of_networks(

@@ -38,7 +38,7 @@ class TimeConstantSearch(nn.Module):
     """Weighs factors of time constants by what they leave unexplained.
 
     With the noise of unknown size integrated out, n errors of mean square e² have the likelihood
-    e^(-n) (Gelman et al., Bayesian Data Analysis, 3rd ed., eq. 3.2 to 3.5, with a flat mean).
+    e^(-n) (Gelman et al., Bayesian Data Analysis, 3rd ed., section 3.2).
     Training learns how much errors of a molecule and of its network count, and how far time
     constants are from the first guess.
     """
@@ -89,16 +89,14 @@ class TimeConstantSearch(nn.Module):
         logits: GateLogits, wiring: Wiring, transducer: Transducer, evidence: Evidence
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Sums of weighted squared errors by factor and molecule (K, F), and of weights (F)."""
-        count_F = torch.zeros_like(logits.log_tau_F)
-        count_F = count_F.index_add(0, evidence.molecule_O, evidence.weight_O)
         squared = []
         for doubling in range(-DOUBLINGS, DOUBLINGS + 1):
             longer = doubling * math.log(2)
             trial = replace(logits, log_tau_F=logits.log_tau_F + longer)
             solved_O = local_states(trial.gates(wiring), wiring, transducer, evidence)
             missed_O = evidence.weight_O * (solved_O - evidence.value_O) ** 2
-            squared.append(torch.zeros_like(count_F).index_add(0, evidence.molecule_O, missed_O))
-        return torch.stack(squared), count_F
+            squared.append(evidence.by_molecule(missed_O))
+        return torch.stack(squared), evidence.by_molecule(evidence.weight_O)
 
 
 def _interpolation() -> tuple[torch.Tensor, torch.Tensor]:
