@@ -14,12 +14,12 @@ from hmlm_fm.evidence import Context, gather_evidence, local_states
 from hmlm_fm.gate_inference import INFERRED, Cell, CellScale
 from hmlm_fm.gates import GateLogits
 from hmlm_fm.network import SignalingNetwork
-from hmlm_fm.time_constant_search import TimeConstantSearch
 from hmlm_fm.tokenization_hmlm import encode_conditions
 from hmlm_fm.transducer import Transducer
 from hmlm_fm.wiring import Wiring
 
 HOURS = (1.0, 4.0, 12.0, 30.0)
+DENSE_HOURS = (0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 21, 24, 27, 30)
 SHOWN = (
     Condition({"EGF": 0.9}),
     Condition({"TGFB1": 0.8}),
@@ -60,14 +60,14 @@ def baseline():
     return simulate(truth(), [Condition()], [300.0])[0, 0]
 
 
-def observed(baseline, molecules=None, conditions=SHOWN, network=None):
+def observed(baseline, molecules=None, conditions=SHOWN, network=None, hours=HOURS):
     """Observations of each condition as the simulator gives them."""
     network = network or truth()
-    states = simulate(network, conditions, HOURS, initial=baseline)
+    states = simulate(network, conditions, hours, initial=baseline)
     return [
         [
             Observation(name, hour, float(states[c, t, n]))
-            for t, hour in enumerate(HOURS)
+            for t, hour in enumerate(hours)
             for n, name in enumerate(network.names)
             if molecules is None or name in molecules
         ]
@@ -219,30 +219,15 @@ def test_the_truth_solves_every_molecules_equation(model, tokenizer, baseline):
     """With the simulator's own gates and smoothed states that pass through its states, the local
     solutions are the observed states, and their drives u = s + τ·ds/dt those that mRNA shows."""
     network = truth()
-    dense = [0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 21, 24, 27, 30]
     conditions = [*SHOWN, Condition({"EGF": 0.9}, (Perturbation("ERK", start_hours=12.4),))]
-    states = simulate(network, conditions, dense, initial=baseline)
-    seen = [
-        [
-            Observation(name, hour, float(states[c, t, n]))
-            for t, hour in enumerate(dense)
-            for n, name in enumerate(network.names)
-        ]
-        for c in range(len(conditions))
-    ]
-    batch = tokenizer.pad([encode(tokenizer, baseline, (conditions, seen))])
-    size = len(network.molecules)
-    wiring = Wiring.from_batch(size, batch)
+    states = simulate(network, conditions, DENSE_HOURS, initial=baseline)
+    wiring, evidence = with_true_inputs(tokenizer, baseline, conditions)
     gates = true_gates(wiring).gates(wiring)
-    known = torch.ones(1, size)
-    context = Context.of(batch, baseline[None].float(), known, torch.zeros(1, size))
-    roll_out = context.roll_out(gates, wiring, model.next_state.transducer)
-    evidence = gather_evidence(context, roll_out, gates)
     solved = local_states(gates, wiring, model.next_state.transducer, evidence)
     assert len(solved) > 300
     assert (solved - evidence.value_O).abs().max() < 0.03
     tau = torch.tensor([m.tau_hours for m in network.molecules])
-    around = [hour + late for hour in dense[1:] for late in (-0.01, 0.01)]
+    around = [hour + late for hour in DENSE_HOURS[1:] for late in (-0.01, 0.01)]
     early, late = (
         simulate(network, conditions, around, initial=baseline).unflatten(1, (-1, 2)).unbind(2)
     )
@@ -250,7 +235,7 @@ def test_the_truth_solves_every_molecules_equation(model, tokenizer, baseline):
     of_drives = replace(evidence, is_drive_O=torch.ones_like(evidence.is_drive_O))
     drives = local_states(gates, wiring, model.next_state.transducer, of_drives)
     position = torch.full((len(drives),), -1)
-    for t, hour in enumerate(dense[1:]):
+    for t, hour in enumerate(DENSE_HOURS[1:]):
         at = evidence.hours_FCG[evidence.molecule_O, evidence.condition_O, evidence.step_O]
         position[((at + evidence.since_O) - hour).abs() < 1e-3] = t
     known = position >= 0
@@ -264,18 +249,13 @@ def test_the_truth_solves_every_molecules_equation(model, tokenizer, baseline):
 
 @pytest.fixture(scope="module")
 def laid_out(tokenizer, baseline):
+    return with_true_inputs(tokenizer, baseline, list(SHOWN))
+
+
+def with_true_inputs(tokenizer, baseline, conditions):
     """The wiring of `truth`, and evidence in which the inputs of every molecule are right."""
-    dense = [0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 21, 24, 27, 30]
-    states = simulate(truth(), SHOWN, dense, initial=baseline)
-    seen = [
-        [
-            Observation(name, hour, float(states[c, t, n]))
-            for t, hour in enumerate(dense)
-            for n, name in enumerate(truth().names)
-        ]
-        for c in range(len(SHOWN))
-    ]
-    batch = tokenizer.pad([encode(tokenizer, baseline, (list(SHOWN), seen))])
+    seen = observed(baseline, conditions=conditions, hours=DENSE_HOURS)
+    batch = tokenizer.pad([encode(tokenizer, baseline, (conditions, seen))])
     size = len(baseline)
     wiring = Wiring.from_batch(size, batch)
     gates = true_gates(wiring).gates(wiring)
@@ -286,11 +266,11 @@ def laid_out(tokenizer, baseline):
 
 @torch.no_grad()
 @pytest.mark.parametrize("wrong", [1 / 6, 6.0])
-def test_the_search_finds_time_constants_far_from_the_guess(laid_out, wrong):
+def test_the_search_finds_time_constants_far_from_the_guess(model, laid_out, wrong):
     wiring, evidence = laid_out
     truth_of = true_gates(wiring)
     guess = replace(truth_of, log_tau_F=truth_of.log_tau_F + np.log(wrong))
-    search, transducer = TimeConstantSearch(HMLMConfig()), Transducer(HMLMConfig())
+    search, transducer = model.next_state.search, model.next_state.transducer
     found = search(guess, wiring, transducer, evidence)
     off = (found.log_tau_F - truth_of.log_tau_F).abs()
     assert off.max() < 0.5 < abs(np.log(wrong))
@@ -299,7 +279,7 @@ def test_the_search_finds_time_constants_far_from_the_guess(laid_out, wrong):
     assert (kept.log_tau_F - truth_of.log_tau_F).abs().max() < 0.2
 
 
-def test_the_search_leaves_to_training_what_it_does_not_find(laid_out):
+def test_the_search_leaves_to_training_what_it_does_not_find(model, laid_out):
     """A first guess that the search overrules has little gradient; one of which nothing is seen has
     all of it, and without Ω↑ stays as it was."""
     wiring, evidence = laid_out
@@ -307,10 +287,11 @@ def test_the_search_leaves_to_training_what_it_does_not_find(laid_out):
     kept = evidence.molecule_O != unseen
     of_observations = [f for f in vars(evidence) if f.endswith("_O")]
     evidence = replace(evidence, **{f: getattr(evidence, f)[kept] for f in of_observations})
-    config = HMLMConfig(disabled_parts=["aggregation"])
     log_tau = (true_gates(wiring).log_tau_F + 1.0).requires_grad_()
     guess = replace(true_gates(wiring), log_tau_F=log_tau)
-    found = TimeConstantSearch(config)(guess, wiring, Transducer(config), evidence).log_tau_F
+    model.config.disabled_parts = ["aggregation"]
+    found = model.next_state.search(guess, wiring, model.next_state.transducer, evidence).log_tau_F
+    model.config.disabled_parts = []
     assert found[unseen] == log_tau[unseen]
     found.sum().backward()
     assert log_tau.grad[unseen] == 1
