@@ -5,14 +5,15 @@ Shapes: C conditions, T times, N molecules, M members, Q conditions of a step, L
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 
 from .batch_graph import moved
+from .calibration import calibrate
 from .conditions import Condition, ConditionTensors, Observation
 from .configuration_hmlm import HMLMConfig
 from .fitting import ALONE, Fit, FitSettings, Parameters, Team, fit_members, held_out_parts
@@ -30,10 +31,6 @@ from .wiring import Wiring
 MOST_SHOWN_CONDITIONS, MOST_SHOWN_TIMES = 64, 8
 """Of the measurements, how many a context holds: more take long to read and tell little more. All
 of them are fitted to."""
-COVERAGE = 0.9
-NORMAL_QUANTILE, LEAST_CHANGE = 1.6448536, 0.02
-LEAST_CALIBRATED = 16
-"""Conditions of a group, for which one group's factor can be told from the other's."""
 
 
 @dataclass(frozen=True)
@@ -245,10 +242,16 @@ def fine_tune(
     )
     tuned = _with_tissue(model, fit.parameters)
     every = roll_out_of(members)
-    gates = gates_for(every)(fit.parameters)
-    factors = _calibration(every, gates, fit.held_out, states, measured)
+    found = calibrate(
+        partial(every, gates_for(every)(fit.parameters)),
+        fit.held_out,
+        states,
+        measured,
+        every.baseline,
+        conditions.perturbed_R.numpy(),
+    )
     with torch.no_grad():
-        tuned.next_state.tissue.log_calibration.weight.copy_(factors.log())  # type: ignore
+        tuned.next_state.tissue.log_calibration.weight.copy_(found.log())  # type: ignore
     return tuned, fit
 
 
@@ -275,44 +278,3 @@ def _with_tissue(model: HMLMForSignaling, parameters: Parameters) -> HMLMForSign
             assert isinstance(table, TissueTable)
             table.weight.copy_(parameters[name])
     return tuned.eval()
-
-
-@torch.no_grad()
-def _calibration(
-    roll_out: MemberRollOut,
-    gates: Gates,
-    held_out: torch.Tensor,
-    states: torch.Tensor,
-    measured: torch.Tensor,
-) -> torch.Tensor:
-    """Factors on standard deviations with which 90 % of what members held out is covered (2):
-    without and with a perturbation, since what a knock-out does is harder to foresee.
-
-    Of molecules that hardly move, nearly everything is covered whatever the factor: they are left
-    out, as in the benchmark. The quantiles are those of split conformal prediction, with conditions
-    as what is exchangeable, or the times of a single one: (1 + 1/C) times the level (Lei et al., J
-    Am Stat Assoc 2018;113:1094), group by group (Vovk et al., Algorithmic Learning in a Random
-    World, 2005, section 4.5). A group with too few conditions is taken with the other one.
-    """
-    by_condition: list[torch.Tensor] = [states.new_empty(0)] * len(states)
-    for chosen in np.array_split(np.arange(len(states)), math.ceil(len(states) / 16)):
-        found, scale = roll_out(gates, chosen)
-        spread = (scale.square().mean(0) + found.var(0, correction=0)).sqrt()
-        counts = measured[chosen] & ((states[chosen] - roll_out.baseline).abs() > LEAST_CHANGE)
-        missed = (found - states[chosen]).abs() / spread
-        for place, condition in enumerate(chosen):
-            asked = held_out[:, condition, :, None] & counts[place]
-            by_condition[condition] = missed[:, place][asked]
-    perturbed = roll_out.conditions.perturbed_R.cpu().numpy()
-    everything = np.ones_like(perturbed)
-    factors = []
-    for group in (~perturbed, perturbed):
-        group = group if group.sum() >= LEAST_CALIBRATED else everything
-        ratios = torch.cat([by_condition[c] for c in np.flatnonzero(group)]).cpu().numpy()
-        if not len(ratios):
-            factors.append(1.0)
-            continue
-        exchangeable = group.sum() if len(states) > 1 else states.shape[1]
-        level = min(COVERAGE * (1 + 1 / exchangeable), 1.0)
-        factors.append(max(float(np.quantile(ratios, level)) / NORMAL_QUANTILE, 1e-3))
-    return torch.tensor(factors)

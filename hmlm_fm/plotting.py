@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from .baselines.rival import Measurements
+from .calibration import NORMAL_QUANTILE
 from .dynamics.trajectories import TIMES_HOURS, Trajectories
 from .network import SignalingNetwork
 
@@ -91,7 +92,7 @@ def plot_bands(
     grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
     hours = truth.times_hours
     for axes, i in zip(grid, molecules, strict=False):
-        mean, half = states[0, :, i], 1.645 * scale[0, :, i]
+        mean, half = states[0, :, i], NORMAL_QUANTILE * scale[0, :, i]
         axes.fill_between(hours, mean - half, mean + half, color="C0", alpha=0.25)
         axes.plot(hours, mean, "C0", label="HMLM")
         axes.plot(hours, truth.states[0, :, i], "k--", label="true")

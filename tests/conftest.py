@@ -6,10 +6,18 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from hmlm_fm.network import Interaction, Molecule, Pathway, SignalingNetwork
 
 REPOSITORY = Path(__file__).parent.parent
+
+
+def pytest_configure() -> None:
+    """Workers side by side take one thread each, and so do the programs that they start."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ["OMP_NUM_THREADS"] = "1"
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -409,7 +409,11 @@ def test_context_mean_uses_shown_conditions_only(samples):
 def test_ablations_take_one_part_out_each_and_put_it_back(tokenizer, samples):
     torch.manual_seed(0)
     model = HMLMForSignaling(
-        HMLMConfig(vocab_size=tokenizer.vocab_size, disabled_parts=["smoothing"])
+        HMLMConfig(
+            vocab_size=tokenizer.vocab_size,
+            disabled_parts=["smoothing"],
+            num_inference_rounds=2,
+        )
     )
     networks = load_core()
     table = evaluate_ablations(model, tokenizer, networks[1:3], networks[:1], samples[:2])

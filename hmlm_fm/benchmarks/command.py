@@ -34,6 +34,10 @@ from .tasks import TASKS
 
 DEFAULT_NETWORK, DEFAULT_CORPUS = "cardiac-fibroblast", "core"
 MOST_WORKERS = 8
+QUICK_NOTE = (
+    "A quick look: few members and steps, which starves rows that start far from where they end, "
+    "the fitted rivals above all. Leave --quick out to compare rows.\n\n"
+)
 Say = Callable[[str], object]
 
 
@@ -111,7 +115,7 @@ def run_benchmark(options: BenchmarkOptions, say: Say = print) -> str:
         )  # fmt: skip
     if options.figure is not None:
         report.draw(options.figure)
-    return report.table
+    return (QUICK_NOTE if options.quick else "") + report.table
 
 
 def _measure(
