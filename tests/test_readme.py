@@ -32,9 +32,10 @@ def test_commands_name_files_that_are_there():
 
 def test_ci_runs_the_readmes_test_command():
     ci = (ROOT / ".ci/run").read_text(encoding="utf-8")
-    for part in ('pip install --quiet -c constraints.txt -e ".[dev]"', "\npytest\n"):
-        assert part in ci
-    assert any('pip install -c constraints.txt -e ".[dev]" && pytest' in block for block in SHELL)
+    install, test = 'pip install{} -c constraints.txt -e ".[dev]"', "pytest -n auto --dist loadfile"
+    assert install.format(" --quiet") in ci
+    assert f"\n{test}\n" in ci
+    assert any(f"{install.format('')} && {test}\n" in block for block in SHELL)
 
 
 def test_nothing_is_left_to_fill_in():
