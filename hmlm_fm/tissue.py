@@ -39,9 +39,8 @@ class TissueGates(nn.Module):
         self.tables = nn.ModuleDict(
             {name: TissueTable(self.members, size) for name, size in config.tissue["sizes"].items()}
         )
-        # Logarithms of the factors on standard deviations, without and with a perturbation, and of
-        # the share of what a member foretells of its own variance.
-        self.log_calibration = TissueTable(1, 3)
+        # Logarithms of the factors on standard deviations, without and with a perturbation.
+        self.log_calibration = TissueTable(1, 2)
 
     def forward(self, logits: GateLogits, wiring: Wiring) -> GateLogits:
         """The logits of all members, end to end, from those of the network alone.
@@ -69,10 +68,9 @@ class TissueGates(nn.Module):
         Args:
             perturbed_Q: whether a condition has a perturbation.
         """
-        *factors, share = self.log_calibration.weight[0].exp()
-        variance = share * (scale_MQUN**2).mean(0, keepdim=True)
+        variance = (scale_MQUN**2).mean(0, keepdim=True)
         variance = variance + value_MQUN.var(0, keepdim=True, correction=0)
-        factor = torch.stack(factors)[perturbed_Q.long()]
+        factor = self.log_calibration.weight[0, perturbed_Q.long()].exp()
         factor = factor.view(1, -1, *(1,) * (variance.ndim - 2))
         return value_MQUN.mean(0, keepdim=True), factor * variance.sqrt()
 

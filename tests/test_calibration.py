@@ -1,4 +1,4 @@
-"""The 90 % interval of fitted members covers what it should, and is no wider than it must be."""
+"""The 90 % interval of fitted members covers what it should, group by group."""
 
 from dataclasses import dataclass, replace
 
@@ -39,8 +39,8 @@ class Fitted:
             of_group,
         ).tolist()
 
-    def spread(self, share):
-        return (share * self.scale.square().mean(0) + self.found.var(0, correction=0)).sqrt()
+    def spread(self):
+        return (self.scale.square().mean(0) + self.found.var(0, correction=0)).sqrt()
 
     def errors(self):
         return (self.found - self.truth).abs()
@@ -57,30 +57,24 @@ def drawn(size, foretold=0.3, seed=0):
 
 
 def test_what_members_held_out_is_covered():
-    factor, _, share = drawn(SIZES).calibrated()
+    factor, _ = drawn(SIZES).calibrated()
     fresh = drawn(SIZES, seed=2)
-    inside = fresh.errors() <= NORMAL_QUANTILE * factor * fresh.spread(share)
+    inside = fresh.errors() <= NORMAL_QUANTILE * factor * fresh.spread()
     assert inside.double().mean() == pytest.approx(0.9, abs=0.03)
 
 
-def test_a_scale_that_foretells_nothing_has_a_small_share():
-    fitted = drawn(SIZES)
-    factor, _, share = fitted.calibrated()
-    width = NORMAL_QUANTILE * factor * fitted.spread(share).mean()
-    of_all_alike = fitted.errors().quantile(0.9)
-    assert share < 0.1
-    assert width < of_all_alike
-
-
-def test_a_scale_that_foretells_errors_has_a_large_share():
-    """Members err alike, and differ most where they err least."""
-    fitted = drawn(SIZES)
-    size = torch.tensor(SIZES)
-    noise = np.random.default_rng(3).standard_normal(fitted.truth.shape)
-    misled = fitted.truth + size * torch.tensor(noise)
-    differing = torch.linspace(-0.1, 0.1, MEMBERS).view(-1, 1, 1, 1) * (0.2 - size)
-    scale = size.expand_as(fitted.found)
-    assert replace(fitted, found=misled + differing, scale=scale).calibrated()[2] > 0.1
+def test_conditions_are_what_is_exchangeable():
+    """Where the molecules of a condition err alike, 16 conditions are 16 errors, however many
+    molecules there are: the plain quantile of these covers 15/17 of further ones, under 0.9."""
+    rng = np.random.default_rng(5)
+    found = torch.full((MEMBERS, 16, TIMES, MOLECULES), 0.5, dtype=torch.float64)
+    covered = []
+    for _ in range(300):
+        errors = torch.tensor(rng.standard_normal((16, 1, 1))).expand(found.shape[1:])
+        fitted = Fitted(found, torch.ones_like(found), 0.5 + errors, found[0, 0, 0] - 9)
+        factor, _ = fitted.calibrated()
+        covered.append((np.abs(rng.standard_normal(100)) <= NORMAL_QUANTILE * factor).mean())
+    assert 0.9 < np.mean(covered) < 0.96
 
 
 def test_perturbed_conditions_have_a_factor_of_their_own_where_there_are_enough():
@@ -88,9 +82,9 @@ def test_perturbed_conditions_have_a_factor_of_their_own_where_there_are_enough(
     half = range(CONDITIONS // 2, CONDITIONS)
     worse = fitted.truth.clone()
     worse[list(half)] = 0.5 + 3 * (worse[list(half)] - 0.5)
-    without, perturbed, _ = replace(fitted, truth=worse).calibrated(half)
+    without, perturbed = replace(fitted, truth=worse).calibrated(half)
     assert perturbed > 1.5 * without
-    without, perturbed, _ = replace(fitted, truth=worse).calibrated(half[-3:])
+    without, perturbed = replace(fitted, truth=worse).calibrated(half[-3:])
     assert perturbed == pytest.approx(without, rel=0.1)
 
 
@@ -109,11 +103,11 @@ def test_molecules_at_rest_do_not_count():
 
 
 def test_a_single_time_course_is_calibrated_by_its_times():
-    without, perturbed, _ = drawn(SIZES[:1]).calibrated()
+    without, perturbed = drawn(SIZES[:1]).calibrated()
     assert without == perturbed > 0
 
 
 def test_where_nothing_moved_the_factors_are_one():
     fitted = drawn(SIZES)
     still = replace(fitted, truth=fitted.baseline.expand_as(fitted.truth))
-    assert still.calibrated()[:2] == [1, 1]
+    assert still.calibrated() == [1, 1]

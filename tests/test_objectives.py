@@ -419,9 +419,12 @@ def test_ablations_take_one_part_out_each_and_put_it_back(tokenizer, samples):
     table = evaluate_ablations(model, tokenizer, networks[1:3], networks[:1], samples[:2])
     assert list(table) == ["none", *PARTS]
     assert model.config.disabled_parts == ["smoothing"]
-    # What the wiring and the context say by themselves needs no training.
-    for part in ("signs", "conditions", "inference", "aggregation"):
-        assert table[part]["mse_16"] > table["none"]["mse_16"], part
+    # What the wiring and the context say by themselves needs no training. Once many conditions are
+    # shown, they say as much as the signs.
+    shown = {"signs": 0, "aggregation": 4, "conditions": 16, "inference": 16}
+    for part, conditions in shown.items():
+        score = f"mse_{conditions}"
+        assert table[part][score] > 1.1 * table["none"][score], part
     # Translation between modalities pays only once it is learned.
     assert table["translation"]["mixed_modalities_rmse"] != table["none"]["mixed_modalities_rmse"]
     assert table["smoothing"] == table["none"]
