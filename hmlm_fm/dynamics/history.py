@@ -35,8 +35,7 @@ class History:
     ) -> None:
         self._times_T1 = torch.tensor(times_hours, dtype=torch.float64, device=device)[:, None]
         self._molecules, self._conditions = list(molecules), conditions
-        self._powers = torch.arange(len(PATH_WEIGHTS), device=device)
-        self._weights = PATH_WEIGHTS.to(device)
+        self._weights = PATH_WEIGHTS.T.tolist()
         # Per network: states (M, P), and which of all times and conditions they are.
         self._found: list[list[torch.Tensor]] = [[] for _ in molecules]
         self._places: list[list[torch.Tensor]] = [[] for _ in molecules]
@@ -61,10 +60,10 @@ class History:
                 continue
             start = start_GA[network, chosen]
             share = (self._times_T1[time, 0] - start) / (end_GA[network, chosen] - start)
-            weights = (share[:, None] ** self._powers) @ self._weights
             path = state.index_select(1, chosen)
-            for stage, weight in zip(stages, weights.T.to(path), strict=True):
-                path = torch.addcmul(path, stage.index_select(1, chosen), weight)
+            for stage, (_, *weights) in zip(stages, self._weights, strict=True):
+                of_stage = (((weights[2] * share) + weights[1]) * share + weights[0]) * share
+                path = torch.addcmul(path, stage.index_select(1, chosen), of_stage.to(path))
             self._keep(network, path, time, conditions_A[chosen])
 
     def end(
