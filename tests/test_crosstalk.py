@@ -4,6 +4,7 @@ import csv
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 from typer.testing import CliRunner
 
 from hmlm_fm import load_network
@@ -12,9 +13,12 @@ from hmlm_fm.benchmarks.crosstalk import (
     OfNetwork,
     joined_network,
     nearness,
+    partial_spearman,
+    sizes_and_degrees,
     summarise,
     true_change,
 )
+from hmlm_fm.benchmarks.rows import shuffled
 from hmlm_fm.checkpoints import checkpoint_path
 from hmlm_fm.cli import app
 from hmlm_fm.crosstalk import (
@@ -113,10 +117,36 @@ def test_differences_come_with_paired_intervals():
     rng = np.random.default_rng(0)
     truth = rng.random(60)
     scores = {REFERENCE: rng.random(60), "good": truth + 0.1 * rng.random(60)}
-    rows = {row["model"]: row for row in summarise([OfNetwork(truth, scores)] * 2)}
+    found = OfNetwork(truth, scores, rng.random((60, 2)))
+    rows = {row["model"]: row for row in summarise([found] * 2)}
     assert rows["good"]["difference_low"] > 0.3
+    assert rows["good"]["given_degrees_low"] > 0.8
     assert rows[REFERENCE]["difference"] == rows[REFERENCE]["difference_low"] == 0
     assert rows["good"]["pairs"] == 120
+
+
+def test_what_sizes_say_can_be_taken_out():
+    """Two that follow a size and nothing else correlate; given the size, they do not."""
+    rng = np.random.default_rng(1)
+    size, own = rng.random((2, 400))
+    told, truth = size + 0.3 * rng.random((2, 400))
+    assert partial_spearman(told, truth) == pytest.approx(spearmanr(told, truth).statistic)
+    assert partial_spearman(told, truth) > 0.8
+    assert abs(partial_spearman(told, truth, size[:, None])) < 0.15
+    assert partial_spearman(size + own, truth + own, size[:, None]) > 0.6
+    assert partial_spearman(size, truth, size[:, None]) == 0
+    assert partial_spearman(np.ones(400), truth) == 0
+
+
+def test_shuffling_keeps_sizes_and_degrees():
+    """But for sources that fall twice into one AND group."""
+    network = joined_network(1).without_kinetics()
+    before, after = (
+        np.array(list(sizes_and_degrees(some).values())) for some in (network, shuffled(network, 0))
+    )
+    assert np.array_equal(before[:, 0], after[:, 0])
+    assert np.array_equal(before[:, 2], after[:, 2])
+    assert np.corrcoef(before[:, 1], after[:, 1])[0, 1] > 0.95
 
 
 def test_the_command_prints_writes_and_draws(tmp_path):

@@ -4,7 +4,10 @@ The truth is the simulator's: the mean change of B's molecules, after 48 h and o
 when every molecule of A is knocked out. Networks are the one that is named and joined core
 pathways with drawn kinetics; molecules of B that A has too are left out.
 
-Shapes: N molecules, P pairs of pathways.
+A shuffled graph keeps how many molecules a pathway has and how many interactions, and these alone
+say something. So each correlation stands a second time without what they say.
+
+Shapes: N molecules, P pairs of pathways, K numbers that a shuffled graph keeps.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from typing import Any
 
 import networkx as nx
 import numpy as np
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 from hmlm_fm.conditions import Condition, Perturbation
 from hmlm_fm.configuration_hmlm import HMLMConfig
@@ -49,8 +52,13 @@ JOINED_PATHWAYS, JOINED_NETWORKS = 8, 6
 FIRST_SEED = 100
 """Of joined networks; others were looked at while the score was chosen."""
 TOLERANCE = 1e-3
-RESAMPLES = 1000
+RESAMPLES, NOTHING_LEFT = 1000, 1e-9
 REFERENCE = "inverse graph distance"
+FIGURES = {
+    "spearman": "Spearman",
+    "difference": f"less that of {REFERENCE}",
+    "given_degrees": "Spearman given sizes and degrees",
+}
 PAPER_PAIRS = (("TGFB1R", "smad3"), ("smad3", "proCI"), ("YAP", "aSMA"))
 """Pairs of molecules that the paper's attention singles out."""
 
@@ -143,12 +151,24 @@ def scores_of(
     }
 
 
+def sizes_and_degrees(network: SignalingNetwork) -> dict[Pair, tuple[float, ...]]:
+    """What a shuffled graph keeps of every ordered pair (A, B), K = 3 numbers: the molecules of A,
+    the interactions that leave them, and the share of B's molecules that have a source at all."""
+    graph = wired(network)
+    leaving, listens = graph.sum(0), graph.sum(1) > 0
+    return {
+        pair: (len(of_a), leaving[of_a].sum(), listens[of_b].mean())
+        for pair, (of_a, of_b) in ordered_pairs(network).items()
+    }
+
+
 @dataclass(frozen=True)
 class OfNetwork:
-    """Truth (P) and scores (P) of one network."""
+    """Truth (P), scores (P) and what a shuffled graph keeps (P, K), of one network."""
 
     truth: np.ndarray
     scores: dict[str, np.ndarray]
+    kept: np.ndarray
 
 
 def measure_network(
@@ -168,47 +188,56 @@ def measure_network(
         )
     changes = of_pairs(truth, true_change(truth))
     scores = scores_of(network, model, tokenizer, track)
+    kept = sizes_and_degrees(truth)
     return OfNetwork(
         np.array([changes[pair] for pair in pairs]),
         {name: np.array([own[pair] for pair in pairs]) for name, own in scores.items()},
+        np.array([kept[pair] for pair in pairs]),
     )
 
 
 def summarise(found: Sequence[OfNetwork]) -> list[dict[str, Any]]:
-    """Spearman's correlation, the mean over networks, of every row and less that of the
-    reference, with bootstrap intervals over the pairs of each network."""
+    """Spearman's correlation of every row, the mean over networks: as it is, less that of the
+    reference, and given what a shuffled graph keeps; with bootstrap intervals over the pairs of
+    each network."""
     rng = np.random.default_rng(0)
     names = list(found[0].scores)
+    reference = names.index(REFERENCE)
     every = [np.arange(len(of.truth)) for of in found]
 
     def correlations(chosen: Sequence[np.ndarray]) -> np.ndarray:
+        """Of every row the three figures (rows, 3)."""
         of_networks = [
-            [_spearman(of.scores[name][i], of.truth[i]) for name in names]
+            [
+                (
+                    partial_spearman(of.scores[name][i], of.truth[i]),
+                    partial_spearman(of.scores[name][i], of.truth[i], of.kept[i]),
+                )
+                for name in names
+            ]
             for of, i in zip(found, chosen, strict=True)
         ]
-        return np.mean(of_networks, axis=0)
+        own, given = np.mean(of_networks, axis=0).T
+        return np.stack([own, own - own[reference], given], axis=1)
 
     own = correlations(every)
     drawn = np.array(
         [correlations([rng.choice(i, len(i)) for i in every]) for _ in range(RESAMPLES)]
     )
-    reference = names.index(REFERENCE)
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
     rows = []
     for row, name in enumerate(names):
-        low, high = np.quantile(drawn[:, row], [0.025, 0.975])
-        less = drawn[:, row] - drawn[:, reference]
-        less_low, less_high = np.quantile(less, [0.025, 0.975])
+        figures = {}
+        for place, figure in enumerate(FIGURES):
+            figures[figure] = float(own[row, place])
+            figures[f"{figure}_low"] = float(low[row, place])
+            figures[f"{figure}_high"] = float(high[row, place])
         rows.append(
             {
                 "model": name,
                 "budget": "wiring alone",
                 "split": "pathway pairs",
-                "spearman": float(own[row]),
-                "spearman_low": float(low),
-                "spearman_high": float(high),
-                "difference": float(own[row] - own[reference]),
-                "difference_low": float(less_low),
-                "difference_high": float(less_high),
+                **figures,
                 "pairs": sum(map(len, every)),
                 "networks": len(found),
             }
@@ -222,8 +251,7 @@ def crosstalk_table(rows: Sequence[dict[str, Any]]) -> str:
         f"Spearman's correlation with the simulator's knock-outs, {rows[0]['pairs']} ordered pairs "
         f"of pathways in {rows[0]['networks']} networks (95 % interval):"
     )
-    columns = {"spearman": "Spearman", "difference": f"less that of {REFERENCE}"}
-    return interval_table(caption, rows, columns)
+    return interval_table(caption, rows, FIGURES)
 
 
 def molecule_pairs_table(
@@ -262,8 +290,19 @@ def _with_knockouts(
     return [Condition(condition.stimuli, gone) for condition in conditions]
 
 
-def _spearman(told: np.ndarray, truth: np.ndarray) -> float:
-    """0 where either is constant: nothing is told."""
-    if np.ptp(told) == 0 or np.ptp(truth) == 0:
-        return 0.0
-    return float(spearmanr(told, truth).statistic)
+def partial_spearman(told: np.ndarray, truth: np.ndarray, given: np.ndarray | None = None) -> float:
+    """Spearman's correlation of two (P), without what the ranks of others (P, K) say of both.
+
+    Pearson's correlation of what a linear regression on these ranks leaves of the two's ranks. 0
+    where it leaves nothing of either.
+    """
+    others = np.empty((len(told), 0)) if given is None else rankdata(given, axis=0)
+    basis, _ = np.linalg.qr(np.column_stack([np.ones(len(told)), others]))
+    left = []
+    for values in (told, truth):
+        ranks = rankdata(values)
+        rest = ranks - basis @ (basis.T @ ranks)
+        if np.linalg.norm(rest) < NOTHING_LEFT * np.linalg.norm(ranks):
+            return 0.0
+        left.append(rest / np.linalg.norm(rest))
+    return float(left[0] @ left[1])
