@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from .baselines.rival import Measurements
 from .batch_graph import moved
 from .calibration import calibrate
 from .conditions import Condition, ConditionTensors, Observation
@@ -53,6 +54,16 @@ class TissueData:
     measured: np.ndarray
     baseline: np.ndarray
     others: tuple[tuple[Observation, ...], ...] = ()
+
+    @classmethod
+    def of(cls, seen: Measurements) -> TissueData:
+        """The same measurements, all of them there."""
+        # The simulator's error may put a state a hair outside its range.
+        states = np.clip(seen.states, 0, 1.1)
+        everywhere = np.ones(seen.states.shape, dtype=bool)
+        return cls(
+            seen.network, seen.conditions, seen.times_hours, states, everywhere, seen.baseline
+        )
 
     def without(self, held_out_CT: np.ndarray) -> TissueData:
         """The same with some times of some conditions left out; of a condition that is left out

@@ -22,7 +22,6 @@ from tqdm.auto import tqdm
 from .adapting import adapt
 from .baselines.rival import Measurements
 from .baselines.trivial import Hold, TrainingMean
-from .benchmarks.hmlm_rows import tissue_data, untrained_model
 from .benchmarks.metrics import MARKERS, score
 from .benchmarks.task import TRACKS, Budget, DrawnTask
 from .benchmarks.unseen_conditions import draw_task
@@ -47,6 +46,7 @@ from .pipeline import (
     encode_context,
     load_pretrained,
     predict_states,
+    untrained_model,
 )
 from .plotting import plot_bands
 from .tokenization_hmlm import HMLMTokenizer
@@ -136,7 +136,7 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
         else:
             budget = Budget.parse(options.budget)
             task = draw_task(network, budget, options.track, options.seed)
-            data = tissue_data(task.seen)
+            data = TissueData.of(task.seen)
     except ValueError as error:
         if type(error) is not ValueError:  # which say themselves what is wrong with which file
             raise
@@ -254,7 +254,7 @@ def _load(options: FinetuningOptions) -> tuple[HMLMForSignaling, HMLMTokenizer]:
             vocab_size=tokenizer.vocab_size,
             vocabulary_version=tokenizer.vocabulary.version,
         )
-        return untrained_model(tokenizer, config, options.seed), tokenizer
+        return untrained_model(config, options.seed), tokenizer
     try:
         return load_pretrained(options.checkpoint)
     except (OSError, ValueError) as error:

@@ -13,10 +13,12 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import torch
+from transformers import PreTrainedConfig
 
 from .batch_graph import moved
 from .checkpoints import checkpoint_path
 from .conditions import Condition, Observation
+from .configuration_hmlm import HMLMConfig
 from .formats import load_network
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
@@ -118,6 +120,15 @@ def load_pretrained(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTok
     folder = checkpoint_path(str(name_or_path))
     model = HMLMForSignaling.from_pretrained(folder)
     return model.eval(), HMLMTokenizer.from_pretrained(folder)
+
+
+def untrained_model(config: PreTrainedConfig, seed: int) -> HMLMForSignaling:
+    """A model of a configuration that has learned nothing, and takes nothing of torch's seed."""
+    state = torch.get_rng_state()
+    torch.manual_seed(seed)
+    model = HMLMForSignaling(HMLMConfig.from_dict(config.to_dict())).eval()
+    torch.set_rng_state(state)
+    return model
 
 
 class SignalingPipeline:

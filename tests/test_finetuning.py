@@ -15,12 +15,12 @@ from hmlm_fm.baselines.gate_model import GateModel
 from hmlm_fm.baselines.logic_ode import FORMS, FittedLogicODE, LogicODE
 from hmlm_fm.baselines.rival import Rival, mean_squared_error
 from hmlm_fm.baselines.trivial import Hold, TrainingMean
-from hmlm_fm.benchmarks.hmlm_rows import FineTuned, InContext, tissue_data
+from hmlm_fm.benchmarks.hmlm_rows import FineTuned, InContext
 from hmlm_fm.benchmarks.metrics import interval, score
 from hmlm_fm.benchmarks.task import Budget, DrawnTask
 from hmlm_fm.benchmarks.unseen_conditions import draw_task
 from hmlm_fm.conditions import Condition, Perturbation
-from hmlm_fm.finetuning import fine_tune
+from hmlm_fm.finetuning import TissueData, fine_tune
 from hmlm_fm.fitting import FitSettings, fit_members, held_out_parts
 from hmlm_fm.interpret import gate_tables
 from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
@@ -61,7 +61,7 @@ def model():
 @pytest.fixture(scope="module")
 def tuned(model, task):
     """From the wiring alone, so that there is something left to learn for few steps."""
-    return fine_tune(*model, tissue_data(task.seen), FEW, in_context=False)
+    return fine_tune(*model, TissueData.of(task.seen), FEW, in_context=False)
 
 
 def predicted(tuned, tokenizer, task, conditions, hours=(0, 6, 24, 48)):
@@ -157,7 +157,7 @@ def on_all_splits(row: Rival, task: DrawnTask) -> float:
 
 def test_a_member_starts_from_what_it_does_not_hold_out(model, task):
     """What others hold out moves its start; what it holds out itself does not."""
-    data = tissue_data(task.seen)
+    data = TissueData.of(task.seen)
     still = replace(FEW, steps=0)
     part = held_out_parts(torch.ones(16, 3), FEW.members, 0).measurements[0, :, 0].numpy()
     other = int(np.flatnonzero(~part)[0])
@@ -237,7 +237,7 @@ def test_members_answer_as_one(tuned, model, task):
 
 def test_time_constants_can_be_read(model, cascade):
     """Of 4, 9 and 15 h behind inputs of half an hour; the last one hardly moves."""
-    data = tissue_data(draw_task(cascade, Budget(16, 9), seed=1).seen)
+    data = TissueData.of(draw_task(cascade, Budget(16, 9), seed=1).seen)
     molecules, gates = gate_tables(fine_tune(*model, data, FEW)[0], model[1], data)
     assert molecules["molecule"].tolist() == list(cascade.names)
     slow = molecules.set_index("molecule")["tau_hours"]
@@ -313,7 +313,7 @@ def test_intervals():
 
 
 def test_adapted_weights_predict_held_out_conditions_no_worse(model, task):
-    data = tissue_data(task.seen)
+    data = TissueData.of(task.seen)
     before = {name: value.clone() for name, value in model[0].state_dict().items()}
     errors: list[float] = []
     adapted = adapt(

@@ -21,7 +21,6 @@ import numpy as np
 from scipy.stats import rankdata
 
 from hmlm_fm.conditions import Condition, Perturbation
-from hmlm_fm.configuration_hmlm import HMLMConfig
 from hmlm_fm.crosstalk import (
     HORIZON_HOURS,
     Pair,
@@ -40,10 +39,9 @@ from hmlm_fm.dynamics.simulator import baseline_state, simulate
 from hmlm_fm.formats import load_core
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.network import SignalingNetwork, merge_networks
-from hmlm_fm.pipeline import encode_context, predict_states
+from hmlm_fm.pipeline import encode_context, predict_states, untrained_model
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 
-from .hmlm_rows import untrained_model
 from .report import interval_table
 from .rows import CONTROL_ROWS, shuffled
 from .unseen_conditions import quiet, visible_network
@@ -127,7 +125,7 @@ def scores_of(
     """What every row says of one network, which it sees without kinetics."""
     shown = visible_network(network, track)
     stimuli = single_stimuli(shown)
-    untrained = untrained_model(tokenizer, HMLMConfig.from_dict(model.config.to_dict()), seed=0)
+    untrained = untrained_model(model.config, seed=0)
     dealt = shuffled(shown, seed=0)
     size = len(shown.molecules)
     return {

@@ -9,12 +9,10 @@ from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
-import torch
 
 from hmlm_fm.adapting import adapt
 from hmlm_fm.baselines.rival import Measurements, Rival
 from hmlm_fm.conditions import Condition
-from hmlm_fm.configuration_hmlm import HMLMConfig
 from hmlm_fm.finetuning import TissueData, fine_tune
 from hmlm_fm.fitting import FitSettings
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
@@ -46,7 +44,7 @@ class HMLMRow(Rival):
 
     def _show(self, seen: Measurements, with_measurements: bool) -> None:
         self.seen = seen
-        data = tissue_data(seen)
+        data = TissueData.of(seen)
         self.context = data.context(self.tokenizer, None if with_measurements else [])
 
 
@@ -84,7 +82,7 @@ class FineTuned(HMLMRow):
         self.model, self.found = fine_tune(
             self.start,
             self.tokenizer,
-            tissue_data(seen),
+            TissueData.of(seen),
             self.settings,
             seen.seed,
             self.in_context,
@@ -101,26 +99,7 @@ class FineTunedInFull(FineTuned):
 
     def fit(self, seen: Measurements) -> Self:
         pretrained = self.start
-        self.start = adapt(pretrained, self.tokenizer, tissue_data(seen), seed=seen.seed)
+        self.start = adapt(pretrained, self.tokenizer, TissueData.of(seen), seed=seen.seed)
         super().fit(seen)
         self.start = pretrained
         return self
-
-
-def tissue_data(seen: Measurements) -> TissueData:
-    """The same measurements, as fine-tuning takes them."""
-    # The simulator's error may put a state a hair outside its range.
-    states = np.clip(seen.states, 0, 1.1)
-    everywhere = np.ones(seen.states.shape, dtype=bool)
-    return TissueData(
-        seen.network, seen.conditions, seen.times_hours, states, everywhere, seen.baseline
-    )
-
-
-def untrained_model(tokenizer: HMLMTokenizer, like: HMLMConfig, seed: int) -> HMLMForSignaling:
-    """A model of the same configuration that has learned nothing."""
-    state = torch.get_rng_state()
-    torch.manual_seed(seed)
-    model = HMLMForSignaling(like).eval()
-    torch.set_rng_state(state)
-    return model

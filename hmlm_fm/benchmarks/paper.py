@@ -24,14 +24,14 @@ from hmlm_fm.baselines.observed import CURVES
 from hmlm_fm.baselines.rival import Measurements, Rival
 from hmlm_fm.baselines.trivial import Hold
 from hmlm_fm.conditions import Condition
-from hmlm_fm.configuration_hmlm import HMLMConfig
 from hmlm_fm.fitting import FitSettings
 from hmlm_fm.formats import read_json
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.network import SignalingNetwork
+from hmlm_fm.pipeline import untrained_model
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 
-from .hmlm_rows import FineTuned, InContext, untrained_model
+from .hmlm_rows import FineTuned, InContext
 from .metrics import score
 from .rows import PRETRAINED_ROWS, Row
 from .task import Budget, DrawnTask
@@ -175,7 +175,7 @@ def paper_rows(
     model: HMLMForSignaling, tokenizer: HMLMTokenizer, settings: FitSettings, steps: int | None
 ) -> list[Row]:
     """Rows that one trajectory is enough for; HMLM answers by its ordinary forward pass."""
-    untrained = untrained_model(tokenizer, HMLMConfig.from_dict(model.config.to_dict()), seed=0)
+    untrained = untrained_model(model.config, seed=0)
     scratch, (in_context, fine_tuned, _) = "HMLM from scratch", PRETRAINED_ROWS
     return [
         *(Row(of.name, of) for of in (PublishedODE, Hold, *CURVES)),

@@ -27,9 +27,10 @@ from hmlm_fm.configuration_hmlm import HMLMConfig
 from hmlm_fm.fitting import FitSettings
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.network import SignalingNetwork
+from hmlm_fm.pipeline import untrained_model
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 
-from .hmlm_rows import FineTuned, FineTunedInFull, InContext, untrained_model
+from .hmlm_rows import FineTuned, FineTunedInFull, InContext
 
 PRETRAINED_ROWS = (
     "HMLM pretrained, in context",
@@ -105,7 +106,7 @@ def all_rows(
         steps: of the neural rivals, where fewer than usual.
     """
     fewer = {} if steps is None else {"steps": steps}
-    untrained = untrained_model(tokenizer, HMLMConfig.from_dict(model.config.to_dict()), seed=0)
+    untrained = untrained_model(model.config, seed=0)
     blind = HMLMForSignaling(
         HMLMConfig.from_dict(model.config.to_dict() | {"disabled_parts": ["signs"]})
     )
