@@ -6,12 +6,11 @@ import re
 from collections.abc import Callable, Iterable
 
 from ...formats.identifiers import Identifiers, identifier_key
-from ...formats.kgml import read_kgml
+from ...formats.kgml import LICENCE, read_kgml
 from ..client import Client, ClientSettings, ReplyError, open_service, refuse_web_pages
 from ..harvesting import Collector
 from ..records import Harvest, Problem
 
-LICENCE = "KEGG: for academic use; not to be passed on"
 REQUESTS_PER_SECOND = 2.5
 """KEGG allows three. The margin is for what a network does to the moments of arrival."""
 
