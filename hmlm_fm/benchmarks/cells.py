@@ -212,8 +212,9 @@ def _side_by_side(
     # A copy without the rows that this process has made: they hold functions that do not travel.
     pool = ProcessPoolExecutor(workers, context, _start_worker, (replace(bench), threads))
     try:
-        # The last rows take longest: left for the end, one would work and the others wait.
-        first = [place for place in reversed(wanted) if place.seed == 0]
+        # Left for the end, a long one would keep one worker busy while the others wait.
+        first = [place for place in wanted if place.seed == 0]
+        first.sort(key=lambda place: not bench.rows(place.budget)[place.row].long)
         under_way = {pool.submit(_measure_here, place): place for place in first}
         while under_way:
             done, _ = wait(under_way, return_when=FIRST_COMPLETED)

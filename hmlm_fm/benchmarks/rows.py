@@ -49,12 +49,14 @@ class Row:
         make: it, from hyperparameters.
         grid: those to choose from.
         trial: what is set beside them while they are tried, where a whole fit would take too long.
+        long: whether it is among those that take longest, and is begun before the others.
     """
 
     name: str
     make: Callable[..., Rival]
     grid: tuple[dict[str, Any], ...] = ({},)
     trial: Mapping[str, Any] = field(default_factory=dict)
+    long: bool = False
 
     @property
     def starts_from_model(self) -> bool:
@@ -122,8 +124,9 @@ def all_rows(
     return [
         *(Row(of.name, of, tuple(getattr(of, "grid", ()) or ({},))) for of in simple),
         *(Row(of.name, of, grid(of)) for of in neural),
+        Row(GraphNetwork.name, GraphNetwork, grid(GraphNetwork), GraphNetwork.trial, long=True),
         Row(LogicODE.name, LogicODE),
-        Row(FittedLogicODE.name, lambda: FittedLogicODE(settings)),
+        Row(FittedLogicODE.name, lambda: FittedLogicODE(settings), long=True),
         Row(GateModel.name, lambda: GateModel(settings)),
         Row(
             "HMLM from scratch",
@@ -131,6 +134,7 @@ def all_rows(
                 "HMLM from scratch", untrained, tokenizer, settings, in_context
             ),
             ({"in_context": False}, {"in_context": True}),
+            long=True,
         ),
         Row(PRETRAINED_ROWS[0], lambda: InContext(model, tokenizer)),
         Row(
@@ -140,14 +144,13 @@ def all_rows(
         Row(
             PRETRAINED_ROWS[2],
             lambda: FineTunedInFull(PRETRAINED_ROWS[2], model, tokenizer, settings),
+            long=True,
         ),
         Row(
             CONTROL_ROWS[0],
             lambda: Shuffled(CONTROL_ROWS[0], model, tokenizer, settings),
         ),
         Row(CONTROL_ROWS[1], lambda: fitted(CONTROL_ROWS[1], blind, tokenizer, settings)),
-        # It takes longest, so it comes last.
-        Row(GraphNetwork.name, GraphNetwork, grid(GraphNetwork), GraphNetwork.trial),
     ]
 
 
