@@ -20,7 +20,7 @@ from .batch_graph import moved
 from .conditions import Condition
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
-from .pipeline import encode_context, load_pretrained, predict_states
+from .pipeline import encode_context, load_untuned, predict_states
 from .tokenization_hmlm import HMLMTokenizer
 
 DAMPING = 0.8
@@ -165,12 +165,7 @@ def crosstalk_of(network: SignalingNetwork, checkpoint: str) -> pd.DataFrame:
             f"network {network.name!r} has {len(network.pathways)} pathways; expected at least 2 "
             "that differ in their molecules"
         )
-    model, tokenizer = load_pretrained(checkpoint)
-    if model.next_state.tissue is not None:
-        raise ValueError(
-            f"checkpoint {checkpoint} is fine-tuned, so that it infers no gates any more; expected "
-            "a pretrained one"
-        )
+    model, tokenizer = load_untuned(checkpoint)
     attention = gate_attention(model, tokenizer, shown, single_stimuli(shown))
     scores = crosstalk(shown, attention)
     rows = [{"from": a, "to": b, "score": score} for (a, b), score in scores.items()]

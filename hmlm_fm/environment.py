@@ -39,6 +39,14 @@ def git_revision() -> str | None:
     return found.stdout.strip() or None
 
 
+def processor() -> str:
+    """The name of the processor, as far as the system tells it."""
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text(encoding="utf-8").splitlines() if told.exists() else []
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor()
+
+
 def environment() -> dict[str, str | int]:
     """Versions, the kind of machine, and how many threads a computation takes."""
     return {**versions(), "machine": platform.machine(), "threads": torch.get_num_threads()}

@@ -253,12 +253,14 @@ def fine_tune(
     )
     tuned = _with_tissue(model, fit.parameters)
     every = roll_out_of(members)
+    # What moves is told from the mean of what was measured where nobody knows the state at rest.
+    mean = (states * measured).sum((0, 1)) / measured.sum((0, 1)).clamp(min=1)
     found = calibrate(
         partial(every, gates_for(every)(fit.parameters)),
         fit.held_out,
         states,
         measured,
-        every.baseline,
+        torch.where(every.known, every.baseline, mean),
         conditions.perturbed_R.numpy(),
     )
     with torch.no_grad():

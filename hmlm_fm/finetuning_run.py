@@ -10,6 +10,7 @@ import math
 import shutil
 import sys
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from tqdm.auto import tqdm
 
 from .adapting import adapt
 from .baselines.rival import Measurements
-from .baselines.trivial import Hold, TrainingMean
+from .baselines.trivial import Hold, TrainingMean, held
 from .benchmarks.metrics import MARKERS, score
 from .benchmarks.task import TRACKS, Budget, DrawnTask
 from .benchmarks.unseen_conditions import draw_task
@@ -31,6 +32,7 @@ from .environment import environment
 from .finetuning import TissueData, fine_tune
 from .fitting import Team, settings_for
 from .formats import load_network
+from .formats.errors import FormatError, FormatWarning
 from .formats.files import write_text
 from .formats.json_format import write_json
 from .formats.measurements import read_conditions, read_observations
@@ -44,7 +46,7 @@ from .pipeline import (
     NETWORK_FILE,
     Prediction,
     encode_context,
-    load_pretrained,
+    load_untuned,
     predict_states,
     untrained_model,
 )
@@ -209,16 +211,30 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
 
 
 def read_tissue(network: SignalingNetwork, options: FinetuningOptions) -> TissueData:
-    """Measurements of two tables; the mean of what was measured at time 0 is the state at rest.
+    """Measurements of two tables; the mean of what was measured at time 0 is the state at rest,
+    but for what a perturbation holds.
 
     Raises:
-        FormatError: as `read_conditions` and `read_observations`.
+        FormatError: as `read_conditions` and `read_observations`, or there is no activity after
+            time 0, which gates are fitted to.
     """
     conditions = read_conditions(options.conditions, network)
     by_condition = read_observations(options.observations, network, conditions)
     shown = network if options.track == "logic" else network.without_logic()
     names = list(by_condition)
     activities = [o for seen in by_condition.values() for o in seen if o.modality == "activity"]
+    if not any(o.time_hours > 0 for o in activities):
+        raise FormatError(
+            "it holds no activity after time 0; expected some, for gates are fitted to activities "
+            "and other modalities only inform where the fit starts",
+            path=options.observations,
+        )
+    if any(o.sd_value is not None for o in activities):
+        warnings.warn(
+            f"{options.observations}: column sd is read and not used; all activities weigh alike",
+            FormatWarning,
+            stacklevel=2,
+        )
     hours = np.unique([0.0, *(o.time_hours for o in activities)])
     shape = (len(names), len(hours), len(network.molecules))
     states, measured = np.zeros(shape), np.zeros(shape, dtype=bool)
@@ -233,11 +249,14 @@ def read_tissue(network: SignalingNetwork, options: FinetuningOptions) -> Tissue
                     network.molecule_index[o.molecule],
                 )
                 states[place], measured[place] = o.value, True
-    first, count = states[:, 0].sum(0), measured[:, 0].sum(0)
+    of_rows = tuple(conditions[name] for name in names)
+    at_rest = measured[:, 0] & ~held(of_rows, np.zeros(1), network)[0][:, 0]
+    count = at_rest.sum(0)
+    first = np.where(at_rest, states[:, 0], 0.0).sum(0)
     baseline = np.where(count > 0, first / np.maximum(count, 1), np.nan)
     return TissueData(
         shown.without_kinetics(),
-        tuple(conditions[name] for name in names),
+        of_rows,
         hours,
         states,
         measured,
@@ -256,7 +275,7 @@ def _load(options: FinetuningOptions) -> tuple[HMLMForSignaling, HMLMTokenizer]:
         )
         return untrained_model(config, options.seed), tokenizer
     try:
-        return load_pretrained(options.checkpoint)
+        return load_untuned(options.checkpoint)
     except (OSError, ValueError) as error:
         raise OptionsError(f"checkpoint {options.checkpoint}: {error}") from None
 
@@ -316,7 +335,7 @@ def _write_result(
     molecules.to_csv(folder / "time_constants.csv", index=False)
     gates.to_csv(folder / "gates.csv", index=False)
     if task is not None:
-        metrics["spearman_with_truth"] = _against_truth(network, molecules)
+        metrics["spearman_with_truth"] = against_truth(network, molecules, gates)
         truth, pairs = task.asked["pairs"], told["pairs"]
         plot_bands(truth, pairs.states, pairs.scale, _markers(truth), folder / "trajectories.png")
     write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
@@ -332,15 +351,33 @@ def _write_result(
     folder.rename(target)
 
 
-def _against_truth(network: SignalingNetwork, molecules: pd.DataFrame) -> dict[str, float]:
-    """Spearman's correlation of fitted time constants with those of the simulator."""
-    tau = [m.tau_hours if m.tau_hours is not None else 1.0 for m in network.molecules]
-    regulated = {i.target for i in network.interactions if not i.is_input}
-    of_regulated = molecules["molecule"].isin(regulated)
-    if len(set(tau)) < 2:
-        return {}
-    both = pd.DataFrame({"fitted": molecules["tau_hours"], "true": tau})[of_regulated]
-    return {"tau_hours": float(both["fitted"].corr(both["true"], method="spearman"))}
+def against_truth(
+    network: SignalingNetwork, molecules: pd.DataFrame, gates: pd.DataFrame
+) -> dict[str, float]:
+    """Spearman's correlation of fitted parameters with those of the simulator, of molecules with
+    a source, by name of the parameter; what is the same everywhere in truth is left out."""
+    true_gates = pd.DataFrame(
+        [
+            {"target": i.target, "source": source} | {"weight": i.weight, "n": i.n, "ec50": i.ec50}
+            for i in network.interactions
+            for source in i.sources
+        ]
+    ).drop_duplicates(["target", "source"])
+    gates = gates.drop_duplicates(["target", "source"])
+    both = gates.merge(true_gates, on=["target", "source"], suffixes=("", "_true"))
+    tau = pd.DataFrame(
+        [{"molecule": m.name, "tau_hours_true": m.tau_hours} for m in network.molecules]
+    )
+    of_molecules = molecules.merge(tau, on="molecule")
+    of_molecules = of_molecules[of_molecules["molecule"].isin(set(both["target"]))]
+    found = {}
+    for table, names in ((of_molecules, ["tau_hours"]), (both, ["weight", "n", "ec50"])):
+        for name in names:
+            pairs = table[[name, f"{name}_true"]].dropna()
+            if pairs[f"{name}_true"].nunique() > 1:
+                rank = pairs[name].corr(pairs[f"{name}_true"].astype(float), method="spearman")
+                found[name] = float(rank)
+    return found
 
 
 def _markers(truth: Measurements) -> Sequence[int]:
@@ -393,4 +430,8 @@ def _card(options: FinetuningOptions, data: TissueData, metrics: Mapping[str, An
             ]
             cells = " | ".join(f"{value:.4f}" for value in figures)
             lines.append(f"| {split} | {cells} | {found['coverage']:.2f} | {found['width']:.2f} |")
+    if metrics.get("spearman_with_truth"):
+        ranks = metrics["spearman_with_truth"].items()
+        told = ", ".join(f"{name} {rank:.2f}" for name, rank in ranks)
+        lines += ["", f"Spearman's correlation with the simulator's parameters: {told}."]
     return "\n".join(lines) + "\n"

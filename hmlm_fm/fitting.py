@@ -22,7 +22,7 @@ Parameters = dict[str, torch.Tensor]
 Predict = Callable[[Parameters, np.ndarray], torch.Tensor]
 """States (M, Q, U, N) of some conditions by their positions (Q), from parameters (M, L) by kind."""
 
-HELD_OUT_AT_ONCE = 12
+HELD_OUT_AT_ONCE, LONE_PARTS = 12, 5
 BETTER_BY = 1e-3
 LONGEST_GRADIENT = 10.0
 
@@ -218,33 +218,34 @@ def fit_members(
 
 
 def held_out_parts(count_CU: torch.Tensor, members: int, seed: int) -> HeldOut:
-    """A part for each member, of conditions, or of the times of a single one.
+    """A part for each member, of conditions that were measured, or of the times of a single one.
+
+    Members hold out all of them between them; one alone holds out a fifth.
 
     Args:
         count_CU: how many measurements there are of each condition at each time.
 
     Raises:
-        ValueError: one condition at one time, or a part without measurements.
+        ValueError: nothing was measured but one condition at one time.
     """
     conditions, times = count_CU.shape
-    by_condition = conditions > 1
-    units = np.arange(conditions)
+    count = count_CU.cpu().numpy()
+    units = measured = np.flatnonzero(count.sum(1))
+    by_condition = len(measured) > 1
     if not by_condition:
-        units = np.flatnonzero(count_CU[0].cpu().numpy())
+        units = np.flatnonzero(count.sum(0))
     if len(units) < 2:
         raise ValueError(
-            f"{conditions} conditions at {len(units)} times to fit to; expected at least 2 "
+            f"{len(measured)} conditions at {len(units)} times to fit to; expected at least 2 "
             "conditions, or one at 2 times"
         )
     order = np.random.default_rng([seed, 5]).permutation(units)
-    parts = np.array_split(order, min(members, len(units)))
+    parts = np.array_split(order, min(members if members > 1 else LONE_PARTS, len(units)))[:members]
     held_out = torch.zeros(members, conditions, times, dtype=torch.bool, device=count_CU.device)
     for member in range(members):
         part = parts[member % len(parts)]
-        held_out[(member, part) if by_condition else (member, 0, part)] = True
-    if bool(((held_out * count_CU).sum((1, 2)) <= 0).any()):
-        raise ValueError("some held-out conditions have no observation; expected some in each")
+        held_out[(member, part) if by_condition else (member, measured[0], part)] = True
     if not by_condition:
-        return HeldOut(held_out, np.array([0]))
+        return HeldOut(held_out, measured)
     watched = np.sort(np.concatenate([part[:HELD_OUT_AT_ONCE] for part in parts]))
     return HeldOut(held_out, watched)

@@ -33,7 +33,7 @@ def gate_tables(
     molecules = pd.DataFrame(
         {
             "molecule": data.network.names,
-            "tau_hours": tau.median(0).values.numpy(),
+            "tau_hours": tau.quantile(0.5, 0).numpy(),
             "tau_low": tau.min(0).values.numpy(),
             "tau_high": tau.max(0).values.numpy(),
         }
@@ -41,18 +41,17 @@ def gate_tables(
     names = data.network.names
 
     def middle(values: torch.Tensor) -> torch.Tensor:
-        return values.view(members, -1).median(0).values
+        return values.view(members, -1).quantile(0.5, 0)
 
-    n = middle(gates.n_J)
-    c = middle(gates.c_J).clamp(MARGIN, 1 - MARGIN)
+    ec50_J = gates.c_J.clamp(MARGIN, 1 - MARGIN) ** (1 / gates.n_J)
     table = pd.DataFrame(
         {
             "target": [names[i] for i in wiring.target_J.tolist()],
             "source": [names[i] for i in wiring.source_J.tolist()],
             "sign": wiring.sign_J.numpy(),
             "weight": middle(gates.weight_I)[wiring.interaction_J].numpy(),
-            "n": n.numpy(),
-            "ec50": (c ** (1 / n)).numpy(),
+            "n": middle(gates.n_J).numpy(),
+            "ec50": middle(ec50_J).numpy(),
         }
     )
     return molecules, table

@@ -122,6 +122,21 @@ def load_pretrained(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTok
     return model.eval(), HMLMTokenizer.from_pretrained(folder)
 
 
+def load_untuned(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTokenizer]:
+    """As `load_pretrained`, of a checkpoint that infers gates.
+
+    Raises:
+        OSError, ValueError: as `load_pretrained`, or it carries the gates of a tissue instead.
+    """
+    model, tokenizer = load_pretrained(name_or_path)
+    if model.next_state.tissue is not None:
+        raise ValueError(
+            f"checkpoint {name_or_path} is fine-tuned, so that it infers no gates any more; "
+            "expected a pretrained one"
+        )
+    return model, tokenizer
+
+
 def untrained_model(config: PreTrainedConfig, seed: int) -> HMLMForSignaling:
     """A model of a configuration that has learned nothing, and takes nothing of torch's seed."""
     state = torch.get_rng_state()

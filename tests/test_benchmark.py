@@ -11,12 +11,13 @@ from hmlm_fm.baselines.rival import mean_squared_error
 from hmlm_fm.baselines.trivial import Hold, TrainingMean
 from hmlm_fm.benchmarks import cells as runner
 from hmlm_fm.benchmarks.command import BenchmarkOptions, run_benchmark
-from hmlm_fm.benchmarks.hmlm_rows import InContext
+from hmlm_fm.benchmarks.hmlm_rows import FineTuned, InContext
 from hmlm_fm.benchmarks.rows import all_rows
 from hmlm_fm.benchmarks.task import Budget
 from hmlm_fm.benchmarks.unseen_conditions import draw_task
 from hmlm_fm.checkpoints import checkpoint_path
 from hmlm_fm.cli import app
+from hmlm_fm.fitting import FitSettings
 from hmlm_fm.formats.json_format import write_json
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
@@ -110,6 +111,18 @@ def test_cells_measured_side_by_side_are_the_same(tmp_path):
         found = json.loads((tmp_path / f"{workers}.json").read_text())["rows"]
         tables.append([{k: v for k, v in row.items() if k != "seconds"} for row in found])
     assert tables[0] == tables[1]
+
+
+def test_a_fine_tuned_model_is_no_row(pretrained, tmp_path):
+    """It answers from what it was fitted to, whatever a budget shows."""
+    task = draw_task(never_seen(), Budget(6, 3))
+    few = FitSettings(members=2, steps=1)
+    tuned = FineTuned("tuned", *pretrained, few).fit(task.seen).model
+    tuned.save_pretrained(tmp_path)
+    pretrained[1].save_pretrained(tmp_path)
+    for name in ("conditions", "crosstalk", "molecules"):
+        with pytest.raises(ValueError, match="fine-tuned, so that it infers no gates"):
+            run_benchmark(BenchmarkOptions(name, model=str(tmp_path), quick=True))
 
 
 def test_in_context_is_below_what_knows_no_wiring(pretrained):

@@ -103,8 +103,12 @@ def test_molecules_at_rest_do_not_count():
 
 
 def test_a_single_time_course_is_calibrated_by_its_times():
-    without, perturbed = drawn(SIZES[:1]).calibrated()
-    assert without == perturbed > 0
+    """Four times: the level is above 1, so the factor covers the largest of their errors."""
+    fitted = drawn(SIZES[:1])
+    without, perturbed = fitted.calibrated()
+    ratios = fitted.errors()[:, 0] / fitted.spread()[0]
+    largest = torch.stack([ratios[t, t] for t in range(MEMBERS)]).max().item()
+    assert without == perturbed == pytest.approx(largest / NORMAL_QUANTILE)
 
 
 def test_where_nothing_moved_the_factors_are_one():

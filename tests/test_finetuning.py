@@ -127,7 +127,7 @@ def test_what_was_not_measured_does_not_count():
 
     other = torch.where(measured, truth, 55.0)
     assert torch.equal(fitted(truth).parameters["level"], fitted(other).parameters["level"])
-    with pytest.raises(ValueError, match="held-out"):
+    with pytest.raises(ValueError, match="0 conditions at 0 times"):
         fit_members(
             predict, {"level": torch.zeros(2, 2)}, {"level": 1.0}, truth, FEW,
             seen=torch.zeros_like(measured),
@@ -329,3 +329,20 @@ def test_adapted_weights_predict_held_out_conditions_no_worse(model, task):
     tuned, _ = fine_tune(adapted, model[1], data, FEW)
     with pytest.raises(ValueError, match="carries the gates of a tissue"):
         adapt(tuned, model[1], data)
+
+
+def test_members_hold_out_what_was_measured():
+    count = torch.ones(10, 3)
+    count[4] = 0
+    for members, most in ((3, 3), (1, 2)):
+        parts = held_out_parts(count, members, 0)
+        by_condition = parts.measurements.any(2)
+        assert not by_condition[:, 4].any()
+        assert by_condition.sum(1).min() >= 1
+        assert by_condition.sum(1).max() <= most
+    assert held_out_parts(count, 3, 0).measurements.any(2).sum() == 9
+    alone = held_out_parts(count * (torch.arange(10) == 7)[:, None], 2, 0).measurements
+    assert alone[:, 7].sum() == 3
+    assert alone.sum() == 3
+    with pytest.raises(ValueError, match="at least 2 conditions, or one at 2 times"):
+        held_out_parts(torch.zeros(5, 3), 2, 0)

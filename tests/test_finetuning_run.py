@@ -7,13 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from hmlm_fm import load_network
 from hmlm_fm.checkpoints import checkpoint_path
 from hmlm_fm.conditions import Condition, Observation, Perturbation
 from hmlm_fm.dynamics import simulate
-from hmlm_fm.finetuning_run import FinetuningOptions, read_tissue, run_finetuning
+from hmlm_fm.finetuning_run import (
+    FinetuningOptions,
+    against_truth,
+    read_tissue,
+    run_finetuning,
+)
+from hmlm_fm.formats.errors import FormatError, FormatWarning
 from hmlm_fm.formats.json_format import write_json
 from hmlm_fm.formats.measurements import write_conditions, write_observations
 from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
@@ -96,23 +103,90 @@ def test_tables_keep_names_apart(tables):
     assert data.times_hours.tolist() == [0, 8, 24]
     assert np.allclose(data.states, states, atol=1e-5)
     assert data.measured.all()
-    assert np.allclose(data.baseline, states[:, 0].mean(0), atol=1e-5)
+    assert np.allclose(data.baseline, states[0, 0], atol=1e-5)
     assert not data.network.logic_known
     assert read_tissue(network, options(folder, "unused", track="logic")).network.logic_known
+
+
+def observed(folder, tmp_path, seen, **more):
+    """Options with other observations than the folder's."""
+    write_observations(seen, tmp_path / "observations.csv")
+    return replace(
+        options(folder, tmp_path / "out", **more), observations=str(tmp_path / "observations.csv")
+    )
+
+
+def at_rest_and_later(names, knocked_out=""):
+    """Of each condition two molecules at 0.6, at rest and later, but for one that is held at 0."""
+    return {
+        name: [
+            Observation(molecule, hour, 0.0 if name == knocked_out and molecule == "D" else 0.6)
+            for molecule in "DE"
+            for hour in (0.0, 8.0)
+        ]
+        for name in names
+    }
+
+
+def test_what_a_perturbation_holds_is_not_the_state_at_rest(tables, tmp_path):
+    folder, network, conditions, _ = tables
+    seen = at_rest_and_later(conditions, "knocked out")
+    baseline = read_tissue(network, observed(folder, tmp_path, seen)).baseline
+    assert baseline[3:] == pytest.approx([0.6, 0.6])
+    assert np.isnan(baseline[:3]).all()
+
+
+def test_tables_without_what_gates_are_fitted_to(tables, tmp_path):
+    folder, network, conditions, _ = tables
+    others = {name: [Observation("D", 8.0, 0.3, modality="phosphoprotein")] for name in conditions}
+    with pytest.raises(FormatError, match=r"observations\.csv.*no activity after time 0"):
+        read_tissue(network, observed(folder, tmp_path, others))
+    weighed = {name: [Observation("D", 8.0, 0.3, sd_value=0.1)] for name in conditions}
+    with pytest.warns(FormatWarning, match=r"observations\.csv.*sd is read and not used"):
+        read_tissue(network, observed(folder, tmp_path, weighed))
+
+
+def test_a_condition_seen_at_rest_alone_stops_no_run(tables, tmp_path):
+    folder, _, conditions, _ = tables
+    seen = at_rest_and_later(conditions)
+    seen["weak"] = [Observation("D", 0.0, 0.6)]
+    run_finetuning(observed(folder, tmp_path, seen))
+    with pytest.raises(OptionsError, match="is fine-tuned, so that it infers no gates"):
+        run_finetuning(
+            replace(options(folder, tmp_path / "next"), checkpoint=str(tmp_path / "out"))
+        )
+
+
+def test_fitted_gates_are_ranked_against_the_true_ones():
+    times = {"A": 1.0, "B": 1.0, "C": 2.0, "D": 8.0}
+    rules = [("A", "C", 0.9, 1.2), ("B", "C", 0.5, 1.2), ("C", "D", 0.7, 1.2)]
+    network = SignalingNetwork(
+        "ranked",
+        tuple(Molecule(name, members=(name,), tau_hours=t) for name, t in times.items()),
+        tuple(Interaction((s,), (1,), t, "activation", w, n, 0.5) for s, t, w, n in rules),
+    )
+    molecules = pd.DataFrame({"molecule": list("ABCD"), "tau_hours": [9.0, 8.0, 1.0, 3.0]})
+    gates = pd.DataFrame([{"target": t, "source": s, "weight": w, "n": n} for s, t, w, n in rules])
+    gates = gates.assign(ec50=0.4, weight=1 - gates["weight"])
+    # n and EC50 are the same everywhere, and A and B have no source: they say nothing.
+    assert against_truth(network, molecules, gates) == pytest.approx(
+        {"tau_hours": 1.0, "weight": -1.0}
+    )
 
 
 def test_refusals(tables, tmp_path):
     folder = tables[0]
     (tmp_path / "full").mkdir()
     (tmp_path / "full/mine.txt").write_text("mine")
-    for wrong in (
-        options(folder, tmp_path / "full"),
-        options(folder, tmp_path / "out", track="secret"),
-        replace(options(folder, tmp_path / "out"), conditions=""),
-        options(folder, tmp_path / "out", checkpoint=str(tmp_path / "nowhere")),
-        replace(options(folder, tmp_path / "out"), observations="", conditions="", budget="few"),
+    out = options(folder, tmp_path / "out")
+    for wrong, message in (
+        (options(folder, tmp_path / "full"), "full"),
+        (replace(out, track="secret"), "secret"),
+        (replace(out, conditions=""), "conditions"),
+        (replace(out, checkpoint=str(tmp_path / "nowhere")), "nowhere"),
+        (replace(out, observations="", conditions="", budget="few"), "few"),
     ):
-        with pytest.raises(OptionsError):
+        with pytest.raises(OptionsError, match=message):
             run_finetuning(wrong)
     assert (tmp_path / "full/mine.txt").read_text() == "mine"
     assert not (tmp_path / "out").exists()

@@ -132,7 +132,7 @@ class Bench:
 
     @cached_property
     def _weights(self) -> str:
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(self._shape.encode())
         for _, value in sorted(self.model.state_dict().items()):
             digest.update(value.cpu().numpy().tobytes())
         return digest.hexdigest()

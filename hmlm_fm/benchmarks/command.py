@@ -12,7 +12,7 @@ from typing import Any
 from hmlm_fm.checkpoints import checkpoint_path
 from hmlm_fm.formats import load_network
 from hmlm_fm.network import SignalingNetwork
-from hmlm_fm.pipeline import load_pretrained
+from hmlm_fm.pipeline import load_untuned
 from hmlm_fm.plotting import plot_errors
 
 from .cells import Bench, run
@@ -122,7 +122,7 @@ def _measure(
     task: Task, network: SignalingNetwork, options: BenchmarkOptions, say: Say
 ) -> list[dict[str, Any]]:
     budgets = _budgets(task, options)
-    model, tokenizer = load_pretrained(options.model)
+    model, tokenizer = load_untuned(options.model)
     bench = Bench(task, network, model, tokenizer, options.track, options.cells, options.quick)
     workers = options.workers or available_workers()
     rows = run(bench, budgets, options.seeds, options.rows, workers, say)
@@ -173,7 +173,7 @@ def _run_literature(options: BenchmarkOptions, say: Say) -> Report:
 def _run_crosstalk(options: BenchmarkOptions, say: Say) -> Report:
     network = options.load_network()
     joined = 2 if options.quick else JOINED_NETWORKS
-    model, tokenizer = load_pretrained(options.model)
+    model, tokenizer = load_untuned(options.model)
     found = []
     for one in (network, *(joined_network(FIRST_SEED + i) for i in range(joined))):
         found.append(measure_network(one, model, tokenizer, options.track))
@@ -196,7 +196,7 @@ def _run_molecules(options: BenchmarkOptions, say: Say) -> Report:
         )
     corpus = options.corpus or DEFAULT_CORPUS
     has_read = what_it_has_read(checkpoint_path(options.model), corpus)
-    model, tokenizer = load_pretrained(options.model)
+    model, tokenizer = load_untuned(options.model)
     rows = measure_molecules(
         corpus, model, tokenizer, options.seeds, options.cells, options.quick, options.rows, say
     )

@@ -20,6 +20,8 @@ import numpy as np
 from scipy.integrate import odeint
 from scipy.ndimage import gaussian_filter1d
 
+from hmlm_fm.baselines.gate_model import GateModel
+from hmlm_fm.baselines.logic_ode import FittedLogicODE, LogicODE
 from hmlm_fm.baselines.observed import CURVES
 from hmlm_fm.baselines.rival import Measurements, Rival
 from hmlm_fm.baselines.trivial import Hold
@@ -33,7 +35,7 @@ from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 
 from .hmlm_rows import FineTuned, InContext
 from .metrics import score
-from .rows import PRETRAINED_ROWS, Row
+from .rows import PRETRAINED_ROWS, Row, corrected
 from .task import Budget, DrawnTask
 
 MARKERS = ("proCI", "proCIII", "fibronectin", "aSMA", "periostin", "TNC", "LOX")
@@ -174,11 +176,15 @@ def score_markers(
 def paper_rows(
     model: HMLMForSignaling, tokenizer: HMLMTokenizer, settings: FitSettings, steps: int | None
 ) -> list[Row]:
-    """Rows that one trajectory is enough for; HMLM answers by its ordinary forward pass."""
+    """Rows that one trajectory is enough for; HMLM answers by its ordinary forward pass, and the
+    equations are corrected by their residuals, as it is."""
     untrained = untrained_model(model.config, seed=0)
     scratch, (in_context, fine_tuned, _) = "HMLM from scratch", PRETRAINED_ROWS
     return [
         *(Row(of.name, of) for of in (PublishedODE, Hold, *CURVES)),
+        Row(LogicODE.name, corrected(LogicODE)),
+        Row(FittedLogicODE.name, corrected(lambda: FittedLogicODE(settings)), long=True),
+        Row(GateModel.name, corrected(lambda: GateModel(settings)), long=True),
         Row(scratch, lambda: FineTuned(scratch, untrained, tokenizer, settings)),
         Row(in_context, lambda: InContext(model, tokenizer)),
         Row(fine_tuned, lambda: FineTuned(fine_tuned, model, tokenizer, settings)),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-from hmlm_fm.environment import environment
+from hmlm_fm.environment import environment, git_revision, processor
 from hmlm_fm.formats.files import write_text
 
 
@@ -94,7 +95,10 @@ def _with_interval(row: dict[str, Any]) -> str:
 def write_json(
     path: Path, task: str, track: str, rows: Sequence[dict[str, Any]], **more: Any
 ) -> None:
-    """The rows with the task, the track and the environment."""
+    """The rows with the task, the track and what they were measured with."""
     content = {"task": task, "track": track, **more, "rows": list(rows)}
-    content["environment"] = environment()
+    content["environment"] = {
+        **environment(), "processor": processor(), "revision": git_revision(),
+        "date": date.today().isoformat(),
+    }  # fmt: skip
     write_text(path, json.dumps(content, indent=1) + "\n")

@@ -163,10 +163,11 @@ def rows_of_seen_conditions(
     for row in all_rows(model, tokenizer, settings, steps):
         corrects_itself = row.name.startswith("HMLM") or row.name in CONTROL_ROWS
         if not corrects_itself and row.name not in (Hold.name, TrainingMean.name):
-            row = replace(row, make=_corrected(row.make))
+            row = replace(row, make=corrected(row.make))
         rows.append(row)
     return rows
 
 
-def _corrected(make: Callable[..., Rival]) -> Callable[..., Rival]:
+def corrected(make: Callable[..., Rival]) -> Callable[..., Rival]:
+    """A row that its residuals correct, where something of the asked conditions was seen."""
     return lambda **chosen: CorrectedByResiduals(make(**chosen))
