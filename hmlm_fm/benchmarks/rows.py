@@ -123,17 +123,22 @@ def all_rows(
     fitted = FineTuned
     return [
         *(Row(of.name, of, tuple(getattr(of, "grid", ()) or ({},))) for of in simple),
-        *(Row(of.name, of, grid(of)) for of in neural),
+        *(Row(of.name, of, grid(of), {"refit": False}) for of in neural),
         Row(GraphNetwork.name, GraphNetwork, grid(GraphNetwork), GraphNetwork.trial, long=True),
         Row(LogicODE.name, LogicODE),
         Row(FittedLogicODE.name, lambda: FittedLogicODE(settings), long=True),
         Row(GateModel.name, lambda: GateModel(settings)),
         Row(
             "HMLM from scratch",
-            lambda in_context: fitted(
-                "HMLM from scratch", untrained, tokenizer, settings, in_context
+            lambda in_context, members=settings.members: fitted(
+                "HMLM from scratch",
+                untrained,
+                tokenizer,
+                replace(settings, members=members),
+                in_context,
             ),
             ({"in_context": False}, {"in_context": True}),
+            {"members": 2},
             long=True,
         ),
         Row(PRETRAINED_ROWS[0], lambda: InContext(model, tokenizer)),
