@@ -1,5 +1,6 @@
-"""Every block of the README does what it says."""
+"""Every block of the README does what it says, and its figures are those that were measured."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer
+from hmlm_fm.checkpoints import checkpoint_path
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -47,3 +49,64 @@ def test_nothing_is_left_to_fill_in():
 def test_links_lead_somewhere():
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def table_after(mark: str) -> list[list[str]]:
+    """The cells of the rows of the first table that stands behind a text."""
+    lines = README[README.index(mark) :].splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("|"))
+    rows = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            return rows
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    raise AssertionError(f"the table after {mark!r} has no end")
+
+
+def measured(name: str) -> dict[tuple[str, str, str], float]:
+    """Errors by model, budget and split, as a file of results has them."""
+    path = ROOT / "hmlm_fm/benchmarks/results" / name
+    rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    return {(row["model"], row["budget"], row["split"]): row["mse"] for row in rows}
+
+
+SPLITS = ("pairs", "triples", "knockouts")
+
+
+def test_errors_on_unseen_conditions_are_those_of_the_results():
+    errors = measured("2026-11-25-conditions-signs.json")
+    table = table_after("<!-- table -->")
+    assert {row[0] for row in table} == {model for model, _, _ in errors}
+    for model, few, _, more, _, most in table:
+        for budget, cell in (("16x4", few), ("64x8", more), ("256x49", most)):
+            told = " / ".join(f"{errors[model, budget, split]:.4f}" for split in SPLITS)
+            assert cell == told, (model, budget)
+
+
+def test_errors_on_the_new_tissue_are_those_of_the_results():
+    errors = measured("2026-11-25-mechano.json")
+    table = table_after("<!-- mechano -->")
+    assert {row[0] for row in table} == {model for model, _, _ in errors}
+    for model, *cells in table:
+        for split, cell in zip(SPLITS, cells, strict=True):
+            digits = len(cell.partition(".")[2])
+            assert cell == f"{errors[model, '16x4', split]:.{digits}f}", (model, split)
+
+
+def test_figures_of_the_shipped_checkpoint_are_its_own():
+    card = Path(checkpoint_path("hmlm-small")) / "metrics.json"
+    found = json.loads(card.read_text(encoding="utf-8"))
+    masked, states = found["masked_molecule"], found["next_state"]
+    by_context, untrained = states["by_context"], states["untrained_by_context"]
+    told = [row[2] for row in table_after("Held-out pathways and networks")]
+    assert told == [
+        f"{masked['top10']:.3f}",
+        f"{masked['neighbour_top10']:.3f}",
+        f"{masked['frequency_top10']:.3f}",
+        f"{states['mse']:.4f}",
+        " / ".join(f"{by_context[n]['mse']:.4f}" for n in ("4", "16")),
+        " / ".join(f"{untrained[n]:.4f}" for n in ("0", "4", "16")),
+        f"{states['hold_mse']:.4f}",
+        f"{states['context_mean_mse']:.4f}",
+        f"{states['corpus_mean_mse']:.4f}",
+    ]
