@@ -28,6 +28,7 @@ from .benchmarks.task import TRACKS, Budget, DrawnTask
 from .benchmarks.unseen_conditions import draw_task
 from .conditions import Observation
 from .configuration_hmlm import HMLMConfig
+from .dynamics.logic_ode import LogicODE
 from .environment import environment
 from .finetuning import TissueData, fine_tune
 from .fitting import Team, settings_for
@@ -356,27 +357,28 @@ def against_truth(
 ) -> dict[str, float]:
     """Spearman's correlation of fitted parameters with those of the simulator, of molecules with
     a source, by name of the parameter; what is the same everywhere in truth is left out."""
+    system = LogicODE.from_network(network)
+    names, interaction_J = network.names, system.interaction_of_literal
     true_gates = pd.DataFrame(
-        [
-            {"target": i.target, "source": source} | {"weight": i.weight, "n": i.n, "ec50": i.ec50}
-            for i in network.interactions
-            for source in i.sources
-        ]
+        {
+            "target": [names[i] for i in system.target[interaction_J].tolist()],
+            "source": [names[i] for i in system.source.tolist()],
+            "weight": system.weight[interaction_J].numpy(),
+            "n": system.n.numpy(),
+            "ec50": (system.c ** (1 / system.n)).numpy(),
+        }
     ).drop_duplicates(["target", "source"])
     gates = gates.drop_duplicates(["target", "source"])
     both = gates.merge(true_gates, on=["target", "source"], suffixes=("", "_true"))
-    tau = pd.DataFrame(
-        [{"molecule": m.name, "tau_hours_true": m.tau_hours} for m in network.molecules]
-    )
+    tau = pd.DataFrame({"molecule": names, "tau_hours_true": system.tau_hours.numpy()})
     of_molecules = molecules.merge(tau, on="molecule")
     of_molecules = of_molecules[of_molecules["molecule"].isin(set(both["target"]))]
     found = {}
-    for table, names in ((of_molecules, ["tau_hours"]), (both, ["weight", "n", "ec50"])):
-        for name in names:
-            pairs = table[[name, f"{name}_true"]].dropna()
-            if pairs[f"{name}_true"].nunique() > 1:
-                rank = pairs[name].corr(pairs[f"{name}_true"].astype(float), method="spearman")
-                found[name] = float(rank)
+    for table, columns in ((of_molecules, ["tau_hours"]), (both, ["weight", "n", "ec50"])):
+        for name in columns:
+            fitted, true = table[name], table[f"{name}_true"].round(6)
+            if true.nunique() > 1:
+                found[name] = float(fitted.corr(true, method="spearman"))
     return found
 
 
