@@ -11,7 +11,7 @@ import shutil
 import sys
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from .baselines.trivial import Hold, TrainingMean, held
 from .benchmarks.metrics import MARKERS, score
 from .benchmarks.task import TRACKS, Budget, DrawnTask
 from .benchmarks.unseen_conditions import draw_task
-from .conditions import Observation
+from .conditions import Condition, Observation
 from .configuration_hmlm import HMLMConfig
 from .dynamics.logic_ode import LogicODE
 from .environment import environment
@@ -55,6 +55,7 @@ from .plotting import plot_bands
 from .tokenization_hmlm import HMLMTokenizer
 
 TUNABLE = ("gates", "all")
+FIGURE_FILE, MOST_DRAWN, TIMES_DRAWN = "trajectories.png", 8, 49
 
 
 @dataclass
@@ -337,8 +338,9 @@ def _write_result(
     gates.to_csv(folder / "gates.csv", index=False)
     if task is not None:
         metrics["spearman_with_truth"] = against_truth(network, molecules, gates)
-        truth, pairs = task.asked["pairs"], told["pairs"]
-        plot_bands(truth, pairs.states, pairs.scale, _markers(truth), folder / "trajectories.png")
+        _draw_unseen(task.asked["pairs"], told["pairs"], folder / FIGURE_FILE)
+    else:
+        _draw_measured(model, tokenizer, data, folder / FIGURE_FILE)
     write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     info = {
         "options": asdict(options),
@@ -382,12 +384,42 @@ def against_truth(
     return found
 
 
-def _markers(truth: Measurements) -> Sequence[int]:
-    """Fibrosis markers, or the most moving molecules where a network has none."""
+def _draw_unseen(truth: Measurements, told: Prediction, path: Path) -> None:
+    """The first of the unseen conditions: fibrosis markers, or what moves most."""
     names = truth.network.names
-    markers = [i for i, name in enumerate(names) if name in MARKERS]
-    moving = np.argsort(-np.ptp(truth.states[0], axis=0))[:8].tolist()
-    return markers or moving
+    chosen = [i for i, name in enumerate(names) if name in MARKERS]
+    chosen = chosen or np.argsort(-np.ptp(truth.states[0], axis=0))[:MOST_DRAWN].tolist()
+    beside = (truth.times_hours, truth.states[0][:, chosen], "k--", "true")
+    plot_bands(
+        f"{truth.network.name}, an unseen condition: {_stimuli(truth.conditions[0])}",
+        [names[i] for i in chosen], truth.times_hours,
+        told.states[0][:, chosen], told.scale[0][:, chosen], beside, path,
+    )  # fmt: skip
+
+
+def _draw_measured(
+    model: HMLMForSignaling, tokenizer: HMLMTokenizer, data: TissueData, path: Path
+) -> None:
+    """The condition of which most was measured: the molecules of which most was."""
+    row = int(data.measured.sum((1, 2)).argmax())
+    states = np.where(data.measured[row], data.states[row], np.nan)
+    count = data.measured[row].sum(0)
+    chosen = [i for i in np.argsort(-count, kind="stable")[:MOST_DRAWN].tolist() if count[i]]
+    hours = np.linspace(0, data.times_hours.max(), TIMES_DRAWN)
+    context = encode_context(tokenizer, data.network, data.baseline)
+    condition = data.conditions[row]
+    told = predict_states(model, tokenizer, context, data.network, [condition], hours)
+    plot_bands(
+        f"{data.network.name}, fitted to: {_stimuli(condition)}",
+        [data.network.names[i] for i in chosen], hours,
+        told.states[0][:, chosen], told.scale[0][:, chosen],
+        (data.times_hours, states[:, chosen], "ko", "measured"), path,
+    )  # fmt: skip
+
+
+def _stimuli(condition: Condition) -> str:
+    named = [f"{name} {level:.2f}" for name, level in condition.stimuli.items()]
+    return ", ".join(named + [f"{p.kind} of {p.target}" for p in condition.perturbations])
 
 
 def _card(options: FinetuningOptions, data: TissueData, metrics: Mapping[str, Any]) -> str:

@@ -13,7 +13,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from .baselines.rival import Measurements
 from .calibration import NORMAL_QUANTILE
 from .dynamics.trajectories import TIMES_HOURS, Trajectories
 from .network import SignalingNetwork
@@ -72,36 +71,40 @@ def plot_trajectories(
 
 
 def plot_bands(
-    truth: Measurements,
+    title: str,
+    names: Sequence[str],
+    hours: np.ndarray,
     states: np.ndarray,
     scale: np.ndarray,
-    molecules: Sequence[int],
+    beside: tuple[np.ndarray, np.ndarray, str, str],
     path: Path,
 ) -> None:
-    """Predicted against true trajectories of the first condition, with their 90 % band, as a PNG.
+    """Predicted trajectories of one condition with their 90 % band, and what was so, as a PNG.
 
     Args:
-        truth: what was asked.
-        states, scale: predicted means and standard deviations (Q, U, N).
-        molecules: positions of those to draw.
+        title: of the figure.
+        names: of the K molecules, a panel each.
+        hours: (U) of the prediction.
+        states, scale: predicted means and standard deviations (U, K).
+        beside: times in hours (T), states (T, K; NaN where there is none), how matplotlib is to
+            draw them, and what they are called.
         path: of the file.
     """
-    columns = min(len(molecules), 4)
-    lines = -(-len(molecules) // columns)
+    columns = min(len(names), 4)
+    lines = -(-len(names) // columns)
     figure = Figure(figsize=(2.8 * columns, 2.5 * lines), layout="constrained")
     grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    hours = truth.times_hours
-    for axes, i in zip(grid, molecules, strict=False):
-        mean, half = states[0, :, i], NORMAL_QUANTILE * scale[0, :, i]
+    times, known, style, called = beside
+    for i, (axes, name) in enumerate(zip(grid, names, strict=False)):
+        mean, half = states[:, i], NORMAL_QUANTILE * scale[:, i]
         axes.fill_between(hours, mean - half, mean + half, color="C0", alpha=0.25)
         axes.plot(hours, mean, "C0", label="HMLM")
-        axes.plot(hours, truth.states[0, :, i], "k--", label="true")
-        axes.set_title(truth.network.molecules[i].name, fontsize=9)
+        axes.plot(times, known[:, i], style, label=called)
+        axes.set_title(name, fontsize=9)
         axes.set_ylim(-0.05, 1.05)
         axes.grid(alpha=0.3)
     grid[0].legend(fontsize=7)
-    named = ", ".join(f"{name} {level:.2f}" for name, level in truth.conditions[0].stimuli.items())
-    figure.suptitle(f"{truth.network.name}, an unseen condition: {named}", fontsize=10)
+    figure.suptitle(title, fontsize=10)
     figure.supxlabel("hours")
     figure.supylabel("activity")
     figure.savefig(path, dpi=120)

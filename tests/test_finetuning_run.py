@@ -85,6 +85,7 @@ def test_from_tables_to_predictions(tables, tmp_path, capsys):
     assert metrics["held_out_mse"] <= metrics["held_out_mse_at_start"]
     assert json.loads((tmp_path / "out/metrics.json").read_text())["steps"] == metrics["steps"]
     assert not list(tmp_path.glob("*.unfinished"))
+    assert (tmp_path / "out/trajectories.png").stat().st_size > 1000
     pipeline = SignalingPipeline.from_pretrained(tmp_path / "out")
     table = pipeline({"both": conditions["both"], "other": Condition({"C": 0.9})}, [0, 8, 24])
     assert set(table.columns) == {"condition", "molecule", "time_hours", "state", "sd"}
