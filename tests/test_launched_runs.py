@@ -22,8 +22,9 @@ from hmlm_fm.resuming import COMPLETE_FILE, last_checkpoint
 pytestmark = pytest.mark.slow
 PRETRAIN, FINETUNE = "pretrain/run.py", "finetune/run.py"
 # Of losses (relative) and weights, summed in another order: Adam divides by the size of a gradient,
-# so that rounding a tiny one moves its weight by a part of the rate, 0.04 for the token table.
-ROUNDED = (5e-6, 2e-4)
+# so that rounding a tiny one moves its weight by a part of the rate, 0.04 for the token table. How
+# large a part differs between machines; a gradient that is wrong moves it by the whole.
+ROUNDED = (2e-5, 1e-3)
 TUNING = "--members 3 --steps 10".split()
 
 
