@@ -28,7 +28,6 @@ from .benchmarks.task import TRACKS, Budget, DrawnTask
 from .benchmarks.unseen_conditions import draw_task
 from .conditions import Condition, Observation
 from .configuration_hmlm import HMLMConfig
-from .dynamics.logic_ode import LogicODE
 from .environment import environment
 from .finetuning import TissueData, fine_tune
 from .fitting import Team, settings_for
@@ -37,7 +36,7 @@ from .formats.errors import FormatError, FormatWarning
 from .formats.files import write_text
 from .formats.json_format import write_json
 from .formats.measurements import read_conditions, read_observations
-from .interpret import gate_tables
+from .interpret import against_truth, gate_tables
 from .launching import connect, describe, summed
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
@@ -352,36 +351,6 @@ def _write_result(
     if target.exists():
         target.rmdir()
     folder.rename(target)
-
-
-def against_truth(
-    network: SignalingNetwork, molecules: pd.DataFrame, gates: pd.DataFrame
-) -> dict[str, float]:
-    """Spearman's correlation of fitted parameters with those of the simulator, of molecules with
-    a source, by name of the parameter; what is the same everywhere in truth is left out."""
-    system = LogicODE.from_network(network)
-    names, interaction_J = network.names, system.interaction_of_literal
-    true_gates = pd.DataFrame(
-        {
-            "target": [names[i] for i in system.target[interaction_J].tolist()],
-            "source": [names[i] for i in system.source.tolist()],
-            "weight": system.weight[interaction_J].numpy(),
-            "n": system.n.numpy(),
-            "ec50": (system.c ** (1 / system.n)).numpy(),
-        }
-    ).drop_duplicates(["target", "source"])
-    gates = gates.drop_duplicates(["target", "source"])
-    both = gates.merge(true_gates, on=["target", "source"], suffixes=("", "_true"))
-    tau = pd.DataFrame({"molecule": names, "tau_hours_true": system.tau_hours.numpy()})
-    of_molecules = molecules.merge(tau, on="molecule")
-    of_molecules = of_molecules[of_molecules["molecule"].isin(set(both["target"]))]
-    found = {}
-    for table, columns in ((of_molecules, ["tau_hours"]), (both, ["weight", "n", "ec50"])):
-        for name in columns:
-            fitted, true = table[name], table[f"{name}_true"].round(6)
-            if true.nunique() > 1:
-                found[name] = float(fitted.corr(true, method="spearman"))
-    return found
 
 
 def _draw_unseen(truth: Measurements, told: Prediction, path: Path) -> None:

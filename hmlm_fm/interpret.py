@@ -1,12 +1,14 @@
-"""What a molecule has learned, as tables: time constants and gates."""
+"""What a molecule has learned, as tables: time constants and gates; how near these are to truth."""
 
 from __future__ import annotations
 
 import pandas as pd
 import torch
 
+from .dynamics.logic_ode import LogicODE
 from .finetuning import TissueData
 from .modeling_hmlm import HMLMForSignaling
+from .network import SignalingNetwork
 from .pipeline import encode_context
 from .tokenization_hmlm import HMLMTokenizer
 from .transducer import MARGIN
@@ -55,3 +57,33 @@ def gate_tables(
         }
     )
     return molecules, table
+
+
+def against_truth(
+    network: SignalingNetwork, molecules: pd.DataFrame, gates: pd.DataFrame
+) -> dict[str, float]:
+    """Spearman's correlation of fitted parameters with those of the simulator, of molecules with
+    a source, by name of the parameter; what is the same everywhere in truth is left out."""
+    system = LogicODE.from_network(network)
+    names, interaction_J = network.names, system.interaction_of_literal
+    true_gates = pd.DataFrame(
+        {
+            "target": [names[i] for i in system.target[interaction_J].tolist()],
+            "source": [names[i] for i in system.source.tolist()],
+            "weight": system.weight[interaction_J].numpy(),
+            "n": system.n.numpy(),
+            "ec50": (system.c ** (1 / system.n)).numpy(),
+        }
+    ).drop_duplicates(["target", "source"])
+    gates = gates.drop_duplicates(["target", "source"])
+    both = gates.merge(true_gates, on=["target", "source"], suffixes=("", "_true"))
+    tau = pd.DataFrame({"molecule": names, "tau_hours_true": system.tau_hours.numpy()})
+    of_molecules = molecules.merge(tau, on="molecule")
+    of_molecules = of_molecules[of_molecules["molecule"].isin(set(both["target"]))]
+    found = {}
+    for table, columns in ((of_molecules, ["tau_hours"]), (both, ["weight", "n", "ec50"])):
+        for name in columns:
+            fitted, true = table[name], table[f"{name}_true"].round(6)
+            if true.nunique() > 1:
+                found[name] = float(fitted.corr(true, method="spearman"))
+    return found

@@ -16,13 +16,13 @@ from hmlm_fm.conditions import Condition, Observation, Perturbation
 from hmlm_fm.dynamics import simulate
 from hmlm_fm.finetuning_run import (
     FinetuningOptions,
-    against_truth,
     read_tissue,
     run_finetuning,
 )
 from hmlm_fm.formats.errors import FormatError, FormatWarning
 from hmlm_fm.formats.json_format import write_json
 from hmlm_fm.formats.measurements import write_conditions, write_observations
+from hmlm_fm.interpret import against_truth
 from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
 from hmlm_fm.options import OptionsError, parse_options
 from hmlm_fm.pipeline import SignalingPipeline

@@ -205,17 +205,12 @@ def summarise(found: Sequence[OfNetwork]) -> list[dict[str, Any]]:
 
     def correlations(chosen: Sequence[np.ndarray]) -> np.ndarray:
         """Of every row the three figures (rows, 3)."""
-        of_networks = [
-            [
-                (
-                    partial_spearman(of.scores[name][i], of.truth[i]),
-                    partial_spearman(of.scores[name][i], of.truth[i], of.kept[i]),
-                )
-                for name in names
-            ]
-            for of, i in zip(found, chosen, strict=True)
-        ]
-        own, given = np.mean(of_networks, axis=0).T
+        of_networks = []
+        for of, i in zip(found, chosen, strict=True):
+            told = np.stack(list(of.scores.values()), axis=1)[i]
+            alone = partial_spearman(told, of.truth[i])
+            of_networks.append((alone, partial_spearman(told, of.truth[i], of.kept[i])))
+        own, given = np.mean(of_networks, axis=0)
         return np.stack([own, own - own[reference], given], axis=1)
 
     own = correlations(every)
@@ -288,19 +283,23 @@ def _with_knockouts(
     return [Condition(condition.stimuli, gone) for condition in conditions]
 
 
-def partial_spearman(told: np.ndarray, truth: np.ndarray, given: np.ndarray | None = None) -> float:
-    """Spearman's correlation of two (P), without what the ranks of others (P, K) say of both.
+def partial_spearman(
+    told: np.ndarray, truth: np.ndarray, given: np.ndarray | None = None
+) -> np.ndarray:
+    """Spearman's correlation of each of several (P, rows) or one (P) with the truth (P), without
+    what the ranks of others (P, K) say of both.
 
     Pearson's correlation of what a linear regression on these ranks leaves of the two's ranks. 0
     where it leaves nothing of either.
     """
-    others = np.empty((len(told), 0)) if given is None else rankdata(given, axis=0)
-    basis, _ = np.linalg.qr(np.column_stack([np.ones(len(told)), others]))
-    left = []
-    for values in (told, truth):
-        ranks = rankdata(values)
+    others = np.empty((len(truth), 0)) if given is None else rankdata(given, axis=0)
+    basis, _ = np.linalg.qr(np.column_stack([np.ones(len(truth)), others]))
+
+    def left(values: np.ndarray) -> np.ndarray:
+        ranks = rankdata(values, axis=0)
         rest = ranks - basis @ (basis.T @ ranks)
-        if np.linalg.norm(rest) < NOTHING_LEFT * np.linalg.norm(ranks):
-            return 0.0
-        left.append(rest / np.linalg.norm(rest))
-    return float(left[0] @ left[1])
+        size = np.linalg.norm(rest, axis=0)
+        nothing = size < NOTHING_LEFT * np.linalg.norm(ranks, axis=0)
+        return np.where(nothing, 0.0, rest / np.where(nothing, 1.0, size))
+
+    return left(truth) @ left(told)

@@ -35,7 +35,7 @@ class History:
     ) -> None:
         self._times_T1 = torch.tensor(times_hours, dtype=torch.float64, device=device)[:, None]
         self._molecules, self._conditions = list(molecules), conditions
-        self._weights = PATH_WEIGHTS.T.tolist()
+        self._weights = PATH_WEIGHTS[1:, :, None].to(device)
         # Per network: states (M, P), and which of all times and conditions they are.
         self._found: list[list[torch.Tensor]] = [[] for _ in molecules]
         self._places: list[list[torch.Tensor]] = [[] for _ in molecules]
@@ -60,10 +60,11 @@ class History:
                 continue
             start = start_GA[network, chosen]
             share = (self._times_T1[time, 0] - start) / (end_GA[network, chosen] - start)
+            linear, square, cube = self._weights
+            weights = ((cube * share + square) * share + linear) * share
             path = state.index_select(1, chosen)
-            for stage, (_, *weights) in zip(stages, self._weights, strict=True):
-                of_stage = (((weights[2] * share) + weights[1]) * share + weights[0]) * share
-                path = torch.addcmul(path, stage.index_select(1, chosen), of_stage.to(path))
+            for stage, weight in zip(stages, weights.to(path), strict=True):
+                path = torch.addcmul(path, stage.index_select(1, chosen), weight)
             self._keep(network, path, time, conditions_A[chosen])
 
     def end(

@@ -319,7 +319,7 @@ class _Run:
             history.add(rows.ids_A, rows.now_GA, now_GA, rows.state_MA, stages)
         moved = replace(
             rows,
-            state_MA=self._where_accepted(accepted, after, rows.state_MA),
+            state_MA=torch.where(self._of_molecules(accepted), after, rows.state_MA),
             now_GA=now_GA,
             step_GA=step_GA.clamp(SHORTEST_STEP_HOURS, LONGEST_STEP_HOURS),
         )
@@ -328,16 +328,6 @@ class _Run:
             moved = self._switched(moved)
             moved.step_GA = torch.where(landed, self.first_step_G1, moved.step_GA)
         return moved
-
-    def _where_accepted(
-        self, accepted_GA: torch.Tensor, after_MA: torch.Tensor, before_MA: torch.Tensor
-    ) -> torch.Tensor:
-        """The states after a step, or before it where it was not accepted."""
-        if self.system.networks > 1:
-            return torch.where(self._of_molecules(accepted_GA), after_MA, before_MA)
-        # Few are not: to put these back is much faster than to choose everywhere.
-        refused = (~accepted_GA[0]).nonzero()[:, 0]
-        return after_MA.index_copy(1, refused, before_MA.index_select(1, refused))
 
     def _of_molecules(self, values_GA: torch.Tensor) -> torch.Tensor:
         """Values of networks for each of their molecules; of a single one for all alike (1, A)."""
