@@ -18,7 +18,8 @@ import torch
 
 from .batch_graph import moved
 from .conditions import ConditionTensors
-from .finetuning import MemberRollOut, TissueData
+from .finetuning import TissueData
+from .member_roll_out import MemberRollOut
 from .modeling_hmlm import HMLMForSignaling
 from .tokenization_hmlm import HMLMTokenizer
 

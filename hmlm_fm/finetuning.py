@@ -12,7 +12,6 @@ from functools import partial
 import numpy as np
 import torch
 
-from .baselines.rival import Measurements
 from .batch_graph import moved
 from .calibration import calibrate
 from .conditions import Condition, ConditionTensors, Observation
@@ -20,13 +19,13 @@ from .configuration_hmlm import HMLMConfig
 from .fitting import ALONE, Fit, FitSettings, Parameters, Team, fit_members, held_out_parts
 from .gate_inference import INFERRED
 from .gates import GateLogits, Gates
+from .measurements import Measurements
+from .member_roll_out import MemberRollOut
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
-from .observation import state_scale
 from .pipeline import encode_context
 from .tissue import TissueTable, repeated
 from .tokenization_hmlm import HMLMTokenizer
-from .transducer import Transducer
 from .wiring import Wiring
 
 MOST_SHOWN_CONDITIONS, MOST_SHOWN_TIMES = 64, 8
@@ -110,63 +109,6 @@ class TissueData:
             for i in np.flatnonzero(self.measured[condition, t])
         ]
         return seen + list(self.others[condition] if self.others else ())
-
-
-class MemberRollOut:
-    """Predicts conditions of one network, with the gates of every member.
-
-    Attributes:
-        wiring: of the network, once per member; what gates are made for.
-    """
-
-    def __init__(
-        self,
-        transducer: Transducer,
-        wiring: Wiring,
-        members: int,
-        conditions: ConditionTensors,
-        times_hours: np.ndarray,
-        baseline: np.ndarray,
-    ) -> None:
-        """
-        Args:
-            transducer: that rolls out.
-            wiring: of the network alone.
-            members: M.
-            conditions: C rows.
-            times_hours: (T) when states are asked.
-            baseline: (N) the state at rest, NaN where it is not known.
-        """
-        self.transducer, self.members = transducer, members
-        self.wiring = wiring.repeated(members)
-        device = wiring.source_J.device
-        self.conditions = conditions.mapped(lambda rows: rows.to(device))
-        known = np.isfinite(baseline)
-        filled = np.where(known, baseline, 0.0)
-        self.baseline = torch.tensor(filled, dtype=torch.float32, device=device)
-        self.known = torch.tensor(known, device=device)
-        self.hours = torch.tensor(times_hours, dtype=torch.float32, device=device)
-
-    def __call__(self, gates: Gates, chosen: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """States and their standard deviations, two (M, Q, T, N), of some of the conditions."""
-        rows = self.conditions.mapped(lambda of_all: torch.cat([of_all[chosen]] * self.members))
-        shape = (self.members, len(chosen), -1)
-        baseline = self.baseline.expand(self.members, -1)
-        known = self.known.expand(self.members, -1)
-        roll_out = self.transducer(
-            gates,
-            self.wiring,
-            rows,
-            baseline[:, None].expand(shape),
-            known[:, None].expand(shape),
-            baseline,
-            known,
-            float(self.hours.max()),
-        )
-        hours = self.hours.expand(shape)
-        states, _ = roll_out.at(hours)
-        first = roll_out.state_GFQ[0].unflatten(0, (self.members, -1)).transpose(1, 2)
-        return states, state_scale(states, first, hours, gates)
 
 
 def fine_tune(

@@ -21,7 +21,6 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from .adapting import adapt
-from .baselines.rival import Measurements
 from .baselines.trivial import Hold, TrainingMean, held
 from .benchmarks.metrics import MARKERS, score
 from .benchmarks.task import TRACKS, Budget, DrawnTask
@@ -38,6 +37,7 @@ from .formats.json_format import write_json
 from .formats.measurements import read_conditions, read_observations
 from .interpret import against_truth, gate_tables
 from .launching import connect, describe, summed
+from .measurements import Measurements
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
 from .options import OptionsError

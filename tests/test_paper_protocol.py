@@ -8,7 +8,6 @@ from typer.testing import CliRunner
 
 from hmlm_fm import load_network
 from hmlm_fm.baselines.observed import CURVES, LastObservation, LinearInterpolation
-from hmlm_fm.baselines.rival import Measurements
 from hmlm_fm.benchmarks.cell_lines import HALF_MAXIMA, draw_line
 from hmlm_fm.benchmarks.forecast import draw_forecast
 from hmlm_fm.benchmarks.paper import (
@@ -24,6 +23,7 @@ from hmlm_fm.checkpoints import checkpoint_path
 from hmlm_fm.cli import app
 from hmlm_fm.conditions import Condition, Perturbation
 from hmlm_fm.fitting import FitSettings
+from hmlm_fm.measurements import Measurements
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 

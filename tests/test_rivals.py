@@ -11,11 +11,12 @@ from hmlm_fm.baselines.graph_network import GraphNetwork
 from hmlm_fm.baselines.linear_dynamics import LinearDynamics
 from hmlm_fm.baselines.neural import NeuralODE, RecurrentOnGraph
 from hmlm_fm.baselines.regression import BayesianRidge, RidgeOnCondition
-from hmlm_fm.baselines.rival import Measurements, Rival, condition_features, mean_squared_error
+from hmlm_fm.baselines.rival import Rival, condition_features, mean_squared_error
 from hmlm_fm.baselines.roll_out import time_grid
 from hmlm_fm.baselines.trivial import Hold, TrainingMean, hold_perturbed
 from hmlm_fm.conditions import Condition, Perturbation
 from hmlm_fm.dynamics import simulate
+from hmlm_fm.measurements import Measurements
 from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
 
 HOURS = np.array([0.0, 1.0, 2.0, 4.0, 8.0, 16.0])

@@ -19,8 +19,9 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from hmlm_fm.conditions import Condition
+from hmlm_fm.measurements import Measurements
 
-from .rival import Measurements, Rival, condition_features
+from .rival import Rival, condition_features
 from .trivial import held, hold_perturbed
 
 

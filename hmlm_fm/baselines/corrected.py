@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from hmlm_fm.conditions import Condition, ConditionTensors
+from hmlm_fm.measurements import Measurements
 from hmlm_fm.observation import corrected_states
 
-from .rival import Measurements, Rival
+from .rival import Rival
 
 
 class CorrectedByResiduals(Rival):

@@ -18,10 +18,11 @@ import torch
 
 from hmlm_fm.conditions import Condition, ConditionTensors, PerturbationEffects
 from hmlm_fm.fitting import FitSettings, Parameters, fit_members
+from hmlm_fm.measurements import Measurements
 from hmlm_fm.network import SignalingNetwork
 from hmlm_fm.transducer import grid_hours
 
-from .rival import Measurements, Rival
+from .rival import Rival
 from .roll_out import signed_edges
 
 UNITS = 3

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 from torch_geometric.nn import GINEConv, GPSConv
 
-from .rival import Measurements
+from hmlm_fm.measurements import Measurements
+
 from .roll_out import Given, signed_edges
 from .training import GradientRival
 

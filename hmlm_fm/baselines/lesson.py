@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from hmlm_fm.conditions import Condition
+from hmlm_fm.measurements import Measurements
 
-from .rival import Measurements
 from .roll_out import Given, time_grid
 
 BATCH_CONDITIONS = 32

@@ -8,7 +8,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from .rival import Measurements
+from hmlm_fm.measurements import Measurements
+
 from .roll_out import Given, roll_out, signed_edges
 from .training import GradientRival
 

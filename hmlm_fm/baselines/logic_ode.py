@@ -18,15 +18,16 @@ import torch
 
 from hmlm_fm.conditions import Condition, ConditionTensors
 from hmlm_fm.configuration_hmlm import HMLMConfig
-from hmlm_fm.finetuning import MemberRollOut
 from hmlm_fm.fitting import Fit, FitSettings, Parameters, fit_members
 from hmlm_fm.gates import Gates
+from hmlm_fm.measurements import Measurements
+from hmlm_fm.member_roll_out import MemberRollOut
 from hmlm_fm.network import Interaction, SignalingNetwork
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 from hmlm_fm.transducer import Transducer
 from hmlm_fm.wiring import Wiring
 
-from .rival import Measurements, Rival
+from .rival import Rival
 
 SPREAD = {"log_tau": 0.6, "log_n": 0.25, "ec50": 0.4, "weight": 1.0, "shared": 0.3}
 DEFAULT_N, DEFAULT_EC50, DEFAULT_WEIGHT_LOGIT, DEFAULT_TAU_HOURS = 1.4, 0.5, 3.0, 1.0

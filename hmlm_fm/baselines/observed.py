@@ -17,8 +17,9 @@ import numpy as np
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from hmlm_fm.conditions import Condition
+from hmlm_fm.measurements import Measurements
 
-from .rival import Measurements, Rival
+from .rival import Rival
 from .trivial import hold_perturbed
 
 

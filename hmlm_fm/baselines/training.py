@@ -22,9 +22,10 @@ from scipy.interpolate import PchipInterpolator
 from torch import nn
 
 from hmlm_fm.conditions import Condition
+from hmlm_fm.measurements import Measurements
 
 from .lesson import BATCH_CONDITIONS, Lesson, with_rest
-from .rival import Measurements, Rival
+from .rival import Rival
 from .roll_out import Given, time_grid
 from .trivial import hold_perturbed
 

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from hmlm_fm.conditions import Condition, ConditionTensors
+from hmlm_fm.measurements import Measurements
 from hmlm_fm.network import SignalingNetwork
 
-from .rival import Measurements, Rival
+from .rival import Rival
 
 
 def held(

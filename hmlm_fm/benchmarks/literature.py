@@ -21,13 +21,14 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from hmlm_fm.baselines.rival import Measurements, Rival
+from hmlm_fm.baselines.rival import Rival
 from hmlm_fm.baselines.roll_out import signed_edges
 from hmlm_fm.conditions import Condition
 from hmlm_fm.dynamics.simulator import simulate
 from hmlm_fm.evaluation import wilson_interval
 from hmlm_fm.fitting import FitSettings
 from hmlm_fm.formats.experiments import Experiment, read_experiments
+from hmlm_fm.measurements import Measurements
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.network import SignalingNetwork
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer

@@ -23,11 +23,12 @@ from scipy.ndimage import gaussian_filter1d
 from hmlm_fm.baselines.gate_model import GateModel
 from hmlm_fm.baselines.logic_ode import FittedLogicODE, LogicODE
 from hmlm_fm.baselines.observed import CURVES
-from hmlm_fm.baselines.rival import Measurements, Rival
+from hmlm_fm.baselines.rival import Rival
 from hmlm_fm.baselines.trivial import Hold
 from hmlm_fm.conditions import Condition
 from hmlm_fm.fitting import FitSettings
 from hmlm_fm.formats import read_json
+from hmlm_fm.measurements import Measurements
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.network import SignalingNetwork
 from hmlm_fm.pipeline import untrained_model

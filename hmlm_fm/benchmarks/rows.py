@@ -21,10 +21,11 @@ from hmlm_fm.baselines.logic_ode import FittedLogicODE, LogicODE
 from hmlm_fm.baselines.neural import NeuralODE, RecurrentOnGraph
 from hmlm_fm.baselines.observed import CURVES
 from hmlm_fm.baselines.regression import BayesianRidge, RidgeOnCondition
-from hmlm_fm.baselines.rival import Measurements, Rival, mean_squared_error
+from hmlm_fm.baselines.rival import Rival, mean_squared_error
 from hmlm_fm.baselines.trivial import Hold, TrainingMean
 from hmlm_fm.configuration_hmlm import HMLMConfig
 from hmlm_fm.fitting import FitSettings
+from hmlm_fm.measurements import Measurements
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.network import SignalingNetwork
 from hmlm_fm.pipeline import untrained_model

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hmlm_fm.baselines.rival import Measurements
+from hmlm_fm.measurements import Measurements
 from hmlm_fm.network import SignalingNetwork
 
 from .metrics import score

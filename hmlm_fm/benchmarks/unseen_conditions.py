@@ -16,9 +16,9 @@ from itertools import combinations
 import numpy as np
 import torch
 
-from hmlm_fm.baselines.rival import Measurements
 from hmlm_fm.conditions import Condition, Perturbation
 from hmlm_fm.dynamics.simulator import baseline_state, simulate
+from hmlm_fm.measurements import Measurements
 from hmlm_fm.network import SignalingNetwork
 
 from .task import HORIZON_HOURS, TRACKS, Budget, DrawnTask

@@ -1,0 +1,72 @@
+"""The roll-out of one network by several members at once, each with gates of its own.
+
+Shapes: M members, C conditions, Q of them, T times, N molecules.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from .conditions import ConditionTensors
+from .gates import Gates
+from .observation import state_scale
+from .transducer import Transducer
+from .wiring import Wiring
+
+
+class MemberRollOut:
+    """Predicts conditions of one network, with the gates of every member.
+
+    Attributes:
+        wiring: of the network, once per member; what gates are made for.
+    """
+
+    def __init__(
+        self,
+        transducer: Transducer,
+        wiring: Wiring,
+        members: int,
+        conditions: ConditionTensors,
+        times_hours: np.ndarray,
+        baseline: np.ndarray,
+    ) -> None:
+        """
+        Args:
+            transducer: that rolls out.
+            wiring: of the network alone.
+            members: M.
+            conditions: C rows.
+            times_hours: (T) when states are asked.
+            baseline: (N) the state at rest, NaN where it is not known.
+        """
+        self.transducer, self.members = transducer, members
+        self.wiring = wiring.repeated(members)
+        device = wiring.source_J.device
+        self.conditions = conditions.mapped(lambda rows: rows.to(device))
+        known = np.isfinite(baseline)
+        filled = np.where(known, baseline, 0.0)
+        self.baseline = torch.tensor(filled, dtype=torch.float32, device=device)
+        self.known = torch.tensor(known, device=device)
+        self.hours = torch.tensor(times_hours, dtype=torch.float32, device=device)
+
+    def __call__(self, gates: Gates, chosen: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """States and their standard deviations, two (M, Q, T, N), of some of the conditions."""
+        rows = self.conditions.mapped(lambda of_all: torch.cat([of_all[chosen]] * self.members))
+        shape = (self.members, len(chosen), -1)
+        baseline = self.baseline.expand(self.members, -1)
+        known = self.known.expand(self.members, -1)
+        roll_out = self.transducer(
+            gates,
+            self.wiring,
+            rows,
+            baseline[:, None].expand(shape),
+            known[:, None].expand(shape),
+            baseline,
+            known,
+            float(self.hours.max()),
+        )
+        hours = self.hours.expand(shape)
+        states, _ = roll_out.at(hours)
+        first = roll_out.state_GFQ[0].unflatten(0, (self.members, -1)).transpose(1, 2)
+        return states, state_scale(states, first, hours, gates)
