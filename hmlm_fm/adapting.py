@@ -18,9 +18,10 @@ import torch
 
 from .batch_graph import moved
 from .conditions import ConditionTensors
-from .finetuning import TissueData
+from .finetuning import refuse_tissue
 from .member_roll_out import MemberRollOut
 from .modeling_hmlm import HMLMForSignaling
+from .tissue_data import TissueData
 from .tokenization_hmlm import HMLMTokenizer
 
 HELD_OUT_PART = 5
@@ -74,8 +75,7 @@ def adapt(
             f"{len(useful)} conditions with activities after time 0 to adapt weights to; expected "
             "at least 4"
         )
-    if model.next_state.tissue is not None:
-        raise ValueError("the model carries the gates of a tissue; expected one that infers them")
+    refuse_tissue(model)
     adapted = copy.deepcopy(model).eval()
     rng = np.random.default_rng([seed, 21])
     order = rng.permutation(useful)

@@ -19,6 +19,12 @@ from .network import NetworkError, SignalingNetwork
 
 PERTURBATION_KINDS = ("knockout", "knockdown", "inhibition", "overexpression", "clamp")
 MODALITIES = ("activity", "phosphoprotein", "mRNA", "protein", "imaging feature")
+PLAUSIBLE_VALUES = MappingProxyType(
+    {"activity": (-0.5, 2.5)} | dict.fromkeys(MODALITIES[1:], (-20.0, 20.0))
+)
+"""Between what a modality's values lie: activities in [0, 1], or beyond with noise and
+overexpression; the others in relative units, such as a fold change, its logarithm, or a share of
+the largest."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,7 @@ class Observation:
     Attributes:
         molecule: its name.
         time_hours: when, in hours from the start of the condition.
-        value: in the unit of the modality; activity lies in [0, 1].
+        value: within `PLAUSIBLE_VALUES` of its modality.
         modality: one of `MODALITIES`.
         sd_value: standard deviation of the measurement, in the unit of `value` and above 0; None
             where it is not known. The tokenizer does not encode it.

@@ -5,8 +5,8 @@ Shapes: C conditions, T times, N molecules, M members, Q conditions of a step, L
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -14,101 +14,21 @@ import torch
 
 from .batch_graph import moved
 from .calibration import calibrate
-from .conditions import Condition, ConditionTensors, Observation
+from .conditions import ConditionTensors
 from .configuration_hmlm import HMLMConfig
+from .fit_targets import Targets
 from .fitting import ALONE, Fit, FitSettings, Parameters, Team, fit_members, held_out_parts
 from .gate_inference import INFERRED
 from .gates import GateLogits, Gates
-from .measurements import Measurements
 from .member_roll_out import MemberRollOut
 from .modeling_hmlm import HMLMForSignaling
-from .network import SignalingNetwork
-from .pipeline import encode_context
 from .tissue import TissueTable, repeated
+from .tissue_data import TissueData
 from .tokenization_hmlm import HMLMTokenizer
 from .wiring import Wiring
 
-MOST_SHOWN_CONDITIONS, MOST_SHOWN_TIMES = 64, 8
-"""Of the measurements, how many a context holds: more take long to read and tell little more. All
-of them are fitted to."""
-
-
-@dataclass(frozen=True)
-class TissueData:
-    """Measurements of one tissue.
-
-    Attributes:
-        network: whose molecules they are of.
-        conditions: C of them.
-        times_hours: (T) all times at which anything was measured.
-        states: (C, T, N) activities; `measured`: which of them there are.
-        baseline: (N) the state at rest, NaN where it is not known.
-        others: of every condition, observations in other modalities: they inform the first guess.
-    """
-
-    network: SignalingNetwork
-    conditions: tuple[Condition, ...]
-    times_hours: np.ndarray
-    states: np.ndarray
-    measured: np.ndarray
-    baseline: np.ndarray
-    others: tuple[tuple[Observation, ...], ...] = ()
-
-    @classmethod
-    def of(cls, seen: Measurements) -> TissueData:
-        """The same measurements, all of them there."""
-        # The simulator's error may put a state a hair outside its range.
-        states = np.clip(seen.states, 0, 1.1)
-        everywhere = np.ones(seen.states.shape, dtype=bool)
-        return cls(
-            seen.network, seen.conditions, seen.times_hours, states, everywhere, seen.baseline
-        )
-
-    def without(self, held_out_CT: np.ndarray) -> TissueData:
-        """The same with some times of some conditions left out; of a condition that is left out
-        whole, nothing is left."""
-        left = self.measured & ~held_out_CT[:, :, None]
-        others = tuple(() if held_out_CT[c].all() else seen for c, seen in enumerate(self.others))
-        return replace(self, measured=left, others=others)
-
-    def context(
-        self, tokenizer: HMLMTokenizer, shown: Sequence[int] | None = None
-    ) -> dict[str, torch.Tensor]:
-        """The network with some of the conditions and what was seen of them, as a batch of one.
-
-        Args:
-            shown: positions of conditions; as many as a context holds, spread evenly over those of
-                which anything was seen, where nothing is said.
-        """
-        if shown is None:
-            later = self.times_hours > 0
-            useful = [
-                c
-                for c, measured in enumerate(self.measured)
-                if measured[later].any() or (self.others and self.others[c])
-            ]
-            count = min(len(useful), MOST_SHOWN_CONDITIONS)
-            shown = [useful[i] for i in np.linspace(0, len(useful) - 1, count).astype(int)]
-        return encode_context(
-            tokenizer,
-            self.network,
-            self.baseline,
-            [self.conditions[c] for c in shown],
-            [self.observations(c) for c in shown],
-        )
-
-    def observations(self, condition: int) -> list[Observation]:
-        """What was seen of a condition after its start, at a few of its times."""
-        times = np.flatnonzero(self.measured[condition].any(1) & (self.times_hours > 0))
-        if len(times) > MOST_SHOWN_TIMES:
-            times = times[np.linspace(0, len(times) - 1, MOST_SHOWN_TIMES).astype(int)]
-        names = self.network.names
-        seen = [
-            Observation(names[i], float(self.times_hours[t]), float(self.states[condition, t, i]))
-            for t in times
-            for i in np.flatnonzero(self.measured[condition, t])
-        ]
-        return seen + list(self.others[condition] if self.others else ())
+OBSERVATION, OBSERVATION_SPREAD = "observation_FY4", 0.2
+"""What reads modalities among the logits, and how far one molecule's may be off its data set's."""
 
 
 def fine_tune(
@@ -128,26 +48,27 @@ def fine_tune(
     from the gates that are inferred from its own part of the measurements, and stops early on
     conditions that it has not seen. The standard deviations are calibrated on these.
 
+    Activities are fitted to as states; other modalities by what the fitted states would show in
+    them, whose offsets, gains and saturations are fitted along. Each counts by its standard
+    deviation, where one is stated.
+
     Args:
-        model: pretrained, or not trained at all.
-        data: at least two conditions, or one at two times, with some activities.
+        model: pretrained, or not trained at all; not fine-tuned.
+        data: at least two conditions, or one at two times, with measurements.
         in_context: whether the first guesses have seen measurements, or the wiring alone.
         progress: told the step and the mean held-out error.
         team: the processes that fit members together; each returns the same. One by default.
 
     Raises:
-        ValueError: too few conditions, or none of them with activities.
+        ValueError: too few conditions, nothing measured after time 0, or a model that carries the
+            gates of a tissue.
     """
     settings = settings or FitSettings()
-    later = data.times_hours > 0
-    fitted_to = replace(
-        data,
-        times_hours=data.times_hours[later],
-        states=data.states[:, later],
-        measured=data.measured[:, later],
-    )
-    if not fitted_to.measured.any():
-        raise ValueError("no activity was measured after time 0; expected some to fit gates to")
+    refuse_tissue(model)
+    fitted_to = data.after_start()
+    targets = Targets.of(fitted_to).to(model.device)
+    if not targets.weight.any():
+        raise ValueError("nothing was measured after time 0; expected something to fit gates to")
     model = model.eval()
     logits, wiring = _inferred(model, fitted_to.context(tokenizer, []))
     conditions = ConditionTensors.from_conditions(data.conditions, data.network)
@@ -166,7 +87,10 @@ def fine_tune(
         of_all = repeated(logits, roll_out.members)
 
         def gates_of(parameters: Parameters) -> Gates:
-            flat = {name: value.flatten() for name, value in parameters.items()}
+            flat = {
+                name: value.reshape(getattr(of_all, name).shape)
+                for name, value in parameters.items()
+            }
             return replace(of_all, **flat).gates(roll_out.wiring)
 
         return gates_of
@@ -176,13 +100,12 @@ def fine_tune(
     own_gates = gates_for(own)
 
     def predict(parameters: Parameters, chosen: np.ndarray) -> torch.Tensor:
-        return own(own_gates(parameters), chosen)[0]
+        gates = own_gates(parameters)
+        return torch.cat(own.read(gates, chosen, targets.molecule_V, targets.modality_V), -1)
 
-    device = model.device
-    states = torch.tensor(fitted_to.states, dtype=torch.float32, device=device)
-    measured = torch.tensor(fitted_to.measured, device=device)
     start = {name: getattr(logits, name).expand(members, -1).clone() for name in INFERRED}
-    parts = held_out_parts(measured.sum(2), members, seed)
+    spread = dict(INFERRED)
+    parts = held_out_parts(targets.weight.sum(2), members, seed)
     if in_context:
         for member in range(members)[team.share(members)]:
             held_out = parts.measurements[member].cpu().numpy()
@@ -190,11 +113,22 @@ def fine_tune(
             guess = _inferred(model, context)[0]
             for name, of_all in start.items():
                 of_all[member] = getattr(guess, name)
+    if len(targets.modality_V):
+        read = targets.with_instruments(logits, roll_out_of(1)).observation_FY4
+        start[OBSERVATION] = read.flatten().expand(members, -1).clone()
+        spread[OBSERVATION] = OBSERVATION_SPREAD
+        # It is held by the mean over all parameters, of which there are more now.
+        count = sum(value.shape[1] for value in start.values())
+        own_share = 1 - start[OBSERVATION].shape[1] / count
+        settings = replace(settings, hold=settings.hold / own_share)
     fit = fit_members(
-        predict, start, INFERRED, states, settings, seed, measured, progress, team, parts
-    )
+        predict, start, spread, targets.values, settings, seed, targets.weight, progress, team,
+        parts,
+    )  # fmt: skip
     tuned = _with_tissue(model, fit.parameters)
     every = roll_out_of(members)
+    states = targets.values[..., : len(data.network.molecules)]
+    measured = torch.tensor(fitted_to.measured, device=model.device)
     # What moves is told from the mean of what was measured where nobody knows the state at rest.
     mean = (states * measured).sum((0, 1)) / measured.sum((0, 1)).clamp(min=1)
     found = calibrate(
@@ -208,6 +142,15 @@ def fine_tune(
     with torch.no_grad():
         tuned.next_state.tissue.log_calibration.weight.copy_(found.log())  # type: ignore
     return tuned, fit
+
+
+def refuse_tissue(model: HMLMForSignaling) -> None:
+    """
+    Raises:
+        ValueError: the model carries the gates of a tissue, and infers none any more.
+    """
+    if model.next_state.tissue is not None:
+        raise ValueError("the model carries the gates of a tissue; expected one that infers them")
 
 
 @torch.no_grad()

@@ -28,7 +28,7 @@ from .benchmarks.unseen_conditions import draw_task
 from .conditions import Condition, Observation
 from .configuration_hmlm import HMLMConfig
 from .environment import environment
-from .finetuning import TissueData, fine_tune
+from .finetuning import fine_tune
 from .fitting import Team, settings_for
 from .formats import load_network
 from .formats.errors import FormatError, FormatWarning
@@ -51,6 +51,7 @@ from .pipeline import (
     untrained_model,
 )
 from .plotting import plot_bands
+from .tissue_data import TissueData
 from .tokenization_hmlm import HMLMTokenizer
 
 TUNABLE = ("gates", "all")
@@ -216,29 +217,30 @@ def read_tissue(network: SignalingNetwork, options: FinetuningOptions) -> Tissue
     but for what a perturbation holds.
 
     Raises:
-        FormatError: as `read_conditions` and `read_observations`, or there is no activity after
-            time 0, which gates are fitted to.
+        FormatError: as `read_conditions` and `read_observations`, or there is nothing after time
+            0, which gates are fitted to.
     """
     conditions = read_conditions(options.conditions, network)
     by_condition = read_observations(options.observations, network, conditions)
     shown = network if options.track == "logic" else network.without_logic()
     names = list(by_condition)
-    activities = [o for seen in by_condition.values() for o in seen if o.modality == "activity"]
-    if not any(o.time_hours > 0 for o in activities):
+    every = [o for seen in by_condition.values() for o in seen]
+    if not any(o.time_hours > 0 for o in every):
         raise FormatError(
-            "it holds no activity after time 0; expected some, for gates are fitted to activities "
-            "and other modalities only inform where the fit starts",
+            "it holds nothing after time 0; expected some, for that is what gates are fitted to",
             path=options.observations,
         )
-    if any(o.sd_value is not None for o in activities):
+    if not any(o.time_hours > 0 and o.modality == "activity" for o in every):
         warnings.warn(
-            f"{options.observations}: column sd is read and not used; all activities weigh alike",
+            f"{options.observations}: it holds no activity after time 0; the intervals of states "
+            "cannot be calibrated",
             FormatWarning,
             stacklevel=2,
         )
-    hours = np.unique([0.0, *(o.time_hours for o in activities)])
+    hours = np.unique([0.0, *(o.time_hours for o in every)])
     shape = (len(names), len(hours), len(network.molecules))
     states, measured = np.zeros(shape), np.zeros(shape, dtype=bool)
+    sd = np.full(shape, np.nan)
     others: list[tuple[Observation, ...]] = []
     for row, name in enumerate(names):
         others.append(tuple(o for o in by_condition[name] if o.modality != "activity"))
@@ -250,6 +252,7 @@ def read_tissue(network: SignalingNetwork, options: FinetuningOptions) -> Tissue
                     network.molecule_index[o.molecule],
                 )
                 states[place], measured[place] = o.value, True
+                sd[place] = np.nan if o.sd_value is None else o.sd_value
     of_rows = tuple(conditions[name] for name in names)
     at_rest = measured[:, 0] & ~held(of_rows, np.zeros(1), network)[0][:, 0]
     count = at_rest.sum(0)
@@ -263,6 +266,7 @@ def read_tissue(network: SignalingNetwork, options: FinetuningOptions) -> Tissue
         measured,
         baseline,
         tuple(others),
+        sd,
     )
 
 
@@ -369,10 +373,15 @@ def _draw_unseen(truth: Measurements, told: Prediction, path: Path) -> None:
 def _draw_measured(
     model: HMLMForSignaling, tokenizer: HMLMTokenizer, data: TissueData, path: Path
 ) -> None:
-    """The condition of which most was measured: the molecules of which most was."""
-    row = int(data.measured.sum((1, 2)).argmax())
+    """The condition of which most was measured: the molecules of which most was, in any modality;
+    what was measured is shown of activities."""
+    count_CN = data.measured.sum(1)
+    for condition, seen in enumerate(data.others):
+        for o in seen:
+            count_CN[condition, data.network.molecule_index[o.molecule]] += 1
+    row = int(count_CN.sum(1).argmax())
     states = np.where(data.measured[row], data.states[row], np.nan)
-    count = data.measured[row].sum(0)
+    count = count_CN[row]
     chosen = [i for i in np.argsort(-count, kind="stable")[:MOST_DRAWN].tolist() if count[i]]
     hours = np.linspace(0, data.times_hours.max(), TIMES_DRAWN)
     context = encode_context(tokenizer, data.network, data.baseline)

@@ -117,7 +117,7 @@ def fit_members(
     states: torch.Tensor,
     settings: FitSettings,
     seed: int = 0,
-    seen: torch.Tensor | None = None,
+    weight: torch.Tensor | None = None,
     progress: Callable[[int, float], object] = lambda step, error: None,
     team: Team = ALONE,
     parts: HeldOut | None = None,
@@ -131,10 +131,11 @@ def fit_members(
         predict: differentiable in the parameters, of this process' share of the members.
         start: (M, L) by kind.
         spread: of each kind: how far a parameter may be off.
-        states: measured (C, U, N).
+        states: measured (C, U, N), or whatever else is predicted.
         settings: how.
         seed: of the order of conditions, and of the held-out parts.
-        seen: which of `states` were measured (C, U, N); all of them without it.
+        weight: how much each of `states` counts (C, U, N), 0 where it was not measured; all alike
+            without it.
         progress: told the step and the mean held-out error.
         team: the processes; one by default.
         parts: that members hold out, where they are drawn already.
@@ -143,8 +144,8 @@ def fit_members(
         ValueError: one condition at one time, or a held-out part without measurements.
     """
     conditions, members = len(states), settings.members
-    measured = torch.ones_like(states) if seen is None else seen.to(states)
-    count_CU = measured.sum(2)
+    weight = torch.ones_like(states) if weight is None else weight.to(states)
+    count_CU = weight.sum(2)
     parts = parts or held_out_parts(count_CU, members, seed)
     held_out, watched = parts.measurements, parts.watched
 
@@ -164,8 +165,9 @@ def fit_members(
     error_at_start, last_better, step = best_error, 0, 0
 
     def errors(chosen: np.ndarray, counted_MQU: torch.Tensor) -> torch.Tensor:
-        """Mean squared error of every member over the measurements that count for it (M)."""
-        squared = (predict(parameters, chosen) - states[chosen]) ** 2 * measured[chosen]
+        """Mean squared error of every member over the measurements that count for it (M), by their
+        weights."""
+        squared = (predict(parameters, chosen) - states[chosen]) ** 2 * weight[chosen]
         total = (squared.sum(3) * counted_MQU).sum((1, 2))
         return total / (count_CU[chosen] * counted_MQU).sum((1, 2)).clamp(min=1)
 
@@ -223,7 +225,7 @@ def held_out_parts(count_CU: torch.Tensor, members: int, seed: int) -> HeldOut:
     Members hold out all of them between them; one alone holds out a fifth.
 
     Args:
-        count_CU: how many measurements there are of each condition at each time.
+        count_CU: how many measurements there are of each condition at each time, or their weight.
 
     Raises:
         ValueError: nothing was measured but one condition at one time.

@@ -6,10 +6,10 @@ import pandas as pd
 import torch
 
 from .dynamics.logic_ode import LogicODE
-from .finetuning import TissueData
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
 from .pipeline import encode_context
+from .tissue_data import TissueData
 from .tokenization_hmlm import HMLMTokenizer
 from .transducer import MARGIN
 

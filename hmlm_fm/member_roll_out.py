@@ -1,6 +1,7 @@
 """The roll-out of one network by several members at once, each with gates of its own.
 
-Shapes: M members, C conditions, Q of them, T times, N molecules.
+Shapes: M members, C conditions, Q of them, T times, N molecules, V pairs of a molecule and a
+modality.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import torch
 
 from .conditions import ConditionTensors
 from .gates import Gates
-from .observation import state_scale
-from .transducer import Transducer
+from .observation import observe_points, state_scale
+from .transducer import RollOut, Transducer
 from .wiring import Wiring
 
 
@@ -52,11 +53,34 @@ class MemberRollOut:
 
     def __call__(self, gates: Gates, chosen: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """States and their standard deviations, two (M, Q, T, N), of some of the conditions."""
+        roll_out = self._roll_out(gates, chosen)
+        hours = self.hours.expand(self.members, len(chosen), -1)
+        states, _ = roll_out.at(hours)
+        first = roll_out.state_GFQ[0].unflatten(0, (self.members, -1)).transpose(1, 2)
+        return states, state_scale(states, first, hours, gates)
+
+    def read(
+        self, gates: Gates, chosen: np.ndarray, molecule_V: torch.Tensor, modality_V: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """States (M, Q, T, N) of some of the conditions, and what molecules show in modalities
+        (M, Q, T, V)."""
+        hours = self.hours.expand(self.members, len(chosen), -1)
+        states, drives = self._roll_out(gates, chosen).at(hours)
+        if not len(molecule_V):
+            return states, states[..., molecule_V]
+        first = torch.arange(self.members, device=states.device) * states.shape[-1]
+        flat = (first[:, None] + molecule_V)[:, None, None]
+        shown = observe_points(
+            states[..., molecule_V], drives[..., molecule_V], gates, flat, modality_V
+        )
+        return states, shown
+
+    def _roll_out(self, gates: Gates, chosen: np.ndarray) -> RollOut:
         rows = self.conditions.mapped(lambda of_all: torch.cat([of_all[chosen]] * self.members))
         shape = (self.members, len(chosen), -1)
         baseline = self.baseline.expand(self.members, -1)
         known = self.known.expand(self.members, -1)
-        roll_out = self.transducer(
+        return self.transducer(
             gates,
             self.wiring,
             rows,
@@ -66,7 +90,3 @@ class MemberRollOut:
             known,
             float(self.hours.max()),
         )
-        hours = self.hours.expand(shape)
-        states, _ = roll_out.at(hours)
-        first = roll_out.state_GFQ[0].unflatten(0, (self.members, -1)).transpose(1, 2)
-        return states, state_scale(states, first, hours, gates)

@@ -171,9 +171,12 @@ def observe_points(
     flat_O: torch.Tensor,
     modality_O: torch.Tensor,
 ) -> torch.Tensor:
-    """y = g(s) for single observations of flat molecules, each in its own modality (O)."""
+    """y = g(s) for single observations of flat molecules, each in its own modality (O).
+
+    O may be several axes; molecules and modalities are those that they are broadcast to.
+    """
     values = _in_every_modality(state_O, drive_O, gates.observation_FY4[flat_O])
-    return values.gather(1, modality_O[:, None]).squeeze(1)
+    return values.gather(-1, modality_O.expand(state_O.shape).unsqueeze(-1)).squeeze(-1)
 
 
 def _in_every_modality(

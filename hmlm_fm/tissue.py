@@ -51,13 +51,14 @@ class TissueGates(nn.Module):
         fitted = {}
         for name, table in self.tables.items():
             assert isinstance(table, TissueTable)
-            fitted[name] = table.weight.flatten()
-            expected, found = table.weight.shape[1], len(getattr(logits, name))
+            of_network = getattr(logits, name)
+            expected, found = table.weight.shape[1], of_network.numel()
             if wiring.batch != 1 or expected != found:
                 raise ValueError(
                     f"the model is fine-tuned to one network with {expected} of {name}; found "
                     f"{found} in a batch of {wiring.batch}; ask it for that network alone"
                 )
+            fitted[name] = table.weight.reshape(-1, *of_network.shape[1:])
         return replace(repeated(logits, self.members), **fitted)
 
     def pooled(

@@ -23,7 +23,13 @@ import torch
 from transformers import BatchEncoding, PreTrainedTokenizer
 from transformers.utils import logging
 
-from .conditions import MODALITIES, Condition, ConditionTensors, Observation
+from .conditions import (
+    MODALITIES,
+    PLAUSIBLE_VALUES,
+    Condition,
+    ConditionTensors,
+    Observation,
+)
 from .graph_pairs import attention_pairs, pair_positions, possible_partners
 from .network import (
     COMPARTMENTS,
@@ -37,9 +43,6 @@ from .network import (
 from .vocabulary import Vocabulary
 
 logger = logging.get_logger(__name__)
-
-# Activity lies in [0, 1], up to 2 under overexpression; noise may carry a measurement further.
-PLAUSIBLE_ACTIVITY = (-0.5, 2.5)
 
 VOCAB_FILES_NAMES = {"vocab_file": "vocab.json"}
 
@@ -449,11 +452,10 @@ def encode_context(
                     f"{where}: time {o.time_hours} h, value {o.value}; "
                     "expected finite numbers and a time of at least 0"
                 )
-            low, high = PLAUSIBLE_ACTIVITY
-            if o.modality == "activity" and not low <= o.value <= high:
+            low, high = PLAUSIBLE_VALUES[o.modality]
+            if not low <= o.value <= high:
                 raise ValueError(
-                    f"{where}: activity {o.value}; expected a value in [0, 1], "
-                    f"or {low} to {high} with noise and overexpression"
+                    f"{where}: {o.modality} {o.value}; expected a value from {low:g} to {high:g}"
                 )
     width = max((len(seen) for seen in observations), default=0)
 

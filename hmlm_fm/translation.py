@@ -64,24 +64,14 @@ def translate(
     expected = torch.where(is_drive, drive_O, state_O)
     expected = expected * (1 + HALF_SATURATION) / (expected + HALF_SATURATION)
     instrument_O = network_O * len(MODALITIES) + modality_O
-
-    def total(values_O: torch.Tensor) -> torch.Tensor:
-        sums = values_O.new_zeros(networks * len(MODALITIES))
-        return sums.index_add(0, instrument_O, values_O)
-
-    # Normal equations of the offset's and the gain's departures from what is taken for granted.
-    residual = value_O - OFFSET - GAIN * expected
-    count_Z, mean_Z = total(torch.ones_like(expected)), total(expected)
-    ones_Z = count_Z + (DEVIATION / OFFSET_DEVIATION) ** 2
-    squares_Z = total(expected**2) + (DEVIATION / GAIN_DEVIATION) ** 2
-    first_Z, second_Z = total(residual), total(expected * residual)
-    determinant_Z = ones_Z * squares_Z - mean_Z**2
-    offset_Z = OFFSET + (squares_Z * first_Z - mean_Z * second_Z) / determinant_Z
-    gain_Z = GAIN + (ones_Z * second_Z - mean_Z * first_Z) / determinant_Z
-    offset, gain = offset_Z[instrument_O], gain_Z.clamp(min=LEAST_GAIN)[instrument_O]
+    instruments = networks * len(MODALITIES)
+    offset_Z, gain_Z = read_instruments(value_O, expected, instrument_O, instruments)
+    offset, gain = offset_Z[instrument_O], gain_Z[instrument_O]
 
     missed = value_O - offset - gain * expected
-    variance = (total(missed**2) / count_Z.clamp(min=1))[instrument_O] / gain**2
+    count_Z = _total(torch.ones_like(expected), instrument_O, instruments)
+    squared_Z = _total(missed**2, instrument_O, instruments)
+    variance = (squared_Z / count_Z.clamp(min=1))[instrument_O] / gain**2
     saturated = ((value_O - offset) / gain).clamp(0, 1)
     signal = saturated * HALF_SATURATION / (1 + HALF_SATURATION - saturated)
     is_state = modality_O == ACTIVITY
@@ -92,3 +82,28 @@ def translate(
         ),
         is_drive_O=is_drive,
     )
+
+
+def read_instruments(
+    value_O: torch.Tensor, expected_O: torch.Tensor, instrument_O: torch.Tensor, instruments: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Offset and gain of every instrument, two (Z), from what it showed and h(x) as expected."""
+    # Normal equations of the offset's and the gain's departures from what is taken for granted.
+    residual = value_O - OFFSET - GAIN * expected_O
+
+    def total(values_O: torch.Tensor) -> torch.Tensor:
+        return _total(values_O, instrument_O, instruments)
+
+    count_Z, mean_Z = total(torch.ones_like(expected_O)), total(expected_O)
+    ones_Z = count_Z + (DEVIATION / OFFSET_DEVIATION) ** 2
+    squares_Z = total(expected_O**2) + (DEVIATION / GAIN_DEVIATION) ** 2
+    first_Z, second_Z = total(residual), total(expected_O * residual)
+    determinant_Z = ones_Z * squares_Z - mean_Z**2
+    offset_Z = OFFSET + (squares_Z * first_Z - mean_Z * second_Z) / determinant_Z
+    gain_Z = GAIN + (ones_Z * second_Z - mean_Z * first_Z) / determinant_Z
+    return offset_Z, gain_Z.clamp(min=LEAST_GAIN)
+
+
+def _total(values_O: torch.Tensor, instrument_O: torch.Tensor, instruments: int) -> torch.Tensor:
+    """Sums over the observations of each instrument (Z)."""
+    return values_O.new_zeros(instruments).index_add(0, instrument_O, values_O)

@@ -20,11 +20,12 @@ from hmlm_fm.benchmarks.metrics import interval, score
 from hmlm_fm.benchmarks.task import Budget, DrawnTask
 from hmlm_fm.benchmarks.unseen_conditions import draw_task
 from hmlm_fm.conditions import Condition, Perturbation
-from hmlm_fm.finetuning import TissueData, fine_tune
+from hmlm_fm.finetuning import fine_tune
 from hmlm_fm.fitting import FitSettings, fit_members, held_out_parts
 from hmlm_fm.interpret import gate_tables
 from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
 from hmlm_fm.pipeline import encode_context, predict_states
+from hmlm_fm.tissue_data import TissueData
 
 FEW = FitSettings(members=3, steps=40, patience=40, learning_rate=0.15)
 
@@ -123,14 +124,14 @@ def test_what_was_not_measured_does_not_count():
     def fitted(states):
         start = {"level": torch.zeros(2, 2)}
         settings = FitSettings(members=2, steps=20)
-        return fit_members(predict, start, {"level": 1.0}, states, settings, seen=measured)
+        return fit_members(predict, start, {"level": 1.0}, states, settings, weight=measured)
 
     other = torch.where(measured, truth, 55.0)
     assert torch.equal(fitted(truth).parameters["level"], fitted(other).parameters["level"])
     with pytest.raises(ValueError, match="0 conditions at 0 times"):
         fit_members(
             predict, {"level": torch.zeros(2, 2)}, {"level": 1.0}, truth, FEW,
-            seen=torch.zeros_like(measured),
+            weight=torch.zeros_like(measured),
         )  # fmt: skip
 
 

@@ -139,12 +139,40 @@ def test_what_a_perturbation_holds_is_not_the_state_at_rest(tables, tmp_path):
 
 def test_tables_without_what_gates_are_fitted_to(tables, tmp_path):
     folder, network, conditions, _ = tables
-    others = {name: [Observation("D", 8.0, 0.3, modality="phosphoprotein")] for name in conditions}
-    with pytest.raises(FormatError, match=r"observations\.csv.*no activity after time 0"):
-        read_tissue(network, observed(folder, tmp_path, others))
-    weighed = {name: [Observation("D", 8.0, 0.3, sd_value=0.1)] for name in conditions}
-    with pytest.warns(FormatWarning, match=r"observations\.csv.*sd is read and not used"):
-        read_tissue(network, observed(folder, tmp_path, weighed))
+    at_rest = {name: [Observation("D", 0.0, 0.3)] for name in conditions}
+    with pytest.raises(FormatError, match=r"observations\.csv.*holds nothing after time 0"):
+        read_tissue(network, observed(folder, tmp_path, at_rest))
+
+
+def test_all_modalities_and_their_standard_deviations_are_read(tables, tmp_path):
+    folder, network, conditions, _ = tables
+    seen = {
+        name: [
+            Observation("D", 8.0, 0.3, sd_value=0.1),
+            Observation("E", 8.0, 0.4),
+            Observation("E", 12.0, 3.0, modality="mRNA", sd_value=0.5),
+        ]
+        for name in conditions
+    }
+    data = read_tissue(network, observed(folder, tmp_path, seen))
+    d, e = (network.molecule_index[name] for name in "DE")
+    assert data.times_hours.tolist() == [0.0, 8.0, 12.0]
+    assert (data.sd[:, 1, d] == 0.1).all()
+    assert np.isnan(data.sd[:, 1, e]).all()
+    assert data.measured.sum() == 2 * len(conditions)
+    assert [of_condition[0].sd_value for of_condition in data.others] == [0.5] * len(conditions)
+
+
+def test_a_run_without_activities(tables, tmp_path):
+    folder, _, conditions, _ = tables
+    seen = {
+        name: [Observation("D", hour, 1.4, modality="phosphoprotein") for hour in (4.0, 8.0)]
+        for name in conditions
+    }
+    with pytest.warns(FormatWarning, match=r"observations\.csv.*cannot be calibrated"):
+        run_finetuning(observed(folder, tmp_path, seen))
+    found = SignalingPipeline.from_pretrained(tmp_path / "out")(conditions, hours=[0.0, 8.0])
+    assert found["state"].between(0, 1).all()
 
 
 def test_a_condition_seen_at_rest_alone_stops_no_run(tables, tmp_path):

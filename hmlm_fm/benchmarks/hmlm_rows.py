@@ -13,11 +13,12 @@ import numpy as np
 from hmlm_fm.adapting import adapt
 from hmlm_fm.baselines.rival import Rival
 from hmlm_fm.conditions import Condition
-from hmlm_fm.finetuning import TissueData, fine_tune
+from hmlm_fm.finetuning import fine_tune
 from hmlm_fm.fitting import FitSettings
 from hmlm_fm.measurements import Measurements
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.pipeline import Prediction, predict_states
+from hmlm_fm.tissue_data import TissueData
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 
 

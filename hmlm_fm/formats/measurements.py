@@ -18,9 +18,15 @@ import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..conditions import MODALITIES, PERTURBATION_KINDS, Condition, Observation, Perturbation
+from ..conditions import (
+    MODALITIES,
+    PERTURBATION_KINDS,
+    PLAUSIBLE_VALUES,
+    Condition,
+    Observation,
+    Perturbation,
+)
 from ..network import SignalingNetwork
-from ..tokenization_hmlm import PLAUSIBLE_ACTIVITY
 from .errors import FormatError, did_you_mean
 from .files import write_text
 from .tables import (
@@ -117,8 +123,8 @@ def read_observations(
 
     Raises:
         FormatError: a missing file or column, a row of another length, no rows, an unknown
-            modality, a time that is negative or no number, an activity outside
-            `PLAUSIBLE_ACTIVITY` or a value that is not finite, an sd that is not above 0, one thing
+            modality, a time that is negative or no number, a value outside the
+            `PLAUSIBLE_VALUES` of its modality, an sd that is not above 0, one thing
             measured twice with different values, an observation of a condition that `conditions`
             has not, one of `conditions` without observations, or no molecule of the network. The
             message names file and row.
@@ -279,11 +285,15 @@ def _observation(row: Mapping[str, str], path: PathLike, place: str) -> Observat
     if time_hours < 0:
         raise refused(f"time_hours is {row['time_hours']!r}; expected at least 0")
     value = number_of(row, "value", path, place)
-    low, high = PLAUSIBLE_ACTIVITY
-    if modality == "activity" and not low <= value <= high:
+    low, high = PLAUSIBLE_VALUES[modality]
+    if not low <= value <= high:
+        unit = (
+            "activities lie in [0, 1], but for noise and overexpression"
+            if modality == "activity"
+            else "in relative units, such as a fold change or its logarithm"
+        )
         raise refused(
-            f"value is {row['value']!r}; expected an activity in [0, 1], or {low} to {high} with "
-            "noise and overexpression"
+            f"value is {row['value']!r}; expected {modality} from {low:g} to {high:g} ({unit})"
         )
     sd = None
     if row.get("sd"):

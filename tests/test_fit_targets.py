@@ -1,0 +1,162 @@
+"""What gates are fitted to: weights by standard deviations, and modalities that are no activity."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer
+from hmlm_fm.baselines.trivial import Hold
+from hmlm_fm.benchmarks.task import Budget
+from hmlm_fm.benchmarks.unseen_conditions import draw_task
+from hmlm_fm.conditions import Observation
+from hmlm_fm.finetuning import fine_tune
+from hmlm_fm.fit_targets import ROLL_OUT_ERROR, Targets
+from hmlm_fm.fitting import FitSettings
+from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
+from hmlm_fm.pipeline import encode_context, predict_states
+from hmlm_fm.tissue_data import TissueData
+
+FEW = FitSettings(members=2, steps=80, patience=80, learning_rate=0.15)
+GAIN, OFFSET, HALF = 3.0, 0.4, 2.0
+
+
+@pytest.fixture(scope="module")
+def network() -> SignalingNetwork:
+    """Three inputs; A OR B -> D -> E -> F, C -| E; slow, steep gates that are no defaults."""
+    inputs = tuple(Interaction((), (), name, "input", 0.1) for name in "ABC")
+    rules = tuple(
+        Interaction((source,), (sign,), target, "activation", 0.7, 2.5, 0.65)
+        for source, sign, target in (
+            ("A", 1, "D"),
+            ("B", 1, "D"),
+            ("D", 1, "E"),
+            ("C", -1, "E"),
+            ("E", 1, "F"),
+        )  # fmt: skip
+    )
+    tau = dict(zip("ABCDEF", (0.5, 0.5, 0.5, 6.0, 12.0, 3.0), strict=True))
+    molecules = tuple(Molecule(name, members=(name,), tau_hours=t) for name, t in tau.items())
+    return SignalingNetwork("small", molecules, (*inputs, *rules), logic_known=True)
+
+
+@pytest.fixture(scope="module")
+def task(network):
+    return draw_task(network, Budget(16, 5), seed=2)
+
+
+@pytest.fixture(scope="module")
+def model():
+    tokenizer = HMLMTokenizer()
+    torch.manual_seed(0)
+    config = HMLMConfig.of_size("tiny", vocab_size=tokenizer.vocab_size, num_hidden_layers=1)
+    return HMLMForSignaling(config).eval(), tokenizer
+
+
+def error(model, task, tuned) -> float:
+    """Mean squared error of states under unseen pairs of stimuli."""
+    truth = task.asked["pairs"]
+    context = encode_context(model[1], task.seen.network, task.seen.baseline)
+    told = predict_states(
+        tuned, model[1], context, task.seen.network, truth.conditions, truth.times_hours
+    )
+    return float(np.mean((told.states - truth.states) ** 2))
+
+
+def shown_as(modality: str, data: TissueData, sd: float | None = None) -> TissueData:
+    """The same states, seen through an instrument and not as activities."""
+    names = data.network.names
+    read = OFFSET + GAIN * data.states * (1 + HALF) / (data.states + HALF)
+    others = tuple(
+        tuple(
+            Observation(names[i], hours, float(read[c, t, i]), modality, sd)
+            for t, hours in enumerate(data.times_hours.tolist())
+            for i in range(len(names))
+        )
+        for c in range(len(read))
+    )
+    return replace(data, measured=np.zeros_like(data.measured), others=others)
+
+
+def test_measurements_count_by_their_standard_deviations(task):
+    data = TissueData.of(task.seen).after_start()
+    assert (Targets.of(data).weight == 1).all()
+    sd = np.full(data.states.shape, np.nan)
+    sd[0], sd[1], sd[2] = ROLL_OUT_ERROR, 2 * ROLL_OUT_ERROR, 10.0
+    weight = Targets.of(replace(data, sd=sd)).weight
+    assert weight[0].numpy() == pytest.approx(1 / 2)
+    assert weight[1].numpy() == pytest.approx(1 / 5)
+    assert (weight[2] < 1e-4).all()
+    # What states none counts as the median of those that do.
+    assert weight[3].numpy() == pytest.approx(1 / 5)
+
+
+def test_columns_of_other_modalities(task):
+    data = TissueData.of(task.seen).after_start()
+    seen = (
+        Observation("E", 12.0, 2.0, "mRNA"),
+        Observation("D", 12.0, 4.0, "protein", 0.1),
+        Observation("D", 24.0, 6.0, "protein", 0.3),
+        Observation("D", 0.0, 9.0, "protein"),
+    )
+    targets = Targets.of(replace(data, others=(seen, *[()] * (len(data.conditions) - 1))))
+    assert targets.molecule_V.tolist() == [4, 3]
+    assert targets.modality_V.tolist() == [2, 3]
+    molecules = len(data.network.molecules)
+    assert targets.values[0, :2, molecules:].tolist() == [[2.0, 4.0], [0.0, 6.0]]
+    assert (targets.weight[0, :2, molecules:] > 0).tolist() == [[True, True], [False, True]]
+    assert not targets.weight[1:, :, molecules:].any()
+    # 6 is known three times less well than 4, in units in which the two differ by half of one.
+    exact, rough = targets.weight[0, :2, molecules + 1].tolist()
+    unit = 1.0 / 0.25
+    spread = ROLL_OUT_ERROR**2
+    ratio = (spread + (0.3 / unit) ** 2) / (spread + (0.1 / unit) ** 2)
+    assert exact / rough == pytest.approx(ratio)
+
+
+def test_what_is_uncertain_misleads_less(model, task):
+    data = TissueData.of(task.seen)
+    rng = np.random.default_rng(0)
+    wrong = rng.random(data.states.shape) < 0.3
+    wrong[:, 0] = False
+    states = np.where(wrong, 0.95, data.states)
+    misled = replace(data, states=states)
+    told = replace(misled, sd=np.where(wrong, 1.0, 0.01))
+    errors = [
+        error(model, task, fine_tune(*model, of, FEW, in_context=False)[0]) for of in (misled, told)
+    ]
+    assert errors[1] < 0.5 * errors[0]
+
+
+@pytest.mark.parametrize("modality", ["phosphoprotein", "imaging feature"])
+def test_states_are_learned_from_other_modalities(model, task, modality):
+    data = shown_as(modality, TissueData.of(task.seen))
+    tuned, fit = fine_tune(*model, data, FEW, in_context=False)
+    untuned = error(model, task, model[0])
+    hold = Hold().fit(task.seen)
+    truth = task.asked["pairs"]
+    held = float(np.mean((hold.predict(truth.conditions, truth.times_hours) - truth.states) ** 2))
+    found = error(model, task, tuned)
+    assert found < 0.4 * untuned
+    assert found < 0.2 * held
+    assert float(fit.held_out_error.mean()) < 0.3 * float(fit.error_at_start.mean())
+
+
+def test_instruments_travel_with_the_tissue(model, task, tmp_path):
+    data = shown_as("protein", TissueData.of(task.seen))
+    tuned, _ = fine_tune(*model, data, replace(FEW, steps=5), in_context=True)
+    tuned.save_pretrained(tmp_path)
+    again = HMLMForSignaling.from_pretrained(tmp_path).eval()
+    gates = again.next_state.tissue.tables["observation_FY4"].weight
+    assert gates.shape[0] == FEW.members
+    gain = gates.view(FEW.members, len(data.network.molecules), -1, 4)[..., 3, 1].exp()
+    assert ((gain > 0.7 * GAIN) & (gain < 1.4 * GAIN)).all()
+    assert error(model, task, again) == error(model, task, tuned)
+
+
+def test_fine_tuned_models_are_not_fine_tuned_again(model, task):
+    data = TissueData.of(task.seen)
+    tuned, _ = fine_tune(*model, data, replace(FEW, steps=0), in_context=False)
+    with pytest.raises(ValueError, match="carries the gates of a tissue"):
+        fine_tune(tuned, model[1], data, FEW)
