@@ -376,9 +376,9 @@ def _draw_measured(
     """The condition of which most was measured: the molecules of which most was, in any modality;
     what was measured is shown of activities."""
     count_CN = data.measured.sum(1)
-    for condition, seen in enumerate(data.others):
+    for position, seen in enumerate(data.others):
         for o in seen:
-            count_CN[condition, data.network.molecule_index[o.molecule]] += 1
+            count_CN[position, data.network.molecule_index[o.molecule]] += 1
     row = int(count_CN.sum(1).argmax())
     states = np.where(data.measured[row], data.states[row], np.nan)
     count = count_CN[row]
