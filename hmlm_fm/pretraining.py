@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import platform
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +27,7 @@ from .corpora.card import corpus_hash
 from .corpora.loading import HELD_OUT_SHARE, load_for_training
 from .corpora.tokenised import TokenisedCorpus, tokenise
 from .dynamics.trajectories import Trajectories, draw_topology, make_many
-from .environment import git_revision, versions
+from .environment import git_revision, processor, versions
 from .evaluation import (
     evaluate_ablations,
     evaluate_masked_molecules,
@@ -535,7 +534,7 @@ def _write_result(
         "git_revision": git_revision(),
         "hardware": {
             "device": str(trainer.args.device),
-            "processor": platform.machine(),
+            "processor": processor(),
             "cores": os.cpu_count(),
             "world_size": trainer.args.world_size,
             "distributed_type": trainer.args.distributed_state.distributed_type.value,

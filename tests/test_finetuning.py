@@ -173,6 +173,14 @@ def test_a_member_starts_from_what_it_does_not_hold_out(model, task):
     assert not torch.allclose(starts[0], starts[2], atol=1e-3)
 
 
+def test_intervals_cover_what_was_not_seen(tuned, model, task):
+    covered = []
+    for truth in task.asked.values():
+        told = predicted(tuned[0], model[1], task, truth.conditions, truth.times_hours)
+        covered.append(score(told.states, told.scale, truth)["coverage"])
+    assert 0.85 <= np.mean(covered) <= 0.99
+
+
 def test_a_tissue_is_saved_and_loaded(tuned, model, task, tmp_path):
     asked = [Condition({"A": 0.8, "B": 0.9}), Condition({"C": 1.0})]
     before = predicted(tuned[0], model[1], task, asked)

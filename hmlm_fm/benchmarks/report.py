@@ -98,7 +98,7 @@ def write_json(
     """The rows with the task, the track and what they were measured with."""
     content = {"task": task, "track": track, **more, "rows": list(rows)}
     content["environment"] = {
-        **environment(), "processor": processor(), "revision": git_revision(),
+        **environment(), "processor": processor(), "git_revision": git_revision(),
         "date": date.today().isoformat(),
     }  # fmt: skip
     write_text(path, json.dumps(content, indent=1) + "\n")
