@@ -68,8 +68,8 @@ def adapt(
         ValueError: fewer than four such conditions, or a model that carries gates of a tissue.
     """
     settings = settings or AdaptSettings()
-    later = np.flatnonzero(data.times_hours > 0)
-    useful = np.flatnonzero(data.measured[:, later].any((1, 2)))
+    asked_of = data.after_start()
+    useful = np.flatnonzero(asked_of.measured.any((1, 2)))
     if len(useful) < 4:
         raise ValueError(
             f"{len(useful)} conditions with activities after time 0 to adapt weights to; expected "
@@ -80,8 +80,8 @@ def adapt(
     rng = np.random.default_rng([seed, 21])
     order = rng.permutation(useful)
     held_out, learned = np.split(order, [max(1, len(order) // HELD_OUT_PART)])
-    states = torch.tensor(data.states[:, later], dtype=torch.float32, device=model.device)
-    measured = torch.tensor(data.measured[:, later], device=model.device)
+    states = torch.tensor(asked_of.states, dtype=torch.float32, device=model.device)
+    measured = torch.tensor(asked_of.measured, device=model.device)
     conditions = ConditionTensors.from_conditions(data.conditions, data.network)
 
     def error(shown: np.ndarray, asked: np.ndarray) -> torch.Tensor:
@@ -96,7 +96,7 @@ def adapt(
             wiring,
             1,
             conditions,
-            data.times_hours[later],
+            asked_of.times_hours,
             data.baseline,
         )
         told = roll_out(logits.gates(wiring), asked)[0][0]

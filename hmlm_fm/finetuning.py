@@ -87,11 +87,11 @@ def fine_tune(
         of_all = repeated(logits, roll_out.members)
 
         def gates_of(parameters: Parameters) -> Gates:
-            flat = {
+            shaped = {
                 name: value.reshape(getattr(of_all, name).shape)
                 for name, value in parameters.items()
             }
-            return replace(of_all, **flat).gates(roll_out.wiring)
+            return replace(of_all, **shaped).gates(roll_out.wiring)
 
         return gates_of
 

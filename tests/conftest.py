@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer
 from hmlm_fm.network import Interaction, Molecule, Pathway, SignalingNetwork
 
 REPOSITORY = Path(__file__).parent.parent
@@ -27,6 +28,15 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the shared data is not at {folder}; set HMLM_SHARED_DATA to its folder")
     return folder
+
+
+@pytest.fixture(scope="module")
+def model() -> tuple[HMLMForSignaling, HMLMTokenizer]:
+    """A model of one layer that has learned nothing, and its tokenizer."""
+    tokenizer = HMLMTokenizer()
+    torch.manual_seed(0)
+    config = HMLMConfig.of_size("tiny", vocab_size=tokenizer.vocab_size, num_hidden_layers=1)
+    return HMLMForSignaling(config).eval(), tokenizer
 
 
 @pytest.fixture

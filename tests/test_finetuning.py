@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer
+from hmlm_fm import HMLMForSignaling
 from hmlm_fm.adapting import AdaptSettings, adapt
 from hmlm_fm.baselines.gate_model import GateModel
 from hmlm_fm.baselines.logic_ode import FORMS, FittedLogicODE, LogicODE
@@ -49,14 +49,6 @@ def cascade() -> SignalingNetwork:
 @pytest.fixture(scope="module")
 def task(cascade):
     return draw_task(cascade, Budget(16, 4), seed=1)
-
-
-@pytest.fixture(scope="module")
-def model():
-    tokenizer = HMLMTokenizer()
-    torch.manual_seed(0)
-    config = HMLMConfig.of_size("tiny", vocab_size=tokenizer.vocab_size, num_hidden_layers=1)
-    return HMLMForSignaling(config).eval(), tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
-from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer
+from hmlm_fm import HMLMForSignaling
 from hmlm_fm.baselines.trivial import Hold
 from hmlm_fm.benchmarks.task import Budget
 from hmlm_fm.benchmarks.unseen_conditions import draw_task
@@ -34,7 +33,7 @@ def network() -> SignalingNetwork:
             ("D", 1, "E"),
             ("C", -1, "E"),
             ("E", 1, "F"),
-        )  # fmt: skip
+        )
     )
     tau = dict(zip("ABCDEF", (0.5, 0.5, 0.5, 6.0, 12.0, 3.0), strict=True))
     molecules = tuple(Molecule(name, members=(name,), tau_hours=t) for name, t in tau.items())
@@ -44,14 +43,6 @@ def network() -> SignalingNetwork:
 @pytest.fixture(scope="module")
 def task(network):
     return draw_task(network, Budget(16, 5), seed=2)
-
-
-@pytest.fixture(scope="module")
-def model():
-    tokenizer = HMLMTokenizer()
-    torch.manual_seed(0)
-    config = HMLMConfig.of_size("tiny", vocab_size=tokenizer.vocab_size, num_hidden_layers=1)
-    return HMLMForSignaling(config).eval(), tokenizer
 
 
 def error(model, task, tuned) -> float:
