@@ -100,12 +100,9 @@ def perturbed_at(
     conditions: ConditionTensors, hours_BQU: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Whether each molecule is held, and its largest state, at each time: two (B, Q, U, N)."""
-    rows = hours_BQU.flatten(0, 1)
-    effects = [conditions.effects_at(rows[:, u]) for u in range(rows.shape[1])]
-    held = torch.stack([e.held_RN for e in effects], dim=1)
-    ymax = torch.stack([e.ymax_factor_RN for e in effects], dim=1)
+    effects = conditions.effects_at_times(hours_BQU.flatten(0, 1))
     shape = hours_BQU.shape[:2]
-    return held.unflatten(0, shape), ymax.unflatten(0, shape)
+    return effects.held_RN.unflatten(0, shape), effects.ymax_factor_RN.unflatten(0, shape)
 
 
 def in_groups(literal_interaction: torch.Tensor, interactions: int) -> torch.Tensor:

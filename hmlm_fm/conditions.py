@@ -260,6 +260,14 @@ class ConditionTensors:
             held_value_RN=torch.where(held_value.isfinite(), held_value, 0.0),
         )
 
+    def effects_at_times(self, time_hours_RU: torch.Tensor) -> PerturbationEffects:
+        """What the perturbations do at several times per row, with the axes (R, U, N)."""
+        rows, times = time_hours_RU.shape
+        every = self.mapped(lambda value: value.repeat_interleave(times, 0))
+        effects = vars(every.effects_at(time_hours_RU.flatten()))
+        by_time = {name: value.unflatten(0, (rows, times)) for name, value in effects.items()}
+        return PerturbationEffects(**by_time)
+
     def let_go_by(self, time_hours_BCTN: torch.Tensor) -> torch.Tensor:
         """When a perturbation last ceased to hold each molecule, at or before times of its own
         (B, C, T, N), with B · C rows; 0 if none did."""

@@ -18,6 +18,7 @@ import torch
 
 from .batch_graph import moved
 from .conditions import Condition
+from .drive import Drive
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
 from .pipeline import encode_context, load_untuned, predict_states
@@ -86,9 +87,7 @@ def gate_attention(
             inputs[network.molecule_index[name]] = level
         silenced = state[:, None].repeat(1, size + 1)
         silenced[each, each] = 0.0
-        drive = model.next_state.transducer.drive(
-            silenced, inputs[:, None].expand_as(silenced), gates, wiring
-        )
+        drive = Drive(gates, wiring, inputs[:, None])(silenced)
         effect += (drive[:, :size] - drive[:, size:]).abs().cpu()
     attention = (effect / len(conditions)).sqrt().double().numpy()
     return attention / np.maximum(attention.sum(1, keepdims=True), 1.0)

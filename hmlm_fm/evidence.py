@@ -18,6 +18,7 @@ import torch
 
 from .batch_graph import CONDITION_FIELDS, condition_rows, values_and_mask
 from .conditions import ConditionTensors, PerturbationEffects
+from .drive import Drive, baseline_shift
 from .gates import Gates
 from .observation import observe_points, smoothing_correction
 from .transducer import RollOut, Transducer, grid_hours
@@ -261,18 +262,15 @@ def _effects_on_grid(
     conditions: ConditionTensors, hours_RG: torch.Tensor, batch: int
 ) -> PerturbationEffects:
     """What perturbations do at every grid time, with the axes (F, K)."""
-    every = conditions.mapped(lambda rows: rows.repeat_interleave(hours_RG.shape[1], 0))
-    effects = every.effects_at(hours_RG.flatten())
+    effects = conditions.effects_at_times(hours_RG)
 
-    def flat(value_RN: torch.Tensor) -> torch.Tensor:
-        return value_RN.unflatten(0, (batch, -1)).transpose(1, 2).flatten(0, 1)
+    def flat(value_RGN: torch.Tensor) -> torch.Tensor:
+        return value_RGN.flatten(0, 1).unflatten(0, (batch, -1)).transpose(1, 2).flatten(0, 1)
 
     return PerturbationEffects(**{name: flat(value) for name, value in vars(effects).items()})
 
 
-def local_states(
-    gates: Gates, wiring: Wiring, transducer: Transducer, evidence: Evidence
-) -> torch.Tensor:
+def local_states(gates: Gates, wiring: Wiring, evidence: Evidence) -> torch.Tensor:
     """Each observed state, or drive, by its molecule's own equation, the others being as smoothed
     (O)."""
     molecules, conditions, times = evidence.state_FCG.shape
@@ -281,16 +279,11 @@ def local_states(
         return values_FC.unsqueeze(-1).expand(-1, -1, times).flatten(1)
 
     inputs = torch.where(evidence.stimulated_FC, evidence.stimulus_FC, gates.input_F[:, None])
-    shift = transducer.baseline_shift(gates, wiring, evidence.baseline_F, evidence.baseline_known_F)
-    drive = transducer.drive(
-        evidence.state_FCG.flatten(1),
-        at_all_times(inputs),
-        gates,
-        wiring,
-        evidence.effects,
-        shift,
-        at_all_times(evidence.stimulated_FC),
-    ).view(molecules, conditions, times)
+    shift = baseline_shift(gates, wiring, evidence.baseline_F, evidence.baseline_known_F)
+    stimulated = at_all_times(evidence.stimulated_FC)
+    drive_of = Drive(gates, wiring, at_all_times(inputs), shift, stimulated)
+    drive = drive_of(evidence.state_FCG.flatten(1), evidence.effects)
+    drive = drive.view(molecules, conditions, times)
     # Steps of no length are those of windows that other conditions have.
     step = evidence.hours_FCG.diff().clamp(min=1e-6)
     tau = gates.tau_hours_F[:, None]

@@ -24,7 +24,6 @@ from torch import nn
 from .configuration_hmlm import HMLMConfig
 from .evidence import Evidence, local_states
 from .gates import GateLogits, PresetTable
-from .transducer import Transducer
 from .wiring import Wiring
 
 # No single step moves a logit further than this, and all of a network further than that.
@@ -147,9 +146,7 @@ class GateInference(nn.Module):
         self.damping = PresetTable([[math.log(0.02), math.log(0.1)]])
         self.cell_scale = CellScale(config)
 
-    def forward(
-        self, logits: GateLogits, wiring: Wiring, transducer: Transducer, evidence: Evidence
-    ) -> GateLogits:
+    def forward(self, logits: GateLogits, wiring: Wiring, evidence: Evidence) -> GateLogits:
         """The logits, corrected; where nothing of a network was seen, as they were."""
         if torch.is_inference_mode_enabled() or evidence.value_O.is_inference():
             logits, wiring, evidence = _tracked(logits), _tracked(wiring), _tracked(evidence)
@@ -168,7 +165,7 @@ class GateInference(nn.Module):
         cell = Cell(target // wiring.molecules, wiring.batch, target, size, kind)
         for _ in range(self.config.num_inference_steps):
             error, sensitivity, spread = self._evidence(
-                logits, current.detach().split(sizes), wiring, transducer, evidence
+                logits, current.detach().split(sizes), wiring, evidence
             )
             error, sensitivity = error / n, sensitivity / n
             squared = spread / count.clamp(min=LEAST_COUNT)
@@ -195,7 +192,6 @@ class GateInference(nn.Module):
         logits: GateLogits,
         values: tuple[torch.Tensor, ...],
         wiring: Wiring,
-        transducer: Transducer,
         evidence: Evidence,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Per logit, the sum over observations, each by its weight, of error · sensitivity and of
@@ -204,7 +200,7 @@ class GateInference(nn.Module):
         with torch.inference_mode(False), torch.enable_grad():
             leaves = [value.clone().requires_grad_() for value in values]
             trial = replace(logits, **dict(zip(INFERRED, leaves, strict=True)))
-            solved = local_states(trial.gates(wiring), wiring, transducer, evidence)
+            solved = local_states(trial.gates(wiring), wiring, evidence)
             missed = (solved - evidence.value_O).detach()
             error = evidence.weight_O * missed
             weighted = torch.autograd.grad(

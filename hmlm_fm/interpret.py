@@ -5,13 +5,13 @@ from __future__ import annotations
 import pandas as pd
 import torch
 
+from .drive import MARGIN
 from .dynamics.logic_ode import LogicODE
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
 from .pipeline import encode_context
 from .tissue_data import TissueData
 from .tokenization_hmlm import HMLMTokenizer
-from .transducer import MARGIN
 
 
 @torch.no_grad()

@@ -200,8 +200,8 @@ class NextStateHead(nn.Module):
             if evidence is None:
                 break
             if done < SEARCHED_ROUNDS:
-                logits = self.search(logits, wiring, self.transducer, evidence)
-            logits = self.inference(logits, wiring, self.transducer, evidence)
+                logits = self.search(logits, wiring, evidence)
+            logits = self.inference(logits, wiring, evidence)
         return logits
 
     @torch.no_grad()

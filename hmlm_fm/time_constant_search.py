@@ -21,7 +21,6 @@ from torch import nn
 from .configuration_hmlm import HMLMConfig
 from .evidence import Evidence, local_states
 from .gates import GateLogits, PresetTable
-from .transducer import Transducer
 from .wiring import Wiring
 
 # Factors from an eighth to eight times, symmetric, so that nothing seen is no change; what is in
@@ -50,12 +49,10 @@ class TimeConstantSearch(nn.Module):
         # of them that the network's errors are worth, of the prior precision of the log factor.
         self.prior = PresetTable([[math.log(0.5), math.log(12.0), math.log(0.6)]])
 
-    def forward(
-        self, logits: GateLogits, wiring: Wiring, transducer: Transducer, evidence: Evidence
-    ) -> GateLogits:
+    def forward(self, logits: GateLogits, wiring: Wiring, evidence: Evidence) -> GateLogits:
         """The logits with other time constants; where nothing was seen, as they were."""
         counted, worth, precision = self.prior.weight[0].exp()
-        squared_KF, count_F = self._squared(logits, wiring, transducer, evidence)
+        squared_KF, count_F = self._squared(logits, wiring, evidence)
         mean_KF = squared_KF / count_F.clamp(min=1)
         evidence_KF = (
             -0.5 * counted * count_F.clamp(max=MOST_COUNTED) * (mean_KF + LEAST_SQUARE).log()
@@ -86,14 +83,14 @@ class TimeConstantSearch(nn.Module):
     @staticmethod
     @torch.no_grad()
     def _squared(
-        logits: GateLogits, wiring: Wiring, transducer: Transducer, evidence: Evidence
+        logits: GateLogits, wiring: Wiring, evidence: Evidence
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Sums of weighted squared errors by factor and molecule (K, F), and of weights (F)."""
         squared = []
         for doubling in range(-DOUBLINGS, DOUBLINGS + 1):
             longer = doubling * math.log(2)
             trial = replace(logits, log_tau_F=logits.log_tau_F + longer)
-            solved_O = local_states(trial.gates(wiring), wiring, transducer, evidence)
+            solved_O = local_states(trial.gates(wiring), wiring, evidence)
             missed_O = evidence.weight_O * (solved_O - evidence.value_O) ** 2
             squared.append(evidence.by_molecule(missed_O))
         return torch.stack(squared), evidence.by_molecule(evidence.weight_O)

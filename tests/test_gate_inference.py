@@ -223,7 +223,7 @@ def test_the_truth_solves_every_molecules_equation(model, tokenizer, baseline):
     states = simulate(network, conditions, DENSE_HOURS, initial=baseline)
     wiring, evidence = with_true_inputs(tokenizer, baseline, conditions)
     gates = true_gates(wiring).gates(wiring)
-    solved = local_states(gates, wiring, model.next_state.transducer, evidence)
+    solved = local_states(gates, wiring, evidence)
     assert len(solved) > 300
     assert (solved - evidence.value_O).abs().max() < 0.03
     tau = torch.tensor([m.tau_hours for m in network.molecules])
@@ -233,7 +233,7 @@ def test_the_truth_solves_every_molecules_equation(model, tokenizer, baseline):
     )
     drive_CTN = states[:, 1:] + tau * (late - early) / 0.02
     of_drives = replace(evidence, is_drive_O=torch.ones_like(evidence.is_drive_O))
-    drives = local_states(gates, wiring, model.next_state.transducer, of_drives)
+    drives = local_states(gates, wiring, of_drives)
     position = torch.full((len(drives),), -1)
     for t, hour in enumerate(DENSE_HOURS[1:]):
         at = evidence.hours_FCG[evidence.molecule_O, evidence.condition_O, evidence.step_O]
@@ -243,7 +243,7 @@ def test_the_truth_solves_every_molecules_equation(model, tokenizer, baseline):
     # Between the times of the grid a drive is taken to go in a line.
     assert (drives - expected)[known].abs().mean() < 0.01
     wrong = replace(gates, tau_hours_F=gates.tau_hours_F * 2)
-    missed = local_states(wrong, wiring, model.next_state.transducer, evidence)
+    missed = local_states(wrong, wiring, evidence)
     assert (missed - evidence.value_O).abs().max() > 0.1
 
 
@@ -270,12 +270,12 @@ def test_the_search_finds_time_constants_far_from_the_guess(model, laid_out, wro
     wiring, evidence = laid_out
     truth_of = true_gates(wiring)
     guess = replace(truth_of, log_tau_F=truth_of.log_tau_F + np.log(wrong))
-    search, transducer = model.next_state.search, model.next_state.transducer
-    found = search(guess, wiring, transducer, evidence)
+    search = model.next_state.search
+    found = search(guess, wiring, evidence)
     off = (found.log_tau_F - truth_of.log_tau_F).abs()
     assert off.max() < 0.5 < abs(np.log(wrong))
     # What was right stays right.
-    kept = search(truth_of, wiring, transducer, evidence)
+    kept = search(truth_of, wiring, evidence)
     assert (kept.log_tau_F - truth_of.log_tau_F).abs().max() < 0.2
 
 
@@ -290,7 +290,7 @@ def test_the_search_leaves_to_training_what_it_does_not_find(model, laid_out):
     log_tau = (true_gates(wiring).log_tau_F + 1.0).requires_grad_()
     guess = replace(true_gates(wiring), log_tau_F=log_tau)
     model.config.disabled_parts = ["aggregation"]
-    found = model.next_state.search(guess, wiring, model.next_state.transducer, evidence).log_tau_F
+    found = model.next_state.search(guess, wiring, evidence).log_tau_F
     model.config.disabled_parts = []
     assert found[unseen] == log_tau[unseen]
     found.sum().backward()

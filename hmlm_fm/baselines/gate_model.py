@@ -10,7 +10,7 @@ Shapes: M members, N molecules, E edges, H units, Q conditions, G grid times, U 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 import numpy as np
@@ -87,21 +87,27 @@ class SignedGraph:
             "slope": torch.zeros(members, 1),
         }
 
-    def drive(
-        self, parameters: Parameters, state_MNQ: torch.Tensor, input_NQ: torch.Tensor
-    ) -> torch.Tensor:
-        members, size = len(state_MNQ), self.molecules
+    def drive_of(
+        self, parameters: Parameters, input_NQ: torch.Tensor
+    ) -> Callable[[torch.Tensor], torch.Tensor]:
+        """What states (M, N, Q) move towards; what does not depend on them is worked out once."""
         power = torch.exp(parameters["power"].clamp(-1, 1))[..., None]
-        slope = 2.0 * torch.exp(parameters["slope"].clamp(-1.5, 1.5))[..., None, None]
-        passed = state_MNQ[:, self.source_E].clamp(1e-5, 1.0) ** power
-        edge = torch.nn.functional.softplus(parameters["edge"]).view(members, UNITS, -1)
-        weighted = (edge * self.sign_E)[..., None] * passed[:, None]
-        total = weighted.new_zeros(members, UNITS, size, state_MNQ.shape[2])
-        total = total.index_add(2, self.target_E, weighted)
-        bias = parameters["bias"].view(members, UNITS, size, 1)
-        height = torch.sigmoid(parameters["height"]).view(members, UNITS, size, 1)
-        unit = torch.sigmoid(slope * total + bias) * height * self.regulated_N[:, None]
-        return 1 - (1 - input_NQ) * (1 - unit).prod(1)
+        slope = 2.0 * torch.exp(parameters["slope"].clamp(-1.5, 1.5))[..., None]
+        edge = torch.nn.functional.softplus(parameters["edge"]).unflatten(1, (UNITS, -1))
+        edge = (slope * edge * self.sign_E)[..., None]
+        bias = parameters["bias"].unflatten(1, (UNITS, -1))[..., None]
+        height = torch.sigmoid(parameters["height"]).unflatten(1, (UNITS, -1))[..., None]
+        height = height * self.regulated_N[:, None]
+        none = torch.zeros(len(edge), UNITS, self.molecules, input_NQ.shape[1])
+
+        def drive(state_MNQ: torch.Tensor) -> torch.Tensor:
+            passed = state_MNQ.clamp(1e-5, 1.0) ** power
+            weighted = edge * passed.index_select(1, self.source_E)[:, None]
+            total = none.index_add(2, self.target_E, weighted)
+            unit = torch.sigmoid(total + bias) * height
+            return 1 - (1 - input_NQ) * (1 - unit).prod(1)
+
+        return drive
 
     def roll_out(
         self, parameters: Parameters, conditions: ConditionTensors, hours: np.ndarray
@@ -115,6 +121,7 @@ class SignedGraph:
         inputs = torch.where(
             conditions.stimulated_RN.T, conditions.stimulus_RN.T, self.input_N[:, None]
         )
+        drive_of = self.drive_of(parameters, inputs)
         count = len(conditions.stimulus_RN)
 
         def effects_at(time: float) -> PerturbationEffects:
@@ -128,8 +135,7 @@ class SignedGraph:
         state = effects.hold(state)
         found = [state]
         for now, then in zip(grid[:-1].tolist(), grid[1:].tolist(), strict=True):
-            drive = self.drive(parameters, state * effects.output_factor_RN, inputs)
-            drive = drive * effects.ymax_factor_RN
+            drive = drive_of(state * effects.output_factor_RN) * effects.ymax_factor_RN
             state = state + (drive - state) * -torch.expm1(-(then - now) / tau)
             effects = effects_at(then) if windows else effects
             state = effects.hold(state)
