@@ -37,9 +37,10 @@ def calibrate(
 
     Of molecules that move; of the others nearly everything is covered whatever the factor. The
     quantiles are those of split conformal prediction, with conditions as what is exchangeable, or
-    the times of a single one: (1 + 1/C) times the level (Lei et al., J Am Stat Assoc
-    2018;113:1094), group by group (Vovk et al., Algorithmic Learning in a Random World, 2005,
-    section 4.5). A group with too few conditions is taken with the other one.
+    the molecules of a single one, whose few times would ask for the largest error of all: (1 + 1/C)
+    times the level (Lei et al., J Am Stat Assoc 2018;113:1094), group by group (Vovk et al.,
+    Algorithmic Learning in a Random World, 2005, section 4.5). A group with too few conditions is
+    taken with the other one.
 
     Args:
         predict: by the members, fitted.
@@ -53,10 +54,20 @@ def calibrate(
     for group in (~perturbed, perturbed):
         if group.sum() < LEAST_CALIBRATED:
             group = np.ones_like(group)
-        exchangeable = int(group.sum()) if len(states) > 1 else states.shape[1]
-        level = min(COVERAGE * (1 + 1 / exchangeable), 1.0)
+        exchangeable = int(group.sum()) if len(states) > 1 else _moving(states, measured, baseline)
+        level = min(COVERAGE * (1 + 1 / max(exchangeable, 1)), 1.0)
         factors.append(_factor([ratios[c] for c in np.flatnonzero(group)], level))
     return torch.tensor(factors)
+
+
+def _moving(states: torch.Tensor, measured: torch.Tensor, baseline: torch.Tensor) -> int:
+    """How many molecules were seen to move at all."""
+    return int(_moves(states, measured, baseline).flatten(0, 1).any(0).sum())
+
+
+def _moves(states: torch.Tensor, measured: torch.Tensor, baseline: torch.Tensor) -> torch.Tensor:
+    """Where molecules were measured off their state at rest, as in `states`."""
+    return measured & ((states - baseline).abs() > LEAST_CHANGE)
 
 
 def _factor(ratios: list[torch.Tensor], level: float) -> float:
@@ -79,7 +90,7 @@ def _held_out_ratios(
     for chosen in np.array_split(np.arange(len(states)), math.ceil(len(states) / AT_ONCE)):
         found, scale = predict(chosen)
         spread = (scale.square().mean(0) + found.var(0, correction=0)).sqrt()
-        moves = measured[chosen] & ((states[chosen] - baseline).abs() > LEAST_CHANGE)
+        moves = _moves(states[chosen], measured[chosen], baseline)
         missed = (found - states[chosen]).abs() / spread
         for place, condition in enumerate(chosen):
             by_condition.append(missed[:, place][held_out[:, condition, :, None] & moves[place]])
