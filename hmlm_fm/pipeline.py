@@ -17,7 +17,7 @@ from transformers import PreTrainedConfig
 
 from .batch_graph import moved
 from .checkpoints import checkpoint_path
-from .conditions import Condition, Observation
+from .conditions import MODALITIES, Condition, Observation
 from .configuration_hmlm import HMLMConfig
 from .formats import load_network
 from .modeling_hmlm import HMLMForSignaling
@@ -30,7 +30,8 @@ BASELINE_FILE = "baseline.csv"
 
 @dataclass(frozen=True)
 class Prediction:
-    """Predicted states (Q, U, N) with their standard deviations, molecules in network order."""
+    """Predicted states, or values in another modality (Q, U, N), with their standard deviations;
+    molecules in network order."""
 
     states: np.ndarray
     scale: np.ndarray
@@ -77,6 +78,7 @@ def predict_states(
     conditions: Sequence[Condition],
     hours: np.ndarray,
     observed: tuple[np.ndarray, np.ndarray] | None = None,
+    modality: str = "activity",
 ) -> Prediction:
     """States of asked conditions, all from the baseline that the context states.
 
@@ -86,7 +88,13 @@ def predict_states(
         hours: (U) query times, the same for all.
         observed: what was seen of the asked conditions themselves: times in hours (T), and states
             (Q, T, N). The answer uses it on both sides of a time.
+        modality: of `MODALITIES`: what the states show in it, instead of the states themselves.
+
+    Raises:
+        ValueError: there is no such modality.
     """
+    if modality not in MODALITIES:
+        raise ValueError(f"modality {modality!r}; expected one of {', '.join(MODALITIES)}")
     count, molecules = len(conditions), len(network.molecules)
     question: dict[str, Any] = encode_conditions(network, conditions, "query_")
     question["query_mask"] = np.ones(count, dtype=np.int64)
@@ -105,7 +113,11 @@ def predict_states(
         tensors["query_observation_mask"] = torch.ones(1, *states.shape, dtype=torch.bool)
     batch = {**context, **tensors}
     output = model(**moved(batch, model.device))
-    return Prediction(output.states[0].cpu().numpy(), output.states_scale[0].cpu().numpy())
+    told, scale = output.states, output.states_scale
+    if modality != "activity":
+        y = MODALITIES.index(modality)
+        told, scale = output.modality_values[..., y], output.modality_scale[..., y]
+    return Prediction(told[0].cpu().numpy(), scale[0].cpu().numpy())
 
 
 def load_pretrained(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTokenizer]:
@@ -189,19 +201,34 @@ class SignalingPipeline:
             dict(zip(table["molecule"], table["state"], strict=True)),
         )
 
-    def __call__(self, conditions: Mapping[str, Condition], hours: Sequence[float]) -> pd.DataFrame:
-        """Columns condition, molecule, time_hours, state (in [0, 1]) and sd."""
+    def __call__(
+        self,
+        conditions: Mapping[str, Condition],
+        hours: Sequence[float],
+        modality: str = "activity",
+    ) -> pd.DataFrame:
+        """Columns condition, molecule, time_hours, state (in [0, 1]) and sd.
+
+        Args:
+            modality: of `MODALITIES`; of another one than the activity the column is value instead
+                of state, in the unit of what the model was fitted to or shown, and sd is not
+                calibrated.
+
+        Raises:
+            ValueError: there is no such modality.
+        """
         times = np.asarray(hours, dtype=float)
         found = predict_states(
-            self.model, self.tokenizer, self.context, self.network, list(conditions.values()), times
-        )
+            self.model, self.tokenizer, self.context, self.network, list(conditions.values()),
+            times, modality=modality,
+        )  # fmt: skip
         names, molecules = list(conditions), list(self.network.names)
         return pd.DataFrame(
             {
                 "condition": np.repeat(names, len(times) * len(molecules)),
                 "molecule": np.tile(molecules, len(names) * len(times)),
                 "time_hours": np.tile(np.repeat(times, len(molecules)), len(names)),
-                "state": found.states.ravel(),
+                "state" if modality == "activity" else "value": found.states.ravel(),
                 "sd": found.scale.ravel(),
             }
         )

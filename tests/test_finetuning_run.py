@@ -171,8 +171,12 @@ def test_a_run_without_activities(tables, tmp_path):
     }
     with pytest.warns(FormatWarning, match=r"observations\.csv.*cannot be calibrated"):
         run_finetuning(observed(folder, tmp_path, seen))
-    found = SignalingPipeline.from_pretrained(tmp_path / "out")(conditions, hours=[0.0, 8.0])
-    assert found["state"].between(0, 1).all()
+    pipeline = SignalingPipeline.from_pretrained(tmp_path / "out")
+    assert pipeline(conditions, hours=[0.0, 8.0])["state"].between(0, 1).all()
+    shown = pipeline(conditions, [8.0], modality="phosphoprotein").groupby("molecule")["value"]
+    assert shown.mean()["D"] == pytest.approx(1.4, abs=0.2)
+    with pytest.raises(ValueError, match=r"modality 'smell'; expected one of activity, "):
+        pipeline(conditions, [8.0], modality="smell")
 
 
 def test_a_condition_seen_at_rest_alone_stops_no_run(tables, tmp_path):
