@@ -19,12 +19,12 @@ import torch
 from .batch_graph import moved
 from .conditions import ConditionTensors
 from .finetuning import refuse_tissue
+from .measurements import HELD_OUT_PART
 from .member_roll_out import MemberRollOut
 from .modeling_hmlm import HMLMForSignaling
 from .tissue_data import TissueData
 from .tokenization_hmlm import HMLMTokenizer
 
-HELD_OUT_PART = 5
 LONGEST_GRADIENT = 1.0
 ROUNDS = 2
 """Of the inference of gates; about as many as pretraining has on average."""

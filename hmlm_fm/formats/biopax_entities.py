@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ..network import Molecule
 from .biopax_rdf import Graph, Node
+from .compartments import compartment_of
 from .drawings import free_name
 from .identifiers import (
     GENE_NAMESPACES,
@@ -38,20 +39,6 @@ KIND_OF_ENTITY = {
     "physicalentity": "unknown",
     **dict.fromkeys(PARTICIPANTS, "unknown"),
 }
-_COMPARTMENT_OF_WORDS = tuple(
-    (re.compile(pattern, re.IGNORECASE), compartment)
-    for pattern, compartment in (
-        ("extracellular|secreted|external|GO:000(5576|5615)", "extracellular"),
-        ("mitochondri|GO:000(5739|5741|5743|5759)", "mitochondrion"),
-        ("endoplasmic|GO:000(5783|5788|5789)", "endoplasmic reticulum"),
-        ("golgi|GO:000(5794|0139)", "Golgi"),
-        ("endosom|GO:0005768", "endosome"),
-        ("lysosom|GO:000576[45]", "lysosome"),
-        ("nucle(us|ar|ol|opl)|chromatin|chromosom|GO:000(5634|5654|5730)", "nucleus"),
-        ("plasma ?membrane|cell(ular)? ?(membrane|surface)|GO:000(5886|9986)", "plasma membrane"),
-        ("cytosol|cytoplasm|GO:000(5829|5737)", "cytosol"),
-    )
-)
 
 
 class Entities:
@@ -78,7 +65,7 @@ class Entities:
     def _made(self, node: Node) -> Molecule:
         label = self._label(node)
         location = self._location(node)
-        compartment = _compartment(location)
+        compartment = compartment_of([location])
         name = label
         if name in self._taken and location:
             name = f"{label} [{location}]"
@@ -171,7 +158,3 @@ class Entities:
             not self._identifiers.tokens_of(key),
             namespace not in GENE_NAMESPACES | SMALL_MOLECULE_NAMESPACES,
         )
-
-
-def _compartment(location: str) -> str:
-    return next((c for words, c in _COMPARTMENT_OF_WORDS if words.search(location)), "unknown")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..network import Molecule
+from .compartments import compartment_of
 from .identifiers import (
     GENE_NAMESPACES,
     SMALL_MOLECULE_NAMESPACES,
@@ -38,33 +39,6 @@ _KIND_OF_TERM = {
 }
 """Kind of a molecule by its term of the Systems Biology Ontology."""
 
-_COMPARTMENT_OF_GO = {
-    "0005576": "extracellular",
-    "0005615": "extracellular",
-    "0005886": "plasma membrane",
-    "0005737": "cytosol",
-    "0005829": "cytosol",
-    "0005634": "nucleus",
-    "0005654": "nucleus",
-    "0005739": "mitochondrion",
-    "0005759": "mitochondrion",
-    "0005783": "endoplasmic reticulum",
-    "0005789": "endoplasmic reticulum",
-    "0005794": "Golgi",
-    "0005768": "endosome",
-    "0005764": "lysosome",
-}
-_COMPARTMENT_OF_WORDS = (
-    (re.compile(r"golgi"), "Golgi"),
-    (re.compile(r"lysosom"), "lysosome"),
-    (re.compile(r"endosom"), "endosome"),
-    (re.compile(r"mitochond"), "mitochondrion"),
-    (re.compile(r"endoplasmic|^er$|\ber\b"), "endoplasmic reticulum"),
-    (re.compile(r"nucle(us|oplasm|ar)|^nuc$"), "nucleus"),
-    (re.compile(r"extra.?cell|medium|^outside$|^external$|^blood$|^serum$"), "extracellular"),
-    (re.compile(r"plasma.?membrane|cell.?membrane|^membrane$"), "plasma membrane"),
-    (re.compile(r"cytosol|cytoplasm|intra.?cell|^cyt$|^cyto$"), "cytosol"),
-)
 _PLACE_IN_NAME = re.compile(r"\s*\[[^\]]*\]\s*$")
 
 
@@ -103,20 +77,12 @@ def molecules_of_species(model: Any, pathway: str, identifiers: Identifiers) -> 
 
 def compartments_of(model: Any) -> dict[str, str]:
     """What the compartments of a model are in the words of the package, by id."""
-    return {c.getId(): _compartment(c) for c in model.getListOfCompartments()}
-
-
-def _compartment(compartment: Any) -> str:
-    for _, address in _annotations(compartment):
-        go = re.search(r"GO(?::|%3A)(\d{7})", address)
-        if go and go[1] in _COMPARTMENT_OF_GO:
-            return _COMPARTMENT_OF_GO[go[1]]
-    for text in (compartment.getName(), compartment.getId()):
-        words = text.lower().replace("_", " ").strip()
-        for pattern, place in _COMPARTMENT_OF_WORDS:
-            if pattern.search(words):
-                return place
-    return "unknown"
+    found = {}
+    for compartment in model.getListOfCompartments():
+        addresses = [address for _, address in _annotations(compartment)]
+        names = [compartment.getName(), compartment.getId()]
+        found[compartment.getId()] = compartment_of(names, addresses)
+    return found
 
 
 def _annotations(element: Any) -> Iterator[tuple[int, str]]:
