@@ -29,6 +29,9 @@ from .wiring import Wiring
 
 OBSERVATION, OBSERVATION_SPREAD = "observation_FY4", 0.2
 """What reads modalities among the logits, and how far one molecule's may be off its data set's."""
+VARIED_STARTS = 48
+"""Conditions that tell more of gates than a first guess does. What is left of it after fitting is
+an error of its own, and members that start apart average it out."""
 
 
 def fine_tune(
@@ -46,7 +49,8 @@ def fine_tune(
     No weight of the encoder changes: what is fitted are the time constants and gates of the
     network's own molecules and interactions, by as many members as the settings say. Each starts
     from the gates that are inferred from its own part of the measurements, and stops early on
-    conditions that it has not seen. The standard deviations are calibrated on these.
+    conditions that it has not seen. The standard deviations are calibrated on these. With many
+    conditions every second member starts from what is inferred from the defaults instead.
 
     Activities are fitted to as states; other modalities by what the fitted states would show in
     them, whose offsets, gains and saturations are fitted along. Each counts by its standard
@@ -110,7 +114,8 @@ def fine_tune(
         for member in range(members)[team.share(members)]:
             held_out = parts.measurements[member].cpu().numpy()
             context = fitted_to.without(held_out).context(tokenizer)
-            guess = _inferred(model, context)[0]
+            varied = member % 2 == 1 and len(data.conditions) >= VARIED_STARTS
+            guess = _inferred(model, context, from_defaults=varied)[0]
             for name, of_all in start.items():
                 of_all[member] = getattr(guess, name)
     if len(targets.modality_V):
@@ -155,10 +160,10 @@ def refuse_tissue(model: HMLMForSignaling) -> None:
 
 @torch.no_grad()
 def _inferred(
-    model: HMLMForSignaling, context: dict[str, torch.Tensor]
+    model: HMLMForSignaling, context: dict[str, torch.Tensor], from_defaults: bool = False
 ) -> tuple[GateLogits, Wiring]:
     """What the model takes the gates for, given a context."""
-    return model.infer_gates(**moved(context, model.device))
+    return model.infer_gates(**moved(context, model.device), from_defaults=from_defaults)
 
 
 def _with_tissue(model: HMLMForSignaling, parameters: Parameters) -> HMLMForSignaling:

@@ -51,7 +51,7 @@ class FitSettings:
 def settings_for(conditions: int) -> FitSettings:
     """The usual ones: more conditions bear more steps, and need less holding."""
     if conditions >= 200:
-        return FitSettings(members=4, steps=1000, patience=120, hold=1e-4, batch=24)
+        return FitSettings(members=4, steps=1000, patience=120, hold=1e-5, batch=24)
     if conditions >= 48:
         return FitSettings(members=6, steps=600, patience=100, hold=3e-4, batch=16)
     return FitSettings()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import torch
 
+from .batch_graph import moved
 from .drive import MARGIN
 from .dynamics.logic_ode import LogicODE
 from .modeling_hmlm import HMLMForSignaling
@@ -26,7 +27,7 @@ def gate_tables(
     """
     assert model.next_state.tissue is not None
     context = encode_context(tokenizer, data.network, data.baseline)
-    logits, wiring = model.infer_gates(**context)
+    logits, wiring = model.infer_gates(**moved(context, model.device))
     members = model.next_state.tissue.members
     of_all = model.next_state.tissue(logits, wiring)
     repeated = wiring.repeated(members)

@@ -20,7 +20,7 @@ from hmlm_fm.benchmarks.metrics import interval, score
 from hmlm_fm.benchmarks.task import Budget, DrawnTask
 from hmlm_fm.benchmarks.unseen_conditions import draw_task
 from hmlm_fm.conditions import Condition, Perturbation
-from hmlm_fm.finetuning import fine_tune
+from hmlm_fm.finetuning import VARIED_STARTS, fine_tune
 from hmlm_fm.fitting import FitSettings, fit_members, held_out_parts
 from hmlm_fm.interpret import gate_tables
 from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
@@ -163,6 +163,16 @@ def test_a_member_starts_from_what_it_does_not_hold_out(model, task):
         starts.append(fit.parameters["ec50_J"][0])
     assert torch.equal(starts[0], starts[1])
     assert not torch.allclose(starts[0], starts[2], atol=1e-3)
+
+
+def test_of_many_conditions_every_second_member_starts_from_the_defaults(model, cascade):
+    data = TissueData.of(draw_task(cascade, Budget(VARIED_STARTS, 4), splits=["pairs"]).seen)
+    _, fit = fine_tune(*model, data, FitSettings(members=2, steps=0))
+    for member, from_defaults in enumerate((False, True)):
+        shown = data.after_start().without(fit.held_out[member].numpy())
+        logits, _ = model[0].infer_gates(**shown.context(model[1]), from_defaults=from_defaults)
+        assert torch.allclose(fit.parameters["ec50_J"][member], logits.ec50_J, atol=1e-5)
+        assert not torch.allclose(fit.parameters["ec50_J"][1 - member], logits.ec50_J, atol=1e-2)
 
 
 def test_intervals_cover_what_was_not_seen(tuned, model, task):
