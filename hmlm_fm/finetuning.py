@@ -22,6 +22,7 @@ from .gate_inference import INFERRED
 from .gates import GateLogits, Gates
 from .member_roll_out import MemberRollOut
 from .modeling_hmlm import HMLMForSignaling
+from .pipeline import untrained_model
 from .tissue import TissueTable, repeated
 from .tissue_data import TissueData
 from .tokenization_hmlm import HMLMTokenizer
@@ -30,8 +31,8 @@ from .wiring import Wiring
 OBSERVATION, OBSERVATION_SPREAD = "observation_FY4", 0.2
 """What reads modalities among the logits, and how far one molecule's may be off its data set's."""
 VARIED_STARTS = 48
-"""Conditions that tell more of gates than a first guess does. What is left of it after fitting is
-an error of its own, and members that start apart average it out."""
+"""Conditions that tell more of gates than a first guess does: what fitting leaves of the guess is
+an error then, and members that start apart average it out."""
 
 
 def fine_tune(
@@ -50,7 +51,7 @@ def fine_tune(
     network's own molecules and interactions, by as many members as the settings say. Each starts
     from the gates that are inferred from its own part of the measurements, and stops early on
     conditions that it has not seen. The standard deviations are calibrated on these. With many
-    conditions every second member starts from what is inferred from the defaults instead.
+    conditions every second member starts from what an untrained model infers instead.
 
     Activities are fitted to as states; other modalities by what the fitted states would show in
     them, whose offsets, gains and saturations are fitted along. Each counts by its standard
@@ -111,11 +112,12 @@ def fine_tune(
     spread = dict(INFERRED)
     parts = held_out_parts(targets.weight.sum(2), members, seed)
     if in_context:
+        untrained = untrained_model(model.config, seed=0).to(model.device)  # type: ignore[arg-type]
         for member in range(members)[team.share(members)]:
             held_out = parts.measurements[member].cpu().numpy()
             context = fitted_to.without(held_out).context(tokenizer)
             varied = member % 2 == 1 and len(data.conditions) >= VARIED_STARTS
-            guess = _inferred(model, context, from_defaults=varied)[0]
+            guess = _inferred(untrained if varied else model, context)[0]
             for name, of_all in start.items():
                 of_all[member] = getattr(guess, name)
     if len(targets.modality_V):
@@ -160,10 +162,10 @@ def refuse_tissue(model: HMLMForSignaling) -> None:
 
 @torch.no_grad()
 def _inferred(
-    model: HMLMForSignaling, context: dict[str, torch.Tensor], from_defaults: bool = False
+    model: HMLMForSignaling, context: dict[str, torch.Tensor]
 ) -> tuple[GateLogits, Wiring]:
     """What the model takes the gates for, given a context."""
-    return model.infer_gates(**moved(context, model.device), from_defaults=from_defaults)
+    return model.infer_gates(**moved(context, model.device))
 
 
 def _with_tissue(model: HMLMForSignaling, parameters: Parameters) -> HMLMForSignaling:

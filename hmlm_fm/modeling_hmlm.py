@@ -484,22 +484,16 @@ class HMLMForSignaling(HMLMPreTrainedModel):
         baseline_state: torch.Tensor | None = None,
         baseline_mask: torch.Tensor | None = None,
         inference_rounds: torch.Tensor | None = None,
-        from_defaults: bool = False,
         **network: Any,
     ) -> tuple[GateLogits, Wiring]:
         """What the model takes the gates of networks for, given their contexts; before a gate of a
-        fine-tuned tissue takes their place.
-
-        Args:
-            from_defaults: whether inference starts from what an untrained model takes gates for.
-        """
+        fine-tuned tissue takes their place."""
         encoder, wiring, context = self._encode(
             input_ids, attention_mask, baseline_state, baseline_mask, network
         )
         assert encoder.last_hidden_state is not None
         encoding = encoder.last_hidden_state[:, 0]
-        logits = self.next_state.infer(encoding, wiring, context, inference_rounds, from_defaults)
-        return logits, wiring
+        return self.next_state.infer(encoding, wiring, context, inference_rounds), wiring
 
     def _encode(
         self,

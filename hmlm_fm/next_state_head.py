@@ -165,24 +165,20 @@ class NextStateHead(nn.Module):
         wiring: Wiring,
         context: Context | None,
         rounds: torch.Tensor | None = None,
-        from_defaults: bool = False,
     ) -> GateLogits:
         """Logits of the gates, read off the encoding and corrected by what a context shows.
 
         Gates and what went on between the observations are inferred in turn: better gates roll out
         closer to what was seen, and leave less to be guessed between (as in the EM algorithm of
         state-space models: Shumway and Stoffer, J Time Ser Anal 1982;3:253). As often as
-        `rounds` says, one number for the batch, or else the configuration. With `from_defaults`
-        the first guess is that of an untrained model.
+        `rounds` says, one number for the batch, or else the configuration.
         """
         logits = self.gates(encoding_BND.to(self.dtype), wiring)
-        if from_defaults:
-            logits = self.gates.untrained(logits, wiring)
         if context is None or not self.config.has("inference") or latest(context.hours_O) <= 0:
             return logits
         count = self.config.num_inference_rounds if rounds is None else int(rounds.max())
         found = self._in_rounds(logits, wiring, context, count)
-        if self.training or from_defaults:
+        if self.training:
             return found
         # Where networks run away from small differences, a first guess that is sure and wrong may
         # lead nowhere. The defaults are another, and what was seen tells which one does.

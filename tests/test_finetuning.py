@@ -24,7 +24,7 @@ from hmlm_fm.finetuning import VARIED_STARTS, fine_tune
 from hmlm_fm.fitting import FitSettings, fit_members, held_out_parts
 from hmlm_fm.interpret import gate_tables
 from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
-from hmlm_fm.pipeline import encode_context, predict_states
+from hmlm_fm.pipeline import encode_context, predict_states, untrained_model
 from hmlm_fm.tissue_data import TissueData
 
 FEW = FitSettings(members=3, steps=40, patience=40, learning_rate=0.15)
@@ -165,12 +165,12 @@ def test_a_member_starts_from_what_it_does_not_hold_out(model, task):
     assert not torch.allclose(starts[0], starts[2], atol=1e-3)
 
 
-def test_of_many_conditions_every_second_member_starts_from_the_defaults(model, cascade):
+def test_of_many_conditions_every_second_member_starts_untrained(model, cascade):
     data = TissueData.of(draw_task(cascade, Budget(VARIED_STARTS, 4), splits=["pairs"]).seen)
     _, fit = fine_tune(*model, data, FitSettings(members=2, steps=0))
-    for member, from_defaults in enumerate((False, True)):
+    for member, start in enumerate((model[0], untrained_model(model[0].config, seed=0))):
         shown = data.after_start().without(fit.held_out[member].numpy())
-        logits, _ = model[0].infer_gates(**shown.context(model[1]), from_defaults=from_defaults)
+        logits, _ = start.infer_gates(**shown.context(model[1]))
         assert torch.allclose(fit.parameters["ec50_J"][member], logits.ec50_J, atol=1e-5)
         assert not torch.allclose(fit.parameters["ec50_J"][1 - member], logits.ec50_J, atol=1e-2)
 
