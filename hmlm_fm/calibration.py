@@ -49,25 +49,17 @@ def calibrate(
         baseline: (N) the state at rest.
         perturbed: (C) whether a condition has a perturbation.
     """
-    ratios = _held_out_ratios(predict, held_out, states, measured, baseline)
+    moves = measured & ((states - baseline).abs() > LEAST_CHANGE)
+    ratios = _held_out_ratios(predict, held_out, states, moves)
+    moving = int((held_out.any(0).unsqueeze(-1) & moves).any(0).any(0).sum())
     factors = []
     for group in (~perturbed, perturbed):
         if group.sum() < LEAST_CALIBRATED:
             group = np.ones_like(group)
-        exchangeable = int(group.sum()) if len(states) > 1 else _moving(states, measured, baseline)
+        exchangeable = int(group.sum()) if len(states) > 1 else moving
         level = min(COVERAGE * (1 + 1 / max(exchangeable, 1)), 1.0)
         factors.append(_factor([ratios[c] for c in np.flatnonzero(group)], level))
     return torch.tensor(factors)
-
-
-def _moving(states: torch.Tensor, measured: torch.Tensor, baseline: torch.Tensor) -> int:
-    """How many molecules were seen to move at all."""
-    return int(_moves(states, measured, baseline).flatten(0, 1).any(0).sum())
-
-
-def _moves(states: torch.Tensor, measured: torch.Tensor, baseline: torch.Tensor) -> torch.Tensor:
-    """Where molecules were measured off their state at rest, as in `states`."""
-    return measured & ((states - baseline).abs() > LEAST_CHANGE)
 
 
 def _factor(ratios: list[torch.Tensor], level: float) -> float:
@@ -79,19 +71,20 @@ def _factor(ratios: list[torch.Tensor], level: float) -> float:
 
 
 def _held_out_ratios(
-    predict: Predict,
-    held_out: torch.Tensor,
-    states: torch.Tensor,
-    measured: torch.Tensor,
-    baseline: torch.Tensor,
+    predict: Predict, held_out: torch.Tensor, states: torch.Tensor, moves: torch.Tensor
 ) -> list[torch.Tensor]:
-    """Of each condition, what members miss of what they held out, in standard deviations (H)."""
+    """Of each condition, what members miss of what they held out, in standard deviations (H).
+
+    Args:
+        moves: (C, T, N) what counts of the states.
+    """
     by_condition: list[torch.Tensor] = []
     for chosen in np.array_split(np.arange(len(states)), math.ceil(len(states) / AT_ONCE)):
         found, scale = predict(chosen)
         spread = (scale.square().mean(0) + found.var(0, correction=0)).sqrt()
-        moves = _moves(states[chosen], measured[chosen], baseline)
         missed = (found - states[chosen]).abs() / spread
         for place, condition in enumerate(chosen):
-            by_condition.append(missed[:, place][held_out[:, condition, :, None] & moves[place]])
+            by_condition.append(
+                missed[:, place][held_out[:, condition, :, None] & moves[condition]]
+            )
     return by_condition

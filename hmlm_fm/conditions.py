@@ -280,10 +280,10 @@ class ConditionTensors:
         return let_go.view(time_hours_BCTN.shape)
 
     def boundaries_within(self, horizon_hours: float) -> torch.Tensor:
-        """Times in (0, horizon) at which a window opens or closes (R, 2E), padded with horizon."""
+        """Times in (0, horizon] at which a window opens or closes (R, 2E), padded with horizon."""
         start, end = self.perturbation_window_RE2.unbind(-1)
         times = torch.cat([start, end], dim=-1)
-        inside = (times > 0) & (times < horizon_hours) & (end > start).repeat(1, 2)
+        inside = (times > 0) & (times <= horizon_hours) & (end > start).repeat(1, 2)
         times = torch.where(inside, times, torch.full_like(times, horizon_hours))
         used = int(inside.sum(-1).max()) if inside.numel() else 0
         return times.sort(-1).values[:, :used]

@@ -9,7 +9,7 @@ A roll-out asks for drives at every step, and a fit goes through thousands of ro
 does not depend on states is worked out once. Travels with checkpoints.
 
 Shapes: B batch, N molecules, F = B · N flat molecules, Q asked conditions, J literals and I
-interactions of the whole batch, X partners.
+interactions of the whole batch, X partners, K literals and then partners.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Drive:
             gates, wiring: of the networks.
             input_FQ: levels of the molecules' inputs, stimuli included.
             shift_F: logits from `baseline_shift`, which correct drives; with `stimulated_FQ`.
-            stimulated_FQ: where an input is a stimulus.
+            stimulated_FQ: where an input is a stimulus; told wherever there is a shift.
         """
         self.wiring = wiring
         c, activates = gates.c_J[:, None], gates.activates_J[:, None]
@@ -52,11 +52,12 @@ class Drive:
         self.free_X1 = 1 - self.share_X1
         self.interaction_K = torch.cat([wiring.interaction_J, wiring.interaction_J[wiring.left_X]])
         self.weight_I1 = -(gates.weight_I * wiring.has_source_I)[:, None]
-        self.none_IQ = input_FQ.new_zeros(len(wiring.target_I), 1)
-        self.none_FQ = input_FQ.new_zeros(len(input_FQ), 1)
+        self.none_I1 = input_FQ.new_zeros(len(wiring.target_I), 1)
+        self.none_F1 = input_FQ.new_zeros(len(input_FQ), 1)
         self.missed_by_input_FQ = 1 - input_FQ
         self.shift_F1 = None
-        if shift_F is not None and stimulated_FQ is not None:
+        if shift_F is not None:
+            assert stimulated_FQ is not None
             # A stimulus takes the place of the molecule's own input, and is joined by OR with what
             # its regulators are known to give; without regulators it is all there is.
             regulated = wiring.any_per_molecule(wiring.target_I, wiring.has_source_I)[:, None]
@@ -65,7 +66,6 @@ class Drive:
             replaced = 1 / self.missed_by_own_F1.clamp(min=MARGIN)
             self.replaced_FQ = torch.where(stimulated_FQ, replaced, 1.0)
             self.least_FQ = (stimulated_FQ & ~regulated).to(input_FQ)
-            self.most_FQ = torch.ones_like(self.least_FQ)
             self.missed_by_input_FQ = torch.where(stimulated_FQ, self.missed_by_input_FQ, 1.0)
 
     def __call__(
@@ -80,7 +80,7 @@ class Drive:
         else:
             missed = self.missed_by_own_F1 * log_missed.exp()
             missed = torch.sigmoid(torch.logit(missed, MARGIN) - self.shift_F1)
-            missed = torch.clamp(missed * self.replaced_FQ, self.least_FQ, self.most_FQ)
+            missed = torch.maximum((missed * self.replaced_FQ).clamp(max=1), self.least_FQ)
             drive = 1 - self.missed_by_input_FQ * missed
         return drive if effects is None else effects.hold(drive * effects.ymax_factor_RN)
 
@@ -96,9 +96,9 @@ class Drive:
         held_back = torch.addcmul(self.free_X1, self.share_X1, right)
         log_factor = torch.cat([factor, held_back]).clamp(min=MARGIN).log()
         columns = state_FQ.shape[1]
-        log_reached = self.none_IQ.expand(-1, columns).index_add(0, self.interaction_K, log_factor)
+        log_reached = self.none_I1.expand(-1, columns).index_add(0, self.interaction_K, log_factor)
         missed = (log_reached.exp() * self.weight_I1).clamp(min=MARGIN - 1).log1p()
-        return self.none_FQ.expand(-1, columns).index_add(0, self.wiring.target_I, missed)
+        return self.none_F1.expand(-1, columns).index_add(0, self.wiring.target_I, missed)
 
 
 def baseline_shift(
@@ -107,7 +107,7 @@ def baseline_shift(
     """Logit by which gates miss the known state at rest, as far as they are not trusted (F)."""
     if not bool(known_F.any()):
         return torch.zeros_like(baseline_F)
-    rest = torch.where(known_F, baseline_F, gates.resting_F)[:, None]
+    rest = torch.where(known_F, baseline_F, gates.resting_F).to(gates.resting_F)[:, None]
     drive = Drive(gates, wiring, gates.input_F[:, None])(rest)
     missed = (torch.logit(rest, MARGIN) - torch.logit(drive, MARGIN)).squeeze(1)
     return torch.where(known_F, gates.trust_F * missed, 0.0)

@@ -181,7 +181,7 @@ def gather_evidence(
     if last <= 0:
         return None
 
-    rows = roll_out.conditions
+    rows = context.conditions
     grid = grid_hours(last + 6.0)[::GRID_STRIDE].to(hours).expand(batch * conditions, -1)
     perturbed = rows.perturbation_index_RE.shape[1] > 0
     if perturbed:

@@ -50,8 +50,8 @@ def fine_tune(
     No weight of the encoder changes: what is fitted are the time constants and gates of the
     network's own molecules and interactions, by as many members as the settings say. Each starts
     from the gates that are inferred from its own part of the measurements, and stops early on
-    conditions that it has not seen. The standard deviations are calibrated on these. With many
-    conditions every second member starts from what an untrained model infers instead.
+    conditions that it has not seen. The standard deviations are calibrated on these. Where many
+    conditions were measured every second member starts from what an untrained model infers of them.
 
     Activities are fitted to as states; other modalities by what the fitted states would show in
     them, whose offsets, gains and saturations are fitted along. Each counts by its standard
@@ -112,12 +112,14 @@ def fine_tune(
     spread = dict(INFERRED)
     parts = held_out_parts(targets.weight.sum(2), members, seed)
     if in_context:
-        untrained = untrained_model(model.config, seed=0).to(model.device)  # type: ignore[arg-type]
+        starts = [model]
+        if int(targets.weight.any(2).any(1).sum()) >= VARIED_STARTS:
+            untrained = untrained_model(model.config, seed=0)
+            starts.append(untrained.to(model.device))  # type: ignore[arg-type]
         for member in range(members)[team.share(members)]:
             held_out = parts.measurements[member].cpu().numpy()
             context = fitted_to.without(held_out).context(tokenizer)
-            varied = member % 2 == 1 and len(data.conditions) >= VARIED_STARTS
-            guess = _inferred(untrained if varied else model, context)[0]
+            guess = _inferred(starts[member % len(starts)], context)[0]
             for name, of_all in start.items():
                 of_all[member] = getattr(guess, name)
     if len(targets.modality_V):

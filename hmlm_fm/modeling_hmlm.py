@@ -493,7 +493,8 @@ class HMLMForSignaling(HMLMPreTrainedModel):
         )
         assert encoder.last_hidden_state is not None
         encoding = encoder.last_hidden_state[:, 0]
-        return self.next_state.infer(encoding, wiring, context, inference_rounds), wiring
+        with torch.autocast(encoding.device.type, enabled=False):
+            return self.next_state.infer(encoding, wiring, context, inference_rounds), wiring
 
     def _encode(
         self,

@@ -211,8 +211,8 @@ class SignalingPipeline:
 
         Args:
             modality: of `MODALITIES`; of another one than the activity the column is value instead
-                of state, in the unit of what the model was fitted to or shown, and sd is not
-                calibrated.
+                of state, in the unit of what the model was fitted to or shown, and what widens sd
+                was found by states.
 
         Raises:
             ValueError: there is no such modality.

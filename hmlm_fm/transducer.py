@@ -51,7 +51,6 @@ class RollOut:
     state_GFQ: torch.Tensor
     drive_GFQ: torch.Tensor
     tau_hours_F: torch.Tensor
-    conditions: ConditionTensors
     batch: int
 
     def at(self, hours_BQU: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -133,6 +132,7 @@ class Transducer(nn.Module):
         known = baseline_mask_BN.flatten().bool()
         rest = torch.where(known, baseline, gates.resting_F)[:, None]
         state = torch.where(flat(initial_mask_BQN).bool(), flat(initial_BQN), rest)
+        state = state.to(gates.tau_hours_F)
         stimulated = flat(conditions.stimulated_RN)
         inputs = torch.where(stimulated, flat(conditions.stimulus_RN), gates.input_F[:, None])
         shift = baseline_shift(gates, wiring, baseline, known)
@@ -163,9 +163,7 @@ class Transducer(nn.Module):
             states.append(state)
             drives.append(drive)
         drives.append(drive_of(state, effects))
-        return RollOut(
-            hours_RG, torch.stack(states), torch.stack(drives), gates.tau_hours_F, conditions, batch
-        )
+        return RollOut(hours_RG, torch.stack(states), torch.stack(drives), gates.tau_hours_F, batch)
 
     @staticmethod
     def _effects(

@@ -267,6 +267,18 @@ def test_perturbations_mean_what_they_say(model, tokenizer):
     assert found[4, -1, 2] > 0.05
 
 
+def test_a_window_that_begins_at_the_last_hour_holds_there(model, tokenizer):
+    late = Condition({"EGF": 0.9}, (Perturbation("ERK", start_hours=24.0),))
+    other = Condition({"EGF": 0.9}, (Perturbation("RAS", start_hours=3.0),))
+    alone, *_ = states(model, tokenizer, toy_network(), hours=(6.0, 24.0), conditions=(late,))
+    beside, *_ = states(
+        model, tokenizer, toy_network(), hours=(6.0, 24.0), conditions=(late, other)
+    )
+    assert alone[0, 3] > 0.01
+    assert alone[1, 3] == 0
+    assert torch.allclose(alone, beside, atol=1e-6)
+
+
 def test_two_knockouts_give_two_predictions(model, tokenizer):
     network = toy_network()
     conditions = [Condition({"EGF": 0.9}, (Perturbation(n),)) for n in ("RAS", "TGFB1")]

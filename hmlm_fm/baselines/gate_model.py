@@ -98,7 +98,7 @@ class SignedGraph:
         bias = parameters["bias"].unflatten(1, (UNITS, -1))[..., None]
         height = torch.sigmoid(parameters["height"]).unflatten(1, (UNITS, -1))[..., None]
         height = height * self.regulated_N[:, None]
-        none = torch.zeros(len(edge), UNITS, self.molecules, input_NQ.shape[1])
+        none = edge.new_zeros(len(edge), UNITS, self.molecules, input_NQ.shape[1])
 
         def drive(state_MNQ: torch.Tensor) -> torch.Tensor:
             passed = state_MNQ.clamp(1e-5, 1.0) ** power

@@ -41,11 +41,8 @@ _OF_WORDS = tuple(
         (r"mitochond", "mitochondrion"),
         (r"endoplasmic|\ber\b", "endoplasmic reticulum"),
         (r"nucle(us|ar|ol|opl)|chromatin|chromosom|^nuc$", "nucleus"),
-        (
-            r"extra.?cell|secreted|medium|^outside$|external|^blood$|^serum$",
-            "extracellular",
-        ),
-        (r"plasma.?membrane|cell(ular)?.?(membrane|surface)|^membrane$", "plasma membrane"),
+        (r"plasma.?membrane|\bcell(ular)?.?(membrane|surface)|^membrane$", "plasma membrane"),
+        (r"extra.?cell|secreted|medium|^outside$|^external\b|^blood$|^serum$", "extracellular"),
         (r"cytosol|cytoplasm|intra.?cell|^cyt$|^cyto$", "cytosol"),
     )
 )
