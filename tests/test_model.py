@@ -461,6 +461,14 @@ def test_half_precision_changes_little(model, tokenizer, backend):
     assert torch.allclose(whole, half, atol=0.05)
 
 
+def test_gates_are_inferred_in_full_precision(model, tokenizer):
+    fields = question(tokenizer, toy_network())
+    context = {k: v for k, v in tokenizer.pad([fields]).items() if not k.startswith("query_")}
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        logits, _ = model.infer_gates(**context)
+    assert {value.dtype for value in vars(logits).values()} == {torch.float32, torch.long}
+
+
 def test_unknown_first_states_are_filled(model, tokenizer):
     encoding = question(tokenizer, toy_network())
     encoding["query_initial_mask"][:] = False
