@@ -264,9 +264,8 @@ class ConditionTensors:
         """What the perturbations do at several times per row, with the axes (R, U, N)."""
         rows, times = time_hours_RU.shape
         every = self.mapped(lambda value: value.repeat_interleave(times, 0))
-        effects = vars(every.effects_at(time_hours_RU.flatten()))
-        by_time = {name: value.unflatten(0, (rows, times)) for name, value in effects.items()}
-        return PerturbationEffects(**by_time)
+        effects = every.effects_at(time_hours_RU.flatten())
+        return effects.mapped(lambda value: value.unflatten(0, (rows, times)))
 
     def let_go_by(self, time_hours_BCTN: torch.Tensor) -> torch.Tensor:
         """When a perturbation last ceased to hold each molecule, at or before times of its own
@@ -298,9 +297,13 @@ class PerturbationEffects:
     held_RN: torch.Tensor
     held_value_RN: torch.Tensor
 
+    def mapped(self, change: Callable[[torch.Tensor], torch.Tensor]) -> PerturbationEffects:
+        """Every tensor changed alike: rows chosen, axes laid out in another way."""
+        return PerturbationEffects(**{name: change(value) for name, value in vars(self).items()})
+
     def transposed(self) -> PerturbationEffects:
         """The same with the axes (molecules, rows)."""
-        return PerturbationEffects(**{name: value.T for name, value in vars(self).items()})
+        return self.mapped(lambda value: value.T)
 
     def hold(self, state_RN: torch.Tensor) -> torch.Tensor:
         """The state with knocked-out molecules at 0 and clamped ones at their value."""

@@ -262,12 +262,11 @@ def _effects_on_grid(
     conditions: ConditionTensors, hours_RG: torch.Tensor, batch: int
 ) -> PerturbationEffects:
     """What perturbations do at every grid time, with the axes (F, K)."""
-    effects = conditions.effects_at_times(hours_RG)
 
     def flat(value_RGN: torch.Tensor) -> torch.Tensor:
         return value_RGN.flatten(0, 1).unflatten(0, (batch, -1)).transpose(1, 2).flatten(0, 1)
 
-    return PerturbationEffects(**{name: flat(value) for name, value in vars(effects).items()})
+    return conditions.effects_at_times(hours_RG).mapped(flat)
 
 
 def local_states(gates: Gates, wiring: Wiring, evidence: Evidence) -> torch.Tensor:

@@ -112,14 +112,14 @@ def fine_tune(
     spread = dict(INFERRED)
     parts = held_out_parts(targets.weight.sum(2), members, seed)
     if in_context:
-        starts = [model]
+        guessers = [model]
         if int(targets.weight.any(2).any(1).sum()) >= VARIED_STARTS:
             untrained = untrained_model(model.config, seed=0)
-            starts.append(untrained.to(model.device))  # type: ignore[arg-type]
+            guessers.append(untrained.to(model.device))  # type: ignore[arg-type]
         for member in range(members)[team.share(members)]:
             held_out = parts.measurements[member].cpu().numpy()
             context = fitted_to.without(held_out).context(tokenizer)
-            guess = _inferred(starts[member % len(starts)], context)[0]
+            guess = _inferred(guessers[member % len(guessers)], context)[0]
             for name, of_all in start.items():
                 of_all[member] = getattr(guess, name)
     if len(targets.modality_V):

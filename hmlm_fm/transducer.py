@@ -172,5 +172,4 @@ class Transducer(nn.Module):
         flat: Callable[[torch.Tensor], torch.Tensor],
     ) -> PerturbationEffects:
         """What perturbations do at a time per row, with the axes (F, Q)."""
-        effects = conditions.effects_at(hours_R)
-        return PerturbationEffects(**{name: flat(value) for name, value in vars(effects).items()})
+        return conditions.effects_at(hours_R).mapped(flat)

@@ -70,9 +70,7 @@ class Given:
 
     def rows(self, chosen: np.ndarray) -> Given:
         """Some of the conditions."""
-        effects = tuple(
-            PerturbationEffects(**{k: v[chosen] for k, v in vars(e).items()}) for e in self.effects
-        )
+        effects = tuple(e.mapped(lambda value: value[chosen]) for e in self.effects)
         return replace(
             self,
             features=self.features[chosen],
