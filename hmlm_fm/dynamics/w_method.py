@@ -106,7 +106,9 @@ def w_step(
             right = torch.addcmul(right, _combined(stages, STAGE_WEIGHTS[i]), damping)
         stage = right
         for _ in range(iterations):
-            stage = right.index_add(0, target, coupling_JC * stage.index_select(0, source))
+            # In place, for the selected rows are a copy of their own.
+            passed_on = stage.index_select(0, source).mul_(coupling_JC)
+            stage = right.index_add(0, target, passed_on)
         stages.append(stage)
     after = _combined(stages, END_WEIGHTS, state_MC)
     return after, _combined(stages, ERROR_WEIGHTS), stages
