@@ -18,10 +18,10 @@ import torch
 
 from .batch_graph import moved
 from .conditions import ConditionTensors
-from .finetuning import refuse_tissue
 from .measurements import HELD_OUT_PART
 from .member_roll_out import MemberRollOut
 from .modeling_hmlm import HMLMForSignaling
+from .pipeline import refuse_tissue
 from .tissue_data import TissueData
 from .tokenization_hmlm import HMLMTokenizer
 

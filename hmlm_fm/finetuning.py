@@ -22,7 +22,7 @@ from .gate_inference import INFERRED
 from .gates import GateLogits, Gates
 from .member_roll_out import MemberRollOut
 from .modeling_hmlm import HMLMForSignaling
-from .pipeline import untrained_model
+from .pipeline import refuse_tissue, untrained_model
 from .tissue import TissueTable, repeated
 from .tissue_data import TissueData
 from .tokenization_hmlm import HMLMTokenizer
@@ -151,15 +151,6 @@ def fine_tune(
     with torch.no_grad():
         tuned.next_state.tissue.log_calibration.weight.copy_(found.log())  # type: ignore
     return tuned, fit
-
-
-def refuse_tissue(model: HMLMForSignaling) -> None:
-    """
-    Raises:
-        ValueError: the model carries the gates of a tissue, and infers none any more.
-    """
-    if model.next_state.tissue is not None:
-        raise ValueError("the model carries the gates of a tissue; expected one that infers them")
 
 
 @torch.no_grad()

@@ -141,12 +141,19 @@ def load_untuned(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTokeni
         OSError, ValueError: as `load_pretrained`, or it carries the gates of a tissue instead.
     """
     model, tokenizer = load_pretrained(name_or_path)
+    refuse_tissue(model, f"checkpoint {name_or_path}")
+    return model, tokenizer
+
+
+def refuse_tissue(model: HMLMForSignaling, named: str = "the model") -> None:
+    """
+    Raises:
+        ValueError: the model carries the gates of a tissue, and infers none any more.
+    """
     if model.next_state.tissue is not None:
         raise ValueError(
-            f"checkpoint {name_or_path} is fine-tuned, so that it infers no gates any more; "
-            "expected a pretrained one"
+            f"{named} is fine-tuned, so that it infers no gates any more; expected a pretrained one"
         )
-    return model, tokenizer
 
 
 def untrained_model(config: PreTrainedConfig, seed: int) -> HMLMForSignaling:

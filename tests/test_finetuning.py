@@ -338,7 +338,7 @@ def test_adapted_weights_predict_held_out_conditions_no_worse(model, task):
     assert all(torch.equal(value, model[0].state_dict()[name]) for name, value in before.items())
     assert any(not torch.equal(changed[name], value) for name, value in before.items())
     tuned, _ = fine_tune(adapted, model[1], data, FEW)
-    with pytest.raises(ValueError, match="carries the gates of a tissue"):
+    with pytest.raises(ValueError, match="the model is fine-tuned, so that it infers no gates"):
         adapt(tuned, model[1], data)
 
 

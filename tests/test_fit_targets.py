@@ -149,5 +149,5 @@ def test_instruments_travel_with_the_tissue(model, task, tmp_path):
 def test_fine_tuned_models_are_not_fine_tuned_again(model, task):
     data = TissueData.of(task.seen)
     tuned, _ = fine_tune(*model, data, replace(FEW, steps=0), in_context=False)
-    with pytest.raises(ValueError, match="carries the gates of a tissue"):
+    with pytest.raises(ValueError, match="the model is fine-tuned, so that it infers no gates"):
         fine_tune(tuned, model[1], data, FEW)

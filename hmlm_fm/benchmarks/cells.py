@@ -85,8 +85,8 @@ class Bench:
         Args:
             chosen: hyperparameters; without, they are chosen by what is seen with seed 0.
         """
-        kept = self.kept(place)
-        if kept is not None:
+        if self.has(place):
+            kept: dict[str, Any] = json.loads(self._path(place).read_text(encoding="utf-8"))
             return kept
         row = self.rows(place.budget)[place.row]
         if chosen is None:
@@ -97,10 +97,9 @@ class Bench:
         write_text(self._path(place), json.dumps(cell))
         return cell
 
-    def kept(self, place: Place) -> dict[str, Any] | None:
-        """The figures of one cell, where they were kept."""
-        path = self._path(place)
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    def has(self, place: Place) -> bool:
+        """Whether the figures of a cell were kept."""
+        return self._path(place).exists()
 
     def _path(self, place: Place) -> Path:
         key = json.dumps(self._key(place), sort_keys=True)
@@ -175,7 +174,7 @@ def run(
     if not published and not any(names.values()):
         raise ValueError(f"no row has {only!r} in its name")
     wanted = [Place(b, name, seed) for b in budgets for name in names[b] for seed in range(seeds)]
-    missing = sum(bench.kept(place) is None for place in wanted)
+    missing = sum(not bench.has(place) for place in wanted)
     cells = (
         _side_by_side(bench, wanted, min(workers, missing))
         if workers > 1 and missing > 1

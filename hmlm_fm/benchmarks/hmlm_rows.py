@@ -44,10 +44,11 @@ class HMLMRow(Rival):
     def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:
         return self.answer(conditions, hours).states
 
-    def _show(self, seen: Measurements, with_measurements: bool) -> None:
+    def _show(self, seen: Measurements, with_measurements: bool) -> TissueData:
         self.seen = seen
         data = TissueData.of(seen)
         self.context = data.context(self.tokenizer, None if with_measurements else [])
+        return data
 
 
 class InContext(HMLMRow):
@@ -80,16 +81,16 @@ class FineTuned(HMLMRow):
         self.settings, self.in_context = settings, in_context
 
     def fit(self, seen: Measurements) -> Self:
-        self._show(seen, with_measurements=False)
+        data = self._show(seen, with_measurements=False)
+        guesser = self._guesser(data, seen.seed)
         self.model, self.found = fine_tune(
-            self.start,
-            self.tokenizer,
-            TissueData.of(seen),
-            self.settings,
-            seen.seed,
-            self.in_context,
+            guesser, self.tokenizer, data, self.settings, seen.seed, self.in_context
         )
         return self
+
+    def _guesser(self, data: TissueData, seed: int) -> HMLMForSignaling:
+        """The model whose inferred gates fitting starts from."""
+        return self.start
 
 
 class FineTunedInFull(FineTuned):
@@ -99,9 +100,5 @@ class FineTunedInFull(FineTuned):
     narrower than it should be.
     """
 
-    def fit(self, seen: Measurements) -> Self:
-        pretrained = self.start
-        self.start = adapt(pretrained, self.tokenizer, TissueData.of(seen), seed=seen.seed)
-        super().fit(seen)
-        self.start = pretrained
-        return self
+    def _guesser(self, data: TissueData, seed: int) -> HMLMForSignaling:
+        return adapt(self.start, self.tokenizer, data, seed=seed)
