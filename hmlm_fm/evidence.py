@@ -209,7 +209,7 @@ def gather_evidence(
     by_condition = grid.unflatten(0, (batch, conditions))
     every_hour = by_condition.unsqueeze(-1).expand(-1, -1, -1, molecules)
     seen_hours = table.index_put(place, hours[of_state])
-    correction = smoothing_correction(
+    correction, _ = smoothing_correction(
         table.index_put(place, (seen.value_O - expected)[of_state]),
         table.bool().index_put(place, torch.ones_like(row_S, dtype=torch.bool)),
         seen_hours,

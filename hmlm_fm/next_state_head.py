@@ -228,11 +228,14 @@ class NextStateHead(nn.Module):
             gates, wiring, conditions, initial, initial_known, baseline, known, float(last)
         )
         states, drives = roll_out.at(hours)
+        first = roll_out.state_GFQ[0].view(batch, wiring.molecules, asked).transpose(1, 2)
+        scale = state_scale(states, first, hours, gates)
         if observed_hours is not None and self.config.has("smoothing"):
             assert question.observed_BQSN is not None
             assert question.observed_mask_BQSN is not None
-            states = corrected_states(
+            states, scale = corrected_states(
                 states,
+                scale,
                 hours,
                 question.observed_BQSN - roll_out.at(observed_hours)[0],
                 question.observed_mask_BQSN,
@@ -241,6 +244,5 @@ class NextStateHead(nn.Module):
                 initial_known,
                 gates.smoothing_F2,
             )
-        first = roll_out.state_GFQ[0].view(batch, wiring.molecules, asked).transpose(1, 2)
-        values, scale = observe(states, drives, gates)
-        return Answer(gates, states, state_scale(states, first, hours, gates), values, scale)
+        values, value_scale = observe(states, drives, gates)
+        return Answer(gates, states, scale, values, value_scale)

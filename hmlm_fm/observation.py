@@ -21,6 +21,8 @@ LENGTH_FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 NOISE_FACTORS = (0.002, 0.05, 1.0, 20.0)
 POOLED_MOLECULES = 8.0
 LEAST_RESIDUAL = 1e-3
+# Standard deviations are not below the first, and variances that residuals leave not below a share.
+LEAST_SCALE, LEAST_LEFT = 1e-3, 1e-6
 
 
 def smoothing_correction(
@@ -32,8 +34,9 @@ def smoothing_correction(
     hours_BQU: torch.Tensor,
     since_BQUN: torch.Tensor,
     smoothing_F2: torch.Tensor,
-) -> torch.Tensor:
-    """What residuals at observed times say about the states at others, on both sides (B, Q, U, N).
+    with_left: bool = False,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """What residuals at observed times say about the states at others, on both sides.
 
     The roll-out's error is taken for a smooth process in time; its mean given the residuals is that
     of Gaussian-process regression with a Matérn 5/2 covariance (Rasmussen and Williams 2006, eq.
@@ -51,6 +54,11 @@ def smoothing_correction(
         anchored_BQN: where the state at time 0 is known, so that nothing corrects it.
         hours_BQU, since_BQUN: the times that are asked, and when states were last let go.
         smoothing_F2: log length and log noise, as in `Gates`.
+        with_left: whether to say what is left, too.
+
+    Returns:
+        The correction (B, Q, U, N), and the share of the error's variance that is left, in (0, 1]
+        (eq. 2.26), of the same shape.
     """
     batch, asked, _, molecules = residual_BQSN.shape
     parameters = smoothing_F2.view(batch, 1, molecules, 2).double()
@@ -61,6 +69,10 @@ def smoothing_correction(
         # Smooth processes leave Gram matrices that single precision cannot factor.
         return values_BQSN.double().transpose(2, 3)
 
+    def kernel(apart: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        scaled = math.sqrt(5) * apart.abs() / length
+        return (1 + scaled + scaled**2 / 3) * torch.exp(-scaled)
+
     def covariance(
         a: torch.Tensor,
         a_since: torch.Tensor,
@@ -69,11 +81,6 @@ def smoothing_correction(
         length: torch.Tensor,
     ) -> torch.Tensor:
         """Between times (B, Q, N, T) and (B, Q, N, S), given an error of 0 at the anchors."""
-
-        def kernel(apart: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
-            scaled = math.sqrt(5) * apart.abs() / length
-            return (1 + scaled + scaled**2 / 3) * torch.exp(-scaled)
-
         free = kernel(a[..., :, None] - b[..., None, :], length[..., None])
         known = (
             kernel(a - a_since, length)[..., :, None] * kernel(b - b_since, length)[..., None, :]
@@ -90,17 +97,25 @@ def smoothing_correction(
     both = seen[..., :, None] * seen[..., None, :]
     unit = torch.eye(seen.shape[-1], device=seen.device, dtype=seen.dtype)
     count = seen.sum(-1)
-    means, evidences = [], []
+    means, evidences, shares_left = [], [], []
     for length_factor in LENGTH_FACTORS:
         length = inferred_length * length_factor
         # An unobserved time is cut off from the others and has no residual, so it says nothing.
         free_of_noise = covariance(hours, since, hours, since, length) * both + unit * (1 - both)
         across = covariance(asked_hours, asked_since, hours, since, length) * seen[..., None, :]
+        if with_left:
+            alone = kernel(asked_hours - asked_since, length) ** 2
+            anchored = anchored_BQN.bool()[..., None] | (asked_since > 0)
+            before = torch.where(anchored, 1 - alone, 1.0)
         for noise_factor in NOISE_FACTORS:
             noise = inferred_noise * noise_factor + 1e-6
             factor = torch.linalg.cholesky(free_of_noise + unit * (noise * seen)[..., None])
             solved = torch.cholesky_solve(residual, factor)
             means.append((across @ solved).squeeze(-1))
+            if with_left:
+                told = (across.mT * torch.cholesky_solve(across.mT, factor)).sum(-2)
+                # Where the state is known nothing is left before either.
+                shares_left.append(1 - told / before.clamp(min=1e-12))
             size = (residual * solved).sum((-2, -1))
             evidence = -0.5 * (count + 1) * torch.log(size + LEAST_RESIDUAL**2)
             evidence = evidence - factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
@@ -109,12 +124,18 @@ def smoothing_correction(
     informed = (count > 0).sum(-1, keepdim=True).clamp(min=1)
     pooled = evidence.sum(-1, keepdim=True) / informed
     weight = torch.softmax(evidence + POOLED_MOLECULES * pooled, dim=0)
-    mean = (weight.unsqueeze(-1) * torch.stack(means)).sum(0)
-    return mean.transpose(2, 3).to(residual_BQSN)
+
+    def weighed(values: list[torch.Tensor]) -> torch.Tensor:
+        mean = (weight.unsqueeze(-1) * torch.stack(values)).sum(0)
+        return mean.transpose(2, 3).to(residual_BQSN)
+
+    left = weighed(shares_left).clamp(LEAST_LEFT, 1.0) if with_left else None
+    return weighed(means), left
 
 
 def corrected_states(
     states_BQUN: torch.Tensor,
+    scale_BQUN: torch.Tensor,
     hours_BQU: torch.Tensor,
     residual_BQSN: torch.Tensor,
     observed_BQSN: torch.Tensor,
@@ -122,8 +143,9 @@ def corrected_states(
     conditions: ConditionTensors,
     anchored_BQN: torch.Tensor,
     smoothing_F2: torch.Tensor,
-) -> torch.Tensor:
-    """States of a roll-out, corrected by what was seen of the asked conditions themselves.
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """States of a roll-out and their standard deviations, corrected by what was seen of the asked
+    conditions themselves; two (B, Q, U, N).
 
     What a perturbation holds stays exact, whatever was measured; a state that is still above a
     lowered ymax comes down at its own pace.
@@ -134,7 +156,7 @@ def corrected_states(
         anchored_BQN, smoothing_F2: as in `smoothing_correction`.
     """
     seen_hours = observed_hours_BQS.unsqueeze(-1).expand_as(residual_BQSN)
-    correction = smoothing_correction(
+    correction, left = smoothing_correction(
         residual_BQSN,
         observed_BQSN.bool() & ~perturbed_at(conditions, observed_hours_BQS)[0],
         seen_hours,
@@ -143,11 +165,14 @@ def corrected_states(
         hours_BQU,
         conditions.let_go_by(hours_BQU.unsqueeze(-1).expand_as(states_BQUN)),
         smoothing_F2,
+        with_left=True,
     )
+    assert left is not None
     held, ymax = perturbed_at(conditions, hours_BQU)
     highest = torch.maximum(states_BQUN, ymax)
     corrected = torch.minimum((states_BQUN + correction).clamp(min=0), highest)
-    return torch.where(held, states_BQUN, corrected)
+    scale = (scale_BQUN * left.sqrt()).clamp(min=LEAST_SCALE)
+    return torch.where(held, states_BQUN, corrected), torch.where(held, scale_BQUN, scale)
 
 
 def observe(
@@ -206,4 +231,4 @@ def state_scale(
     features = torch.stack(
         [torch.ones_like(change), late, change, state_BQUN * (1 - state_BQUN)], dim=-1
     )
-    return 1e-3 + (coefficients * features.clamp(min=0)).sum(-1)
+    return LEAST_SCALE + (coefficients * features.clamp(min=0)).sum(-1)

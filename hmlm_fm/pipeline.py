@@ -22,7 +22,7 @@ from .configuration_hmlm import HMLMConfig
 from .formats import load_network
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
-from .tokenization_hmlm import HMLMTokenizer, encode_conditions
+from .tokenization_hmlm import HMLMTokenizer, check_observation, encode_conditions
 
 NETWORK_FILE = "network.json"
 BASELINE_FILE = "baseline.csv"
@@ -87,7 +87,7 @@ def predict_states(
         conditions: Q of them.
         hours: (U) query times, the same for all.
         observed: what was seen of the asked conditions themselves: times in hours (T), and states
-            (Q, T, N). The answer uses it on both sides of a time.
+            (Q, T, N), NaN where nothing was. The answer uses it on both sides of a time.
         modality: of `MODALITIES`: what the states show in it, instead of the states themselves.
 
     Raises:
@@ -109,8 +109,9 @@ def predict_states(
         tensors["query_observation_hours"] = torch.tensor(
             np.tile(seen_hours, (1, count, 1)), dtype=torch.float32
         )
-        tensors["query_observation_value"] = torch.tensor(states[None], dtype=torch.float32)
-        tensors["query_observation_mask"] = torch.ones(1, *states.shape, dtype=torch.bool)
+        value = torch.tensor(states[None], dtype=torch.float32)
+        tensors["query_observation_mask"] = value.isfinite()
+        tensors["query_observation_value"] = value.nan_to_num()
     batch = {**context, **tensors}
     output = model(**moved(batch, model.device))
     told, scale = output.states, output.states_scale
@@ -213,6 +214,7 @@ class SignalingPipeline:
         conditions: Mapping[str, Condition],
         hours: Sequence[float],
         modality: str = "activity",
+        observed: Mapping[str, Sequence[Observation]] | None = None,
     ) -> pd.DataFrame:
         """Columns condition, molecule, time_hours, state (in [0, 1]) and sd.
 
@@ -220,14 +222,18 @@ class SignalingPipeline:
             modality: of `MODALITIES`; of another one than the activity the column is value instead
                 of state, in the unit of what the model was fitted to or shown, and what widens sd
                 was found by states.
+            observed: activities that were seen of asked conditions themselves, by their names. They
+                correct what is said of the same molecule before and after, and narrow its sd.
 
         Raises:
-            ValueError: there is no such modality.
+            NetworkError: a molecule that the network has not.
+            ValueError: there is no such modality; or something was observed of a condition that is
+                not asked, in another modality than the activity, or out of range.
         """
         times = np.asarray(hours, dtype=float)
         found = predict_states(
             self.model, self.tokenizer, self.context, self.network, list(conditions.values()),
-            times, modality=modality,
+            times, self._as_seen(list(conditions), observed or {}), modality,
         )  # fmt: skip
         names, molecules = list(conditions), list(self.network.names)
         return pd.DataFrame(
@@ -239,3 +245,36 @@ class SignalingPipeline:
                 "sd": found.scale.ravel(),
             }
         )
+
+    def _as_seen(
+        self, asked: Sequence[str], observed: Mapping[str, Sequence[Observation]]
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Times, and states (Q, T, N), NaN where nothing was seen; None where nothing was at all.
+
+        Replicates of one state are averaged.
+        """
+        index = self.network.molecule_index
+        for name, of_condition in observed.items():
+            if name not in asked:
+                raise ValueError(
+                    f"condition {name!r} was observed and is not asked; asked are "
+                    f"{', '.join(map(repr, asked))}"
+                )
+            for row, o in enumerate(of_condition, start=1):
+                where = f"condition {name!r}, observation {row}"
+                check_observation(o, self.network, where)
+                if o.modality != "activity":
+                    raise ValueError(f"{where}: modality {o.modality!r}; expected 'activity'")
+        every = [o for of_condition in observed.values() for o in of_condition]
+        if not every:
+            return None
+        hours = sorted({o.time_hours for o in every})
+        total = np.zeros((len(asked), len(hours), len(index)))
+        count = np.zeros_like(total)
+        for q, name in enumerate(asked):
+            for o in observed.get(name, ()):
+                place_of = (q, hours.index(o.time_hours), index[o.molecule])
+                total[place_of] += o.value
+                count[place_of] += 1
+        with np.errstate(invalid="ignore"):
+            return np.array(hours), total / count

@@ -441,22 +441,7 @@ def encode_context(
         )
     for condition, seen in enumerate(observations):
         for row, o in enumerate(seen):
-            where = f"condition {condition + 1}, observation {row + 1}"
-            network.molecule(o.molecule)
-            if o.modality not in MODALITIES:
-                raise ValueError(
-                    f"{where}: modality {o.modality!r}; expected one of {', '.join(MODALITIES)}"
-                )
-            if not np.isfinite([o.time_hours, o.value]).all() or o.time_hours < 0:
-                raise ValueError(
-                    f"{where}: time {o.time_hours} h, value {o.value}; "
-                    "expected finite numbers and a time of at least 0"
-                )
-            low, high = PLAUSIBLE_VALUES[o.modality]
-            if not low <= o.value <= high:
-                raise ValueError(
-                    f"{where}: {o.modality} {o.value}; expected a value from {low:g} to {high:g}"
-                )
+            check_observation(o, network, f"condition {condition + 1}, observation {row + 1}")
     width = max((len(seen) for seen in observations), default=0)
 
     def table(pad: float, dtype: type, column: Any) -> np.ndarray:
@@ -472,6 +457,29 @@ def encode_context(
         "observation_hours": table(0, np.float32, lambda o: o.time_hours),
         "observation_value": table(0, np.float32, lambda o: o.value),
     }
+
+
+def check_observation(o: Observation, network: SignalingNetwork, where: str) -> None:
+    """
+    Raises:
+        NetworkError: a molecule that the network has not.
+        ValueError: an unknown modality, a value or time that is not finite, or one out of range.
+    """
+    network.molecule(o.molecule)
+    if o.modality not in MODALITIES:
+        raise ValueError(
+            f"{where}: modality {o.modality!r}; expected one of {', '.join(MODALITIES)}"
+        )
+    if not np.isfinite([o.time_hours, o.value]).all() or o.time_hours < 0:
+        raise ValueError(
+            f"{where}: time {o.time_hours} h, value {o.value}; "
+            "expected finite numbers and a time of at least 0"
+        )
+    low, high = PLAUSIBLE_VALUES[o.modality]
+    if not low <= o.value <= high:
+        raise ValueError(
+            f"{where}: {o.modality} {o.value}; expected a value from {low:g} to {high:g}"
+        )
 
 
 def encode_conditions(

@@ -43,8 +43,9 @@ class CorrectedByResiduals(Rival):
         def as_one_batch(values: np.ndarray) -> torch.Tensor:
             return torch.tensor(values, dtype=torch.float64)[None]
 
-        corrected = corrected_states(
+        corrected, _ = corrected_states(
             as_one_batch(told),
+            torch.ones(1, *told.shape),
             as_one_batch(np.tile(hours, (count, 1))),
             as_one_batch(residual),
             as_one_batch(np.ones_like(residual)),

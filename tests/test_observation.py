@@ -1,0 +1,133 @@
+"""What residuals of an observed condition say of its states, and what they leave open."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from toys import toy_network
+
+from hmlm_fm.conditions import Condition, ConditionTensors, Observation, Perturbation
+from hmlm_fm.network import NetworkError
+from hmlm_fm.observation import corrected_states, smoothing_correction
+from hmlm_fm.pipeline import SignalingPipeline
+
+LENGTH_HOURS = 8.0
+"""Of the error's process where the logarithm is 0, as `Gates.smoothing_F2` has it."""
+
+
+def matern(apart: np.ndarray) -> np.ndarray:
+    scaled = math.sqrt(5) * np.abs(apart) / LENGTH_HOURS
+    return (1 + scaled + scaled**2 / 3) * np.exp(-scaled)
+
+
+def correction(residual_SN, seen_hours, hours, anchored):
+    molecules = residual_SN.shape[1]
+    residual = torch.tensor(residual_SN)[None, None]
+    seen = torch.tensor(seen_hours).view(1, 1, -1, 1).expand(residual.shape)
+    asked = torch.tensor(hours).view(1, 1, -1)
+    mean, left = smoothing_correction(
+        residual,
+        torch.ones_like(residual, dtype=torch.bool),
+        seen,
+        torch.zeros_like(seen),
+        torch.full((1, 1, molecules), anchored),
+        asked,
+        torch.zeros(1, 1, len(hours), molecules, dtype=torch.float64),
+        torch.zeros(molecules, 2),
+        with_left=True,
+    )
+    return mean[0, 0].numpy(), left[0, 0].numpy()
+
+
+@pytest.mark.parametrize("anchored", [False, True])
+def test_what_is_left_is_what_corrected_errors_have(anchored):
+    """Of errors that are drawn from the process itself, as much is left as is said."""
+    hours = np.arange(0.0, 49.0, 3.0)
+    seen = np.array([2, 5, 9])
+    covariance = matern(hours[:, None] - hours)
+    if anchored:
+        covariance = covariance - np.outer(covariance[0], covariance[0])
+    rng = np.random.default_rng(0)
+    drawn = np.linalg.cholesky(covariance + 1e-9 * np.eye(len(hours)))
+    error_UN = drawn @ rng.standard_normal((len(hours), 600))
+    mean, left = correction(error_UN[seen], hours[seen], hours, anchored)
+    remaining = np.setdiff1d(np.arange(1, len(hours)), seen)
+    standardised = (error_UN - mean)[remaining] / np.sqrt(
+        left[remaining] * covariance.diagonal()[remaining, None]
+    )
+    assert 0.7 < standardised.var() < 1.3
+    assert 0.85 < (np.abs(standardised) < 1.645).mean() < 0.95
+    # Three residuals may be noise of their own, but for a part; long after them they say nothing.
+    assert left[seen].max() < 0.6
+    assert left[-1].mean() > 0.9
+
+
+def test_scales_shrink_where_something_was_seen_and_nowhere_else():
+    network = toy_network()
+    molecules = len(network.molecules)
+    gone = Condition({"EGF": 1.0}, (Perturbation("DUSP1", kind="knockout"),))
+    tensors = ConditionTensors.from_conditions([gone], network)
+    states = torch.full((1, 1, 5, molecules), 0.4)
+    scale = torch.full_like(states, 0.2)
+    observed = torch.zeros(1, 1, 1, molecules, dtype=torch.bool)
+    observed[..., [2, network.molecule_index["DUSP1"]]] = True
+    told, narrowed = corrected_states(
+        states,
+        scale,
+        torch.tensor([[[1.0, 4.0, 5.0, 9.0, 90.0]]]),
+        torch.full((1, 1, 1, molecules), 0.1),
+        observed,
+        torch.tensor([[[5.0]]]),
+        tensors,
+        torch.zeros(1, 1, molecules, dtype=torch.bool),
+        torch.zeros(molecules, 2),
+    )
+    seen = narrowed[0, 0, :, 2]
+    assert seen[2] < 0.15
+    assert seen[2] == seen.min()
+    assert seen[4] > 0.19
+    others = [i for i in range(molecules) if i != 2]
+    assert torch.equal(narrowed[..., others], scale[..., others])
+    assert torch.equal(told[..., others], states[..., others])
+
+
+def test_a_watched_condition_is_answered_by_what_was_seen(model):
+    pipeline = SignalingPipeline(*model, toy_network())
+    asked = {"watched": Condition({"EGF": 0.9}), "not watched": Condition({"TGFB1": 0.6})}
+    seen = [
+        Observation("ERK", 4.0, 0.8),
+        Observation("ERK", 4.0, 0.9),
+        Observation("ERK", 8.0, 0.85),
+    ]
+
+    def table(**further: object) -> pd.DataFrame:
+        found = pipeline(asked, hours=[0, 4, 6, 8], **further)
+        return found.set_index(["condition", "molecule", "time_hours"])
+
+    plain, told = table(), table(observed={"watched": seen})
+    rows = [("watched", "ERK", hours) for hours in (4, 6, 8)]
+    assert (told.loc[rows, "state"] - 0.85).abs().max() < 0.1
+    missed = (plain.loc[rows, "state"] - 0.85).abs()
+    assert ((told.loc[rows, "state"] - 0.85).abs() < missed).all()
+    assert (told.loc[rows, "sd"] < plain.loc[rows, "sd"]).all()
+    elsewhere = plain.index.difference(rows + [("watched", "ERK", 0)])
+    assert np.allclose(told.loc[elsewhere], plain.loc[elsewhere], atol=1e-6)
+    assert table(observed={}).equals(plain)
+
+
+@pytest.mark.parametrize(
+    ("observed", "error", "says"),
+    [
+        ({"other": []}, ValueError, "condition 'other' was observed and is not asked"),
+        ({"one": [Observation("Z", 1.0, 0.5)]}, NetworkError, "'Z'"),
+        ({"one": [Observation("ERK", -1.0, 0.5)]}, ValueError, "a time of at least 0"),
+        ({"one": [Observation("ERK", 1.0, math.nan)]}, ValueError, "finite"),
+        ({"one": [Observation("ERK", 1.0, 0.5, "mRNA")]}, ValueError, "expected 'activity'"),
+    ],
+)
+def test_what_cannot_have_been_seen_is_told(observed, error, says, model):
+    pipeline = SignalingPipeline(*model, toy_network())
+    with pytest.raises(error, match=says):
+        pipeline({"one": Condition({"EGF": 1.0})}, [1.0], observed=observed)
