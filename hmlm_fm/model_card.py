@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .formats.files import write_text
-
-if TYPE_CHECKING:
-    from .pretraining import PretrainingOptions
+from .pretraining_options import PretrainingOptions
 
 
 def write_model_card(

@@ -21,7 +21,8 @@ from pathlib import Path
 from hmlm_fm.formats.errors import FormatError
 from hmlm_fm.network import NetworkError
 from hmlm_fm.options import OptionsError, parse_options
-from hmlm_fm.pretraining import PretrainingOptions, run_pretraining
+from hmlm_fm.pretraining import run_pretraining
+from hmlm_fm.pretraining_options import PretrainingOptions
 from hmlm_fm.resuming import last_checkpoint
 
 

@@ -22,7 +22,7 @@ from hmlm_fm import HMLMConfig, HMLMForSignaling
 from hmlm_fm.every_parameter import EveryParameter
 from hmlm_fm.finetuning_run import FinetuningOptions
 from hmlm_fm.launching import LaunchError, asked_of_launcher, check_launch, check_wrapper
-from hmlm_fm.pretraining import PretrainingOptions
+from hmlm_fm.pretraining_options import PretrainingOptions
 from hmlm_fm.progress import share_of_peak
 
 LAUNCH = ROOT / "launch"

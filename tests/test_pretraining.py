@@ -14,7 +14,7 @@ import torch
 
 from hmlm_fm import HMLMForSignaling, HMLMTokenizer
 from hmlm_fm.options import parse_options
-from hmlm_fm.pretraining import PretrainingOptions
+from hmlm_fm.pretraining_options import PretrainingOptions
 from hmlm_fm.resuming import COMPLETE_FILE, last_checkpoint
 
 ROOT = Path(__file__).parents[1]

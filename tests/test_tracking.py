@@ -12,7 +12,7 @@ import pytest
 from launched import ROOT, environment
 
 from hmlm_fm.environment import git_revision
-from hmlm_fm.pretraining import PretrainingOptions, training_arguments
+from hmlm_fm.pretraining_options import PretrainingOptions, training_arguments
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from hmlm_fm.dynamics.trajectories import make_trajectories
 from hmlm_fm.launching import check_launch, describe
 from hmlm_fm.objectives import PretrainingExamples
 from hmlm_fm.options import parse_options
-from hmlm_fm.pretraining import PretrainingOptions, training_arguments
+from hmlm_fm.pretraining_options import PretrainingOptions, training_arguments
 from hmlm_fm.progress import Progress
 from hmlm_fm.trainer import PretrainingTrainer
 

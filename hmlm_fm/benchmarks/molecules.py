@@ -28,7 +28,8 @@ from hmlm_fm.evaluation import (
     top_shares,
 )
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
-from hmlm_fm.pretraining import PretrainingOptions, run_pretraining
+from hmlm_fm.pretraining import run_pretraining
+from hmlm_fm.pretraining_options import PretrainingOptions
 from hmlm_fm.resuming import last_checkpoint
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 
