@@ -17,14 +17,14 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from .batch_graph import values_and_mask
+from .batch_graph import perturbed_at, values_and_mask
 from .conditions import ConditionTensors
 from .configuration_hmlm import HMLMConfig
 from .evidence import Context, gather_evidence, latest
 from .gate_inference import GateInference, of_networks
 from .gates import GateLogits, GateReadout, Gates
 from .network import INTERACTION_KINDS
-from .observation import corrected_states, observe, state_scale
+from .observation import LEAST_SCALE, corrected_states, observe, state_scale
 from .time_constant_search import TimeConstantSearch
 from .tissue import TissueGates
 from .transducer import Transducer
@@ -229,7 +229,10 @@ class NextStateHead(nn.Module):
         )
         states, drives = roll_out.at(hours)
         first = roll_out.state_GFQ[0].view(batch, wiring.molecules, asked).transpose(1, 2)
-        scale = state_scale(states, first, hours, gates)
+        held, _ = perturbed_at(conditions, hours)
+        told_at_start = (initial_known.bool() | known.bool().unsqueeze(1)).unsqueeze(2)
+        exact = held | told_at_start & (hours <= 0).unsqueeze(-1)
+        scale = torch.where(exact, LEAST_SCALE, state_scale(states, first, hours, gates))
         if observed_hours is not None and self.config.has("smoothing"):
             assert question.observed_BQSN is not None
             assert question.observed_mask_BQSN is not None

@@ -131,3 +131,14 @@ def test_what_cannot_have_been_seen_is_told(observed, error, says, model):
     pipeline = SignalingPipeline(*model, toy_network())
     with pytest.raises(error, match=says):
         pipeline({"one": Condition({"EGF": 1.0})}, [1.0], observed=observed)
+
+
+def test_what_is_known_exactly_has_no_width(model):
+    pipeline = SignalingPipeline(*model, toy_network(), baseline={"ERK": 0.2})
+    gone = Condition({"EGF": 0.9}, (Perturbation("RAS", "knockout", 1.0, 2.0, 6.0),))
+    told = pipeline({"gone": gone}, hours=[0, 1, 2, 4, 6, 8])
+    sd = told.set_index(["molecule", "time_hours"])["sd"]
+    least = sd.min()
+    assert least < 2e-3
+    exact = {("RAS", 2.0), ("RAS", 4.0), ("ERK", 0.0)}
+    assert {place for place, value in sd.items() if value < 1.5 * least} == exact
