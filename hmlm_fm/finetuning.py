@@ -54,8 +54,8 @@ def fine_tune(
     conditions were measured every second member starts from what an untrained model infers of them.
 
     Activities are fitted to as states; other modalities by what the fitted states would show in
-    them, whose offsets, gains and saturations are fitted along. Each counts by its standard
-    deviation, where one is stated.
+    them, whose offsets, gains and saturations are fitted along, in units in which they vary as
+    activities do. Each counts by its standard deviation, where one is stated.
 
     Args:
         model: pretrained, or not trained at all; not fine-tuned.
@@ -106,7 +106,8 @@ def fine_tune(
 
     def predict(parameters: Parameters, chosen: np.ndarray) -> torch.Tensor:
         gates = own_gates(parameters)
-        return torch.cat(own.read(gates, chosen, targets.molecule_V, targets.modality_V), -1)
+        told = own.read(gates, chosen, targets.molecule_V, targets.modality_V)
+        return torch.cat(told, -1) / targets.unit
 
     start = {name: getattr(logits, name).expand(members, -1).clone() for name in INFERRED}
     spread = dict(INFERRED)
@@ -131,8 +132,8 @@ def fine_tune(
         own_share = 1 - start[OBSERVATION].shape[1] / count
         settings = replace(settings, hold=settings.hold / own_share)
     fit = fit_members(
-        predict, start, spread, targets.values, settings, seed, targets.weight, progress, team,
-        parts,
+        predict, start, spread, targets.values / targets.unit, settings, seed, targets.weight,
+        progress, team, parts,
     )  # fmt: skip
     tuned = _with_tissue(model, fit.parameters)
     every = roll_out_of(members)

@@ -33,12 +33,14 @@ class Targets:
 
     Attributes:
         values: (C, T, N + V) what was measured.
-        weight: (C, T, N + V) how much each counts, 1 for an exact activity, 0 where there is none.
+        weight: (C, T, N + V) how much each counts, 1 where it is exact, 0 where there is none.
+        unit: (N + V) by how much values differ as activities differ by 1.
         molecule_V, modality_V: of what is no activity.
     """
 
     values: torch.Tensor
     weight: torch.Tensor
+    unit: torch.Tensor
     molecule_V: torch.Tensor
     modality_V: torch.Tensor
 
@@ -68,15 +70,17 @@ class Targets:
             values[place], there[place] = o.value, True
             deviations[place] = np.nan if o.sd_value is None else o.sd_value
         modality_V = np.array([modality for modality, _ in pairs], dtype=np.int64)
-        weights = [_weights(data.measured, data.sd, 1.0)]
+        weights, units = [_weights(data.measured, data.sd, 1.0)], np.ones(data.states.shape[2])
         for modality in np.unique(modality_V):
             own = modality_V == modality
             spread = max(float(values[..., own][there[..., own]].std()), LEAST_SPREAD)
             unit = spread / ACTIVITY_SPREAD
+            units = np.append(units, np.full(own.sum(), unit))
             weights.append(_weights(there[..., own], deviations[..., own], unit))
         return cls(
             torch.tensor(np.concatenate([data.states, values], 2), dtype=torch.float32),
             torch.tensor(np.concatenate(weights, 2), dtype=torch.float32),
+            torch.tensor(units, dtype=torch.float32),
             torch.tensor([molecule for _, molecule in pairs], dtype=torch.long),
             torch.tensor(modality_V),
         )
@@ -111,8 +115,8 @@ class Targets:
 
 
 def _weights(measured: np.ndarray, sd: np.ndarray | None, unit: float) -> np.ndarray:
-    """What measurements count beside an exact activity, by the variance that is to be expected of
-    their errors; a standard deviation that is not stated is taken for the median of those that are.
+    """What measurements count beside exact ones, by the variance that is to be expected of their
+    errors; a standard deviation that is not stated is taken for the median of those that are.
 
     Args:
         measured: where there are any.
@@ -120,6 +124,6 @@ def _weights(measured: np.ndarray, sd: np.ndarray | None, unit: float) -> np.nda
         unit: what is worth a unit of activity.
     """
     if sd is None or not np.isfinite(sd[measured]).any():
-        return measured / unit**2
+        return measured.astype(float)
     stated = np.where(np.isfinite(sd), sd, np.median(sd[measured & np.isfinite(sd)])) / unit
-    return measured / unit**2 * ROLL_OUT_ERROR**2 / (ROLL_OUT_ERROR**2 + stated**2)
+    return measured * ROLL_OUT_ERROR**2 / (ROLL_OUT_ERROR**2 + stated**2)

@@ -25,6 +25,7 @@ Predict = Callable[[Parameters, np.ndarray], torch.Tensor]
 HELD_OUT_AT_ONCE, LONE_PARTS = 12, 5
 BETTER_BY = 1e-3
 LONGEST_GRADIENT = 10.0
+LEAST_WEIGHT = 1e-9
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,8 @@ def fit_members(
         weights."""
         squared = (predict(parameters, chosen) - states[chosen]) ** 2 * weight[chosen]
         total = (squared.sum(3) * counted_MQU).sum((1, 2))
-        return total / (count_CU[chosen] * counted_MQU).sum((1, 2)).clamp(min=1)
+        # Weights may be small, and of some chosen conditions a member may hold out all there is.
+        return total / (count_CU[chosen] * counted_MQU).sum((1, 2)).clamp(min=LEAST_WEIGHT)
 
     for step in range(settings.steps + 1):
         if step % 5 == 0:

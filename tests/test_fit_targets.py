@@ -151,3 +151,26 @@ def test_fine_tuned_models_are_not_fine_tuned_again(model, task):
     tuned, _ = fine_tune(*model, data, replace(FEW, steps=0), in_context=False)
     with pytest.raises(ValueError, match="the model is fine-tuned, so that it infers no gates"):
         fine_tune(tuned, model[1], data, FEW)
+
+
+def test_fits_do_not_depend_on_what_all_measurements_have_in_common(model, task):
+    """A standard deviation that all share, or the unit of a modality, says nothing of states."""
+    few = replace(FEW, steps=20)
+    data = TissueData.of(task.seen)
+    alike = replace(data, sd=np.full(data.states.shape, 2.0))
+    _, plain = fine_tune(*model, data, few, in_context=False)
+    _, rough = fine_tune(*model, alike, few, in_context=False)
+    at_start = float(plain.error_at_start.mean())
+    assert float(rough.error_at_start.mean()) == pytest.approx(at_start, rel=1e-4)
+    assert float(rough.held_out_error.mean()) == pytest.approx(
+        float(plain.held_out_error.mean()), rel=1e-2
+    )
+
+    seen = shown_as("protein", data)
+    others = tuple(tuple(replace(o, value=5 * o.value) for o in of) for of in seen.others)
+    in_other_units = replace(seen, others=others)
+    errors = []
+    for of in (seen, in_other_units):
+        tuned, fit = fine_tune(*model, of, few, in_context=False)
+        errors.append((error(model, task, tuned), float(fit.held_out_error.mean())))
+    assert errors[1] == pytest.approx(errors[0], rel=0.25)
