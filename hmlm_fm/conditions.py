@@ -26,6 +26,9 @@ PLAUSIBLE_VALUES = MappingProxyType(
 overexpression; the others in relative units, such as a fold change, its logarithm, or a share of
 the largest."""
 
+LONGEST_HOURS = 10_000.0
+"""Later than that, beyond a year, nothing is measured or asked: such a time is in another unit."""
+
 
 @dataclass(frozen=True)
 class Perturbation:

@@ -257,7 +257,8 @@ def read_tissue(network: SignalingNetwork, options: FinetuningOptions) -> Tissue
     at_rest = measured[:, 0] & ~held(of_rows, np.zeros(1), network)[0][:, 0]
     count = at_rest.sum(0)
     first = np.where(at_rest, states[:, 0], 0.0).sum(0)
-    baseline = np.where(count > 0, first / np.maximum(count, 1), np.nan)
+    # Of a state near an end of its range noise may lie beyond.
+    baseline = np.where(count > 0, np.clip(first / np.maximum(count, 1), 0, 1), np.nan)
     return TissueData(
         shown.without_kinetics(),
         of_rows,

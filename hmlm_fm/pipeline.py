@@ -17,12 +17,17 @@ from transformers import PreTrainedConfig
 
 from .batch_graph import moved
 from .checkpoints import checkpoint_path
-from .conditions import MODALITIES, Condition, Observation
+from .conditions import LONGEST_HOURS, MODALITIES, Condition, Observation
 from .configuration_hmlm import HMLMConfig
 from .formats import load_network
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
-from .tokenization_hmlm import HMLMTokenizer, check_observation, encode_conditions
+from .tokenization_hmlm import (
+    HMLMTokenizer,
+    check_baseline,
+    check_observation,
+    encode_conditions,
+)
 
 NETWORK_FILE = "network.json"
 BASELINE_FILE = "baseline.csv"
@@ -76,7 +81,7 @@ def predict_states(
     context: Mapping[str, torch.Tensor],
     network: SignalingNetwork,
     conditions: Sequence[Condition],
-    hours: np.ndarray,
+    hours: Sequence[float] | np.ndarray,
     observed: tuple[np.ndarray, np.ndarray] | None = None,
     modality: str = "activity",
 ) -> Prediction:
@@ -91,11 +96,20 @@ def predict_states(
         modality: of `MODALITIES`: what the states show in it, instead of the states themselves.
 
     Raises:
-        ValueError: there is no such modality.
+        ValueError: there is no such modality, or a time is negative, beyond `LONGEST_HOURS` or no
+            number.
     """
     if modality not in MODALITIES:
         raise ValueError(f"modality {modality!r}; expected one of {', '.join(MODALITIES)}")
+    hours = np.asarray(hours, dtype=float)
+    if hours.ndim != 1:
+        raise ValueError(f"hours are {hours.tolist()!r}; expected a list of times")
+    if not ((hours >= 0) & (hours <= LONGEST_HOURS)).all():
+        raise ValueError(f"hours are {hours.tolist()}; expected times from 0 to {LONGEST_HOURS:g}")
     count, molecules = len(conditions), len(network.molecules)
+    if not count or not len(hours):
+        nothing = np.zeros((count, len(hours), molecules), dtype=np.float32)
+        return Prediction(nothing, nothing)
     question: dict[str, Any] = encode_conditions(network, conditions, "query_")
     question["query_mask"] = np.ones(count, dtype=np.int64)
     question["query_hours"] = np.tile(np.asarray(hours, dtype=np.float32), (count, 1))
@@ -183,12 +197,18 @@ class SignalingPipeline:
     ) -> None:
         """
         Args:
-            baseline: state at rest by molecule; the model's own guess where nothing is said.
+            baseline: state at rest by molecule, in [0, 1]; the model's own guess where nothing is
+                said.
             measured: conditions with what was observed of each, as context.
+
+        Raises:
+            NetworkError: a molecule that the network has not.
+            ValueError: a state at rest or an observation out of range.
         """
         self.model, self.tokenizer, self.network = model.eval(), tokenizer, network
         known = None
         if baseline is not None:
+            check_baseline(baseline, network)
             known = np.array([baseline.get(name, np.nan) for name in network.names])
         self.context = encode_context(
             tokenizer,
@@ -200,8 +220,17 @@ class SignalingPipeline:
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
-        """A fine-tuned folder, with the network and the baseline that it was fine-tuned on."""
+        """A fine-tuned folder, with the network and the baseline that it was fine-tuned on.
+
+        Raises:
+            OSError, ValueError: it is none.
+        """
         folder = Path(folder)
+        if not (folder / BASELINE_FILE).is_file():
+            raise FileNotFoundError(
+                f"{folder}: there is no {BASELINE_FILE} in it; expected the folder of a fine-tuned "
+                "model (of a pretrained one, pass the model, its tokenizer and a network)"
+            )
         table = pd.read_csv(folder / BASELINE_FILE)
         return cls(
             *load_pretrained(folder),
@@ -227,20 +256,19 @@ class SignalingPipeline:
 
         Raises:
             NetworkError: a molecule that the network has not.
-            ValueError: there is no such modality; or something was observed of a condition that is
+            ValueError: as `predict_states`; or something was observed of a condition that is
                 not asked, in another modality than the activity, or out of range.
         """
-        times = np.asarray(hours, dtype=float)
         found = predict_states(
             self.model, self.tokenizer, self.context, self.network, list(conditions.values()),
-            times, self._as_seen(list(conditions), observed or {}), modality,
+            hours, self._as_seen(list(conditions), observed or {}), modality,
         )  # fmt: skip
         names, molecules = list(conditions), list(self.network.names)
         return pd.DataFrame(
             {
-                "condition": np.repeat(names, len(times) * len(molecules)),
-                "molecule": np.tile(molecules, len(names) * len(times)),
-                "time_hours": np.tile(np.repeat(times, len(molecules)), len(names)),
+                "condition": np.repeat(names, len(hours) * len(molecules)),
+                "molecule": np.tile(molecules, len(names) * len(hours)),
+                "time_hours": np.tile(np.repeat(hours, len(molecules)), len(names)),
                 "state" if modality == "activity" else "value": found.states.ravel(),
                 "sd": found.scale.ravel(),
             }

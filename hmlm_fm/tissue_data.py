@@ -31,7 +31,7 @@ class TissueData:
         conditions: C of them.
         times_hours: (T) all times at which anything was measured.
         states: (C, T, N) activities; `measured`: which of them there are.
-        baseline: (N) the state at rest, NaN where it is not known.
+        baseline: (N) the state at rest, in [0, 1]; NaN where it is not known.
         others: of every condition, observations in other modalities.
         sd: (C, T, N) standard deviations of activities, NaN where none is stated; None if nowhere.
     """
@@ -49,11 +49,9 @@ class TissueData:
     def of(cls, seen: Measurements) -> TissueData:
         """The same measurements, all of them there."""
         # The simulator's error may put a state a hair outside its range.
-        states = np.clip(seen.states, 0, 1.1)
+        states, baseline = np.clip(seen.states, 0, 1.1), np.clip(seen.baseline, 0, 1)
         everywhere = np.ones(seen.states.shape, dtype=bool)
-        return cls(
-            seen.network, seen.conditions, seen.times_hours, states, everywhere, seen.baseline
-        )
+        return cls(seen.network, seen.conditions, seen.times_hours, states, everywhere, baseline)
 
     def without(self, held_out_CT: np.ndarray) -> TissueData:
         """The same with some times of some conditions left out; of a condition that is left out

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from transformers import BatchEncoding, PreTrainedTokenizer
 from transformers.utils import logging
 
 from .conditions import (
+    LONGEST_HOURS,
     MODALITIES,
     PLAUSIBLE_VALUES,
     Condition,
@@ -470,10 +472,10 @@ def check_observation(o: Observation, network: SignalingNetwork, where: str) -> 
         raise ValueError(
             f"{where}: modality {o.modality!r}; expected one of {', '.join(MODALITIES)}"
         )
-    if not np.isfinite([o.time_hours, o.value]).all() or o.time_hours < 0:
+    if not np.isfinite(o.value) or not 0 <= o.time_hours <= LONGEST_HOURS:
         raise ValueError(
-            f"{where}: time {o.time_hours} h, value {o.value}; "
-            "expected finite numbers and a time of at least 0"
+            f"{where}: time {o.time_hours} h, value {o.value}; expected finite numbers and a time "
+            f"from 0 to {LONGEST_HOURS:g} h"
         )
     low, high = PLAUSIBLE_VALUES[o.modality]
     if not low <= o.value <= high:
@@ -497,15 +499,25 @@ def encode_conditions(
     }
 
 
+def check_baseline(baseline: Mapping[str, float], network: SignalingNetwork) -> None:
+    """
+    Raises:
+        NetworkError: a molecule that the network has not.
+        ValueError: a state that is not in [0, 1].
+    """
+    for name, value in baseline.items():
+        network.molecule(name)
+        if not isinstance(value, Real) or not 0 <= value <= 1:
+            raise ValueError(f"baseline of {name!r} is {value!r}; expected a state in [0, 1]")
+
+
 def _encode_baseline(
     network: SignalingNetwork, baseline: Mapping[str, float]
 ) -> dict[str, np.ndarray]:
+    check_baseline(baseline, network)
     state = np.zeros(len(network.molecules), dtype=np.float32)
     known = np.zeros(len(network.molecules), dtype=bool)
     for name, value in baseline.items():
-        network.molecule(name)
-        if not 0 <= value <= 1:
-            raise ValueError(f"baseline of {name!r} is {value}; expected a state in [0, 1]")
         state[network.molecule_index[name]] = value
         known[network.molecule_index[name]] = True
     return {"baseline_state": state, "baseline_mask": known}

@@ -212,7 +212,8 @@ def test_a_thing_done_twice_with_different_values(table, toy_network):
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ("a,AKT,-1,0.5,,", "row 3: time_hours is '-1'; expected at least 0"),
+        ("a,AKT,-1,0.5,,", "row 3: time_hours is '-1'; expected from 0 to 10000 hours"),
+        ("a,AKT,172800,0.5,,", "row 3: time_hours is '172800'; expected from 0 to 10000 hours"),
         ("a,AKT,soon,0.5,,", "row 3: time_hours is 'soon'; expected a number"),
         ("a,AKT,inf,0.5,,", "row 3: time_hours is 'inf'; expected a number"),
         ("a,AKT,1,,,", "row 3: value is ''; expected a number"),

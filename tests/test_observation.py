@@ -3,15 +3,12 @@
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from toys import toy_network
 
-from hmlm_fm.conditions import Condition, ConditionTensors, Observation, Perturbation
-from hmlm_fm.network import NetworkError
+from hmlm_fm.conditions import Condition, ConditionTensors, Perturbation
 from hmlm_fm.observation import corrected_states, smoothing_correction
-from hmlm_fm.pipeline import SignalingPipeline
 
 LENGTH_HOURS = 8.0
 """Of the error's process where the logarithm is 0, as `Gates.smoothing_F2` has it."""
@@ -91,54 +88,3 @@ def test_scales_shrink_where_something_was_seen_and_nowhere_else():
     others = [i for i in range(molecules) if i != 2]
     assert torch.equal(narrowed[..., others], scale[..., others])
     assert torch.equal(told[..., others], states[..., others])
-
-
-def test_a_watched_condition_is_answered_by_what_was_seen(model):
-    pipeline = SignalingPipeline(*model, toy_network())
-    asked = {"watched": Condition({"EGF": 0.9}), "not watched": Condition({"TGFB1": 0.6})}
-    seen = [
-        Observation("ERK", 4.0, 0.8),
-        Observation("ERK", 4.0, 0.9),
-        Observation("ERK", 8.0, 0.85),
-    ]
-
-    def table(**further: object) -> pd.DataFrame:
-        found = pipeline(asked, hours=[0, 4, 6, 8], **further)
-        return found.set_index(["condition", "molecule", "time_hours"])
-
-    plain, told = table(), table(observed={"watched": seen})
-    rows = [("watched", "ERK", hours) for hours in (4, 6, 8)]
-    assert (told.loc[rows, "state"] - 0.85).abs().max() < 0.1
-    missed = (plain.loc[rows, "state"] - 0.85).abs()
-    assert ((told.loc[rows, "state"] - 0.85).abs() < missed).all()
-    assert (told.loc[rows, "sd"] < plain.loc[rows, "sd"]).all()
-    elsewhere = plain.index.difference(rows + [("watched", "ERK", 0)])
-    assert np.allclose(told.loc[elsewhere], plain.loc[elsewhere], atol=1e-6)
-    assert table(observed={}).equals(plain)
-
-
-@pytest.mark.parametrize(
-    ("observed", "error", "says"),
-    [
-        ({"other": []}, ValueError, "condition 'other' was observed and is not asked"),
-        ({"one": [Observation("Z", 1.0, 0.5)]}, NetworkError, "'Z'"),
-        ({"one": [Observation("ERK", -1.0, 0.5)]}, ValueError, "a time of at least 0"),
-        ({"one": [Observation("ERK", 1.0, math.nan)]}, ValueError, "finite"),
-        ({"one": [Observation("ERK", 1.0, 0.5, "mRNA")]}, ValueError, "expected 'activity'"),
-    ],
-)
-def test_what_cannot_have_been_seen_is_told(observed, error, says, model):
-    pipeline = SignalingPipeline(*model, toy_network())
-    with pytest.raises(error, match=says):
-        pipeline({"one": Condition({"EGF": 1.0})}, [1.0], observed=observed)
-
-
-def test_what_is_known_exactly_has_no_width(model):
-    pipeline = SignalingPipeline(*model, toy_network(), baseline={"ERK": 0.2})
-    gone = Condition({"EGF": 0.9}, (Perturbation("RAS", "knockout", 1.0, 2.0, 6.0),))
-    told = pipeline({"gone": gone}, hours=[0, 1, 2, 4, 6, 8])
-    sd = told.set_index(["molecule", "time_hours"])["sd"]
-    least = sd.min()
-    assert least < 2e-3
-    exact = {("RAS", 2.0), ("RAS", 4.0), ("ERK", 0.0)}
-    assert {place for place, value in sd.items() if value < 1.5 * least} == exact

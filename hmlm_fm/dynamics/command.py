@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hmlm_fm.conditions import Condition, Perturbation
+from hmlm_fm.conditions import LONGEST_HOURS, Condition, Perturbation
 from hmlm_fm.formats.errors import FormatError, did_you_mean
 from hmlm_fm.formats.files import write_text
 from hmlm_fm.formats.measurements import read_conditions
@@ -258,24 +258,29 @@ def times_of(hours: float | None, step: float | None, times: str | None) -> tupl
     """Times in hours: those listed, or from 0 in equal steps to the last, which is always there.
 
     Raises:
-        FormatError: both are given, a time is negative, no number or not after the one before it,
-            the step or the last time is not above 0, or there are more than `MOST_TIMES`.
+        FormatError: both are given, a time is negative, beyond `LONGEST_HOURS`, no number or not
+            after the one before it, the step or the last time is not above 0 or beyond that, or
+            there are more than `MOST_TIMES`.
     """
     if times is not None:
         if hours is not None or step is not None:
             raise FormatError("--times is given beside --hours or --step; expected one of the two")
         listed = tuple(_number(part.strip(), "a time in --times") for part in times.split(","))
         for before, after in zip((-math.inf, *listed), listed, strict=False):
-            if after < 0:
-                raise FormatError(f"--times has {after}; expected times of at least 0")
+            if not 0 <= after <= LONGEST_HOURS:
+                raise FormatError(
+                    f"--times has {after}; expected times from 0 to {LONGEST_HOURS:g} hours"
+                )
             if after <= before:
                 raise FormatError(f"--times has {after} after {before}; expected increasing times")
         return listed
     hours = DEFAULT_HOURS if hours is None else hours
     step = DEFAULT_STEP_HOURS if step is None else step
     for option, value in (("--hours", hours), ("--step", step)):
-        if not 0 < value < math.inf:
-            raise FormatError(f"{option} is {value}; expected a number above 0")
+        if not 0 < value <= LONGEST_HOURS:
+            raise FormatError(
+                f"{option} is {value}; expected a number above 0 and at most {LONGEST_HOURS:g}"
+            )
     if hours / step > MOST_TIMES:
         raise FormatError(
             f"--hours {hours} in steps of {step} are more than {MOST_TIMES} times; "
@@ -374,7 +379,9 @@ def _split_window(text: str, where: str) -> tuple[str, tuple[float, float]]:
     match = _WINDOW.fullmatch(text)
     if match is None:
         if "@" in text:
-            raise FormatError(f"{where}: window {text!r}; expected @START-END in hours")
+            raise FormatError(
+                f"{where}: window {text!r}; expected @START-END in hours, or @START- without an end"
+            )
         return text, (0.0, math.inf)
     before, start, end = match.groups()
     hours = f"{where}: a window's hour"

@@ -19,6 +19,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..conditions import (
+    LONGEST_HOURS,
     MODALITIES,
     PERTURBATION_KINDS,
     PLAUSIBLE_VALUES,
@@ -123,9 +124,9 @@ def read_observations(
 
     Raises:
         FormatError: a missing file or column, a row of another length, no rows, an unknown
-            modality, a time that is negative or no number, a value outside the
-            `PLAUSIBLE_VALUES` of its modality, an sd that is not above 0, one thing
-            measured twice with different values, an observation of a condition that `conditions`
+            modality, a time that is negative, beyond `LONGEST_HOURS` or no number, a value outside
+            the `PLAUSIBLE_VALUES` of its modality, an sd that is not above 0, one thing measured
+            twice with different values, an observation of a condition that `conditions`
             has not, one of `conditions` without observations, or no molecule of the network. The
             message names file and row.
     """
@@ -282,8 +283,10 @@ def _observation(row: Mapping[str, str], path: PathLike, place: str) -> Observat
             + did_you_mean(modality, MODALITIES)
         )
     time_hours = number_of(row, "time_hours", path, place)
-    if time_hours < 0:
-        raise refused(f"time_hours is {row['time_hours']!r}; expected at least 0")
+    if not 0 <= time_hours <= LONGEST_HOURS:
+        raise refused(
+            f"time_hours is {row['time_hours']!r}; expected from 0 to {LONGEST_HOURS:g} hours"
+        )
     value = number_of(row, "value", path, place)
     low, high = PLAUSIBLE_VALUES[modality]
     if not low <= value <= high:

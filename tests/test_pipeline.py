@@ -1,0 +1,102 @@
+"""From conditions to tables of states, and what cannot be asked."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from toys import toy_network
+
+from hmlm_fm.conditions import Condition, Observation, Perturbation
+from hmlm_fm.network import NetworkError
+from hmlm_fm.pipeline import SignalingPipeline
+
+
+def test_a_watched_condition_is_answered_by_what_was_seen(model):
+    pipeline = SignalingPipeline(*model, toy_network())
+    asked = {"watched": Condition({"EGF": 0.9}), "not watched": Condition({"TGFB1": 0.6})}
+    seen = [
+        Observation("ERK", 4.0, 0.8),
+        Observation("ERK", 4.0, 0.9),
+        Observation("ERK", 8.0, 0.85),
+    ]
+
+    def table(**further: object) -> pd.DataFrame:
+        found = pipeline(asked, hours=[0, 4, 6, 8], **further)
+        return found.set_index(["condition", "molecule", "time_hours"])
+
+    plain, told = table(), table(observed={"watched": seen})
+    rows = [("watched", "ERK", hours) for hours in (4, 6, 8)]
+    assert (told.loc[rows, "state"] - 0.85).abs().max() < 0.1
+    missed = (plain.loc[rows, "state"] - 0.85).abs()
+    assert ((told.loc[rows, "state"] - 0.85).abs() < missed).all()
+    assert (told.loc[rows, "sd"] < plain.loc[rows, "sd"]).all()
+    elsewhere = plain.index.difference(rows + [("watched", "ERK", 0)])
+    assert np.allclose(told.loc[elsewhere], plain.loc[elsewhere], atol=1e-6)
+    assert table(observed={}).equals(plain)
+
+
+@pytest.mark.parametrize(
+    ("observed", "error", "says"),
+    [
+        ({"other": []}, ValueError, "condition 'other' was observed and is not asked"),
+        ({"one": [Observation("Z", 1.0, 0.5)]}, NetworkError, "'Z'"),
+        ({"one": [Observation("ERK", -1.0, 0.5)]}, ValueError, "a time from 0 to 10000 h"),
+        ({"one": [Observation("ERK", 1.0, math.nan)]}, ValueError, "finite"),
+        ({"one": [Observation("ERK", 1.0, 0.5, "mRNA")]}, ValueError, "expected 'activity'"),
+    ],
+)
+def test_what_cannot_have_been_seen_is_told(observed, error, says, model):
+    pipeline = SignalingPipeline(*model, toy_network())
+    with pytest.raises(error, match=says):
+        pipeline({"one": Condition({"EGF": 1.0})}, [1.0], observed=observed)
+
+
+def test_what_is_known_exactly_has_no_width(model):
+    pipeline = SignalingPipeline(*model, toy_network(), baseline={"ERK": 0.2})
+    gone = Condition({"EGF": 0.9}, (Perturbation("RAS", "knockout", 1.0, 2.0, 6.0),))
+    told = pipeline({"gone": gone}, hours=[0, 1, 2, 4, 6, 8])
+    sd = told.set_index(["molecule", "time_hours"])["sd"]
+    least = sd.min()
+    assert least < 2e-3
+    exact = {("RAS", 2.0), ("RAS", 4.0), ("ERK", 0.0)}
+    assert {place for place, value in sd.items() if value < 1.5 * least} == exact
+
+
+@pytest.mark.parametrize(
+    ("hours", "says"),
+    [
+        ([0, -5], "expected times from 0 to 10000"),
+        ([math.nan], "expected times from 0 to 10000"),
+        ([1e9], "expected times from 0 to 10000"),
+        (6, "expected a list of times"),
+    ],
+)
+def test_hours_that_cannot_be_asked(hours, says, model):
+    pipeline = SignalingPipeline(*model, toy_network())
+    with pytest.raises(ValueError, match=says):
+        pipeline({"control": Condition()}, hours)
+
+
+def test_nothing_asked_is_nothing_told(model):
+    pipeline = SignalingPipeline(*model, toy_network())
+    columns = list(pipeline({"control": Condition()}, [1.0]).columns)
+    for conditions, hours in (({}, [0, 6]), ({"control": Condition()}, [])):
+        told = pipeline(conditions, hours)
+        assert list(told.columns) == columns
+        assert told.empty
+
+
+@pytest.mark.parametrize(
+    ("baseline", "error"),
+    [({"XX": 0.5}, NetworkError), ({"ERK": 5}, ValueError), ({"ERK": "0.3"}, ValueError)],
+)
+def test_states_at_rest_that_cannot_be(baseline, error, model):
+    with pytest.raises(error):
+        SignalingPipeline(*model, toy_network(), baseline=baseline)
+
+
+def test_a_folder_that_is_not_fine_tuned_is_told(model, tmp_path):
+    model[0].save_pretrained(tmp_path)
+    with pytest.raises(FileNotFoundError, match="expected the folder of a fine-tuned model"):
+        SignalingPipeline.from_pretrained(tmp_path)
