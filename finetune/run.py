@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import sys
 
-from hmlm_fm.finetuning_run import FinetuningOptions, run_finetuning
+from hmlm_fm.finetuning_options import FinetuningOptions
+from hmlm_fm.finetuning_run import run_finetuning
 from hmlm_fm.formats.errors import FormatError
 from hmlm_fm.network import NetworkError
 from hmlm_fm.options import OptionsError, parse_options

@@ -14,11 +14,8 @@ from hmlm_fm import load_network
 from hmlm_fm.checkpoints import checkpoint_path
 from hmlm_fm.conditions import Condition, Observation, Perturbation
 from hmlm_fm.dynamics import simulate
-from hmlm_fm.finetuning_run import (
-    FinetuningOptions,
-    read_tissue,
-    run_finetuning,
-)
+from hmlm_fm.finetuning_options import FinetuningOptions
+from hmlm_fm.finetuning_run import read_tissue, run_finetuning
 from hmlm_fm.formats.errors import FormatError, FormatWarning
 from hmlm_fm.formats.json_format import write_json
 from hmlm_fm.formats.measurements import write_conditions, write_observations

@@ -20,7 +20,7 @@ from launched import ROOT, environment, launch, launch_line, run
 
 from hmlm_fm import HMLMConfig, HMLMForSignaling
 from hmlm_fm.every_parameter import EveryParameter
-from hmlm_fm.finetuning_run import FinetuningOptions
+from hmlm_fm.finetuning_options import FinetuningOptions
 from hmlm_fm.launching import LaunchError, asked_of_launcher, check_launch, check_wrapper
 from hmlm_fm.pretraining_options import PretrainingOptions
 from hmlm_fm.progress import share_of_peak
