@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,3 +69,13 @@ class FinetuningOptions:
         out = Path(self.output_dir)
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise OptionsError(f"{out}: it is not an empty folder; expected a new one")
+        if out.resolve() == Path.cwd():
+            raise OptionsError(f"{out}: it is the current folder; expected another one")
+        # A run that finds out at its end would have been for nothing.
+        try:
+            out.resolve().parent.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryDirectory(dir=out.resolve().parent).cleanup()
+        except OSError as error:
+            raise OptionsError(
+                f"{out}: it cannot be made ({error.strerror}); expected a folder to write into"
+            ) from None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Mapping
+import tempfile
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from .pipeline import (
     encode_context,
     predict_states,
 )
-from .plotting import plot_bands
+from .plotting import Band, plot_bands
 from .tissue_data import TissueData
 from .tokenization_hmlm import HMLMTokenizer
 
@@ -49,10 +50,27 @@ def write_result(
     metrics: dict[str, Any],
 ) -> None:
     """All files of the result, in a folder that takes its name when it is whole."""
-    target = Path(options.output_dir)
-    folder = target.with_name(target.name + ".unfinished")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    target = Path(options.output_dir).resolve()
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as parent:
+        # A folder of its own in there, for a temporary one is closed to others.
+        folder = Path(parent, target.name)
+        folder.mkdir()
+        _write_files(folder, options, model, tokenizer, data, network, task, told, metrics)
+        # It may take the place of an empty one.
+        folder.replace(target)
+
+
+def _write_files(
+    folder: Path,
+    options: FinetuningOptions,
+    model: HMLMForSignaling,
+    tokenizer: HMLMTokenizer,
+    data: TissueData,
+    network: SignalingNetwork,
+    task: DrawnTask | None,
+    told: Mapping[str, Prediction],
+    metrics: dict[str, Any],
+) -> None:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     write_json(data.network, folder / NETWORK_FILE)
@@ -77,52 +95,78 @@ def write_result(
     }
     write_text(folder / "training_info.json", json.dumps(info, indent=2) + "\n")
     write_text(folder / "README.md", _card(options, data, metrics))
-    if target.exists():
-        target.rmdir()
-    folder.rename(target)
 
 
 def _draw_unseen(truth: Measurements, told: Prediction, path: Path) -> None:
     """The first of the unseen conditions: fibrosis markers, or what moves most."""
-    names = truth.network.names
+    names, hours = truth.network.names, truth.times_hours
     chosen = [i for i, name in enumerate(names) if name in MARKERS]
     chosen = chosen or np.argsort(-np.ptp(truth.states[0], axis=0))[:MOST_DRAWN].tolist()
-    beside = (truth.times_hours, truth.states[0][:, chosen], "k--", "true")
-    plot_bands(
-        f"{truth.network.name}, an unseen condition: {_stimuli(truth.conditions[0])}",
-        [names[i] for i in chosen], truth.times_hours,
-        told.states[0][:, chosen], told.scale[0][:, chosen], beside, path,
-    )  # fmt: skip
+    panels = [
+        Band(names[i], told.states[0, :, i], told.scale[0, :, i], hours, truth.states[0, :, i])
+        for i in chosen
+    ]
+    title = f"{truth.network.name}, an unseen condition: {_done(truth.conditions[0])}"
+    plot_bands(title, hours, panels, ("k--", "true"), path)
 
 
 def _draw_measured(
     model: HMLMForSignaling, tokenizer: HMLMTokenizer, data: TissueData, path: Path
 ) -> None:
-    """The condition of which most was measured: the molecules of which most was, in any modality;
-    what was measured is shown of activities."""
-    count_CN = data.measured.sum(1)
-    for position, seen in enumerate(data.others):
-        for o in seen:
-            count_CN[position, data.network.molecule_index[o.molecule]] += 1
-    row = int(count_CN.sum(1).argmax())
-    states = np.where(data.measured[row], data.states[row], np.nan)
-    count = count_CN[row]
-    chosen = [i for i in np.argsort(-count, kind="stable")[:MOST_DRAWN].tolist() if count[i]]
+    """The condition of which most was measured, or moved most, if several are alike; of it what was
+    measured most often and moved most, each in its modality."""
+    seen = [_courses(data, condition) for condition in range(len(data.conditions))]
+    moved = [[_moved(course) for course in of.values()] for of in seen]
+    counts = [sum(len(course) for course in of.values()) for of in seen]
+    row = max(range(len(seen)), key=lambda c: (counts[c], sum(moved[c])))
+    chosen = sorted(seen[row], key=lambda k: (-len(seen[row][k]), -_moved(seen[row][k])))
     hours = np.linspace(0, data.times_hours.max(), TIMES_DRAWN)
     context = encode_context(tokenizer, data.network, data.baseline)
-    condition = data.conditions[row]
-    told = predict_states(model, tokenizer, context, data.network, [condition], hours)
-    plot_bands(
-        f"{data.network.name}, fitted to: {_stimuli(condition)}",
-        [data.network.names[i] for i in chosen], hours,
-        told.states[0][:, chosen], told.scale[0][:, chosen],
-        (data.times_hours, states[:, chosen], "ko", "measured"), path,
-    )  # fmt: skip
+    told = {
+        modality: predict_states(
+            model, tokenizer, context, data.network, [data.conditions[row]], hours,
+            modality=modality,
+        )
+        for modality in {modality for _, modality in chosen[:MOST_DRAWN]}
+    }  # fmt: skip
+    panels = []
+    for i, modality in chosen[:MOST_DRAWN]:
+        times, values = np.array(seen[row][i, modality]).T
+        name = data.network.names[i]
+        panels.append(
+            Band(
+                name if modality == "activity" else f"{name}, {modality}",
+                told[modality].states[0, :, i],
+                told[modality].scale[0, :, i],
+                times,
+                values,
+                modality == "activity",
+            )
+        )
+    named = f"condition {data.names[row]}" if data.names else "a condition"
+    title = f"{data.network.name}, {named}: {_done(data.conditions[row])}"
+    plot_bands(title, hours, panels, ("ko", "measured"), path)
 
 
-def _stimuli(condition: Condition) -> str:
+def _courses(data: TissueData, condition: int) -> dict[tuple[int, str], list[tuple[float, float]]]:
+    """Times and values by position of the molecule and modality, of one condition."""
+    courses: dict[tuple[int, str], list[tuple[float, float]]] = defaultdict(list)
+    for t, i in zip(*np.nonzero(data.measured[condition]), strict=True):
+        value = float(data.states[condition, t, i])
+        courses[int(i), "activity"].append((float(data.times_hours[t]), value))
+    for o in data.others[condition] if data.others else ():
+        courses[data.network.molecule_index[o.molecule], o.modality].append((o.time_hours, o.value))
+    return courses
+
+
+def _moved(course: Sequence[tuple[float, float]]) -> float:
+    return float(np.ptp([value for _, value in course]))
+
+
+def _done(condition: Condition) -> str:
     named = [f"{name} {level:.2f}" for name, level in condition.stimuli.items()]
-    return ", ".join(named + [f"{p.kind} of {p.target}" for p in condition.perturbations])
+    named += [f"{p.kind} of {p.target}" for p in condition.perturbations]
+    return ", ".join(named) or "nothing is done"
 
 
 def _card(options: FinetuningOptions, data: TissueData, metrics: Mapping[str, Any]) -> str:
@@ -141,7 +185,8 @@ def _card(options: FinetuningOptions, data: TissueData, metrics: Mapping[str, An
             else []
         ),
         f"From `{options.checkpoint}`: gates and time constants of {len(data.network.molecules)} "
-        f"molecules, fitted to {len(data.conditions)} conditions. It answers for this network "
+        f"molecules, fitted to {_count(len(data.conditions), 'condition')} at "
+        f"{_count(len(data.times_hours), 'time')}. It answers for this network "
         f"alone, which lies beside it as `{NETWORK_FILE}`.",
         "",
         "```python",
@@ -150,8 +195,14 @@ def _card(options: FinetuningOptions, data: TissueData, metrics: Mapping[str, An
         'pipeline = SignalingPipeline.from_pretrained("FOLDER")',
         "```",
         "",
-        f"Mean squared error on held-out training conditions: {metrics['held_out_mse']:.4f} "
-        f"({metrics['held_out_mse_at_start']:.4f} before fitting).",
+        f"Mean squared error on held-out training "
+        f"{'conditions' if len(data.conditions) > 1 else 'times'}: {metrics['held_out_mse']:.4f} "
+        f"({metrics['held_out_mse_at_start']:.4f} before fitting)"
+        + (
+            ", other modalities in units in which they vary as activities do."
+            if any(data.others)
+            else "."
+        ),
     ]
     if "unseen" in metrics:
         lines += [
@@ -172,3 +223,7 @@ def _card(options: FinetuningOptions, data: TissueData, metrics: Mapping[str, An
         told = ", ".join(f"{name} {rank:.2f}" for name, rank in ranks)
         lines += ["", f"Spearman's correlation with the simulator's parameters: {told}."]
     return "\n".join(lines) + "\n"
+
+
+def _count(size: int, word: str) -> str:
+    return f"{size} {word}{'s' * (size != 1)}"

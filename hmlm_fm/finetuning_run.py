@@ -9,7 +9,7 @@ import json
 import sys
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +30,7 @@ from .fitting import Team, settings_for
 from .formats import load_network
 from .formats.errors import FormatError, FormatWarning
 from .formats.measurements import read_conditions, read_observations
+from .formats.tables import listed
 from .launching import connect, describe, summed
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
@@ -43,6 +44,9 @@ from .pipeline import (
 )
 from .tissue_data import TissueData
 from .tokenization_hmlm import HMLMTokenizer
+
+CONTRADICTS = 0.2
+"""How far from where it is held a state is measured that noise does not explain."""
 
 
 def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
@@ -121,7 +125,8 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
             model, tokenizer, data, settings, options.seed, not scratch, progress, team
         )
     except ValueError as error:
-        raise OptionsError(str(error)) from None
+        where = f"{options.observations}: " if options.observations else ""
+        raise OptionsError(f"{where}{error}") from None
     bar.close()
     if not loud:
         return {}
@@ -142,8 +147,10 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
 
 
 def read_tissue(network: SignalingNetwork, options: FinetuningOptions) -> TissueData:
-    """Measurements of two tables; the mean of what was measured at time 0 is the state at rest,
-    but for what a perturbation holds.
+    """Measurements of two tables; the mean of what was measured at time 0 is the state at rest.
+
+    Activities that a perturbation holds say nothing of gates, nor of the state at rest, and are
+    left out; a warning names those that contradict it.
 
     Raises:
         FormatError: as `read_conditions` and `read_observations`, or there is nothing after time
@@ -183,7 +190,10 @@ def read_tissue(network: SignalingNetwork, options: FinetuningOptions) -> Tissue
                 states[place], measured[place] = o.value, True
                 sd[place] = np.nan if o.sd_value is None else o.sd_value
     of_rows = tuple(conditions[name] for name in names)
-    at_rest = measured[:, 0] & ~held(of_rows, np.zeros(1), network)[0][:, 0]
+    is_held, at = held(of_rows, hours, network)
+    _tell_contradictions(states, measured & is_held, at, names, network, options.observations)
+    measured &= ~is_held
+    at_rest = measured[:, 0]
     count = at_rest.sum(0)
     first = np.where(at_rest, states[:, 0], 0.0).sum(0)
     # Of a state near an end of its range noise may lie beyond.
@@ -197,7 +207,29 @@ def read_tissue(network: SignalingNetwork, options: FinetuningOptions) -> Tissue
         baseline,
         tuple(others),
         sd,
+        tuple(names),
     )
+
+
+def _tell_contradictions(
+    states: np.ndarray,
+    measured: np.ndarray,
+    held_at: np.ndarray,
+    names: Sequence[str],
+    network: SignalingNetwork,
+    path: str,
+) -> None:
+    """Warn of activities (C, T, N) that were measured far from where a perturbation holds them."""
+    far = measured & (np.abs(states - held_at) > CONTRADICTS)
+    places = zip(*np.nonzero(far.any(1)), strict=True)
+    told = [f"{network.names[i]} in {names[c]}" for c, i in places]
+    if told:
+        warnings.warn(
+            f"{path}: left out what was measured of {listed(told)}, which a perturbation holds "
+            "elsewhere; check what the table of conditions says of it",
+            FormatWarning,
+            stacklevel=3,
+        )
 
 
 def _load(options: FinetuningOptions) -> tuple[HMLMForSignaling, HMLMTokenizer]:

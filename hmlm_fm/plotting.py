@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -70,43 +71,57 @@ def plot_trajectories(
     figure.savefig(path, dpi=120)
 
 
+@dataclass(frozen=True)
+class Band:
+    """A panel of `plot_bands`.
+
+    Attributes:
+        name: above it.
+        mean, sd: (U) of the prediction.
+        times, known: (T) what was so, and when.
+        is_activity: whether it lies in [0, 1].
+    """
+
+    name: str
+    mean: np.ndarray
+    sd: np.ndarray
+    times: np.ndarray
+    known: np.ndarray
+    is_activity: bool = True
+
+
 def plot_bands(
-    title: str,
-    names: Sequence[str],
-    hours: np.ndarray,
-    states: np.ndarray,
-    scale: np.ndarray,
-    beside: tuple[np.ndarray, np.ndarray, str, str],
-    path: Path,
+    title: str, hours: np.ndarray, panels: Sequence[Band], known: tuple[str, str], path: Path
 ) -> None:
     """Predicted trajectories of one condition with their 90 % band, and what was so, as a PNG.
 
     Args:
         title: of the figure.
-        names: of the K molecules, a panel each.
-        hours: (U) of the prediction.
-        states, scale: predicted means and standard deviations (U, K).
-        beside: times in hours (T), states (T, K; NaN where there is none), how matplotlib is to
-            draw them, and what they are called.
+        hours: (U) of the predictions.
+        panels: one each.
+        known: how matplotlib is to draw what was so, and what it is called.
         path: of the file.
     """
-    columns = min(len(names), 4)
-    lines = -(-len(names) // columns)
+    columns = min(len(panels), 4)
+    lines = -(-len(panels) // columns)
     figure = Figure(figsize=(2.8 * columns, 2.5 * lines), layout="constrained")
-    grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    times, known, style, called = beside
-    for i, (axes, name) in enumerate(zip(grid, names, strict=False)):
-        mean, half = states[:, i], NORMAL_QUANTILE * scale[:, i]
-        axes.fill_between(hours, mean - half, mean + half, color="C0", alpha=0.25)
-        axes.plot(hours, mean, "C0", label="HMLM")
-        axes.plot(times, known[:, i], style, label=called)
-        axes.set_title(name, fontsize=9)
-        axes.set_ylim(-0.05, 1.05)
+    grid = figure.subplots(lines, columns, sharex=True, squeeze=False).ravel()
+    style, called = known
+    for axes, panel in zip(grid, panels, strict=False):
+        half = NORMAL_QUANTILE * panel.sd
+        axes.fill_between(hours, panel.mean - half, panel.mean + half, color="C0", alpha=0.25, lw=0)
+        axes.plot(hours, panel.mean, "C0", label="HMLM")
+        axes.plot(panel.times, panel.known, style, label=called)
+        axes.set_title(panel.name.replace("$", r"\$"), fontsize=9)
+        if panel.is_activity:
+            axes.set_ylim(min(-0.05, panel.known.min() - 0.05), max(1.05, panel.known.max() + 0.05))
         axes.grid(alpha=0.3)
+    for axes in grid[len(panels) :]:
+        axes.set_axis_off()
     grid[0].legend(fontsize=7)
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(title.replace("$", r"\$"), fontsize=10, wrap=True)
     figure.supxlabel("hours")
-    figure.supylabel("activity")
+    figure.supylabel("activity" if all(p.is_activity for p in panels) else "value")
     figure.savefig(path, dpi=120)
 
 

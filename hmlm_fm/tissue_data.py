@@ -34,6 +34,7 @@ class TissueData:
         baseline: (N) the state at rest, in [0, 1]; NaN where it is not known.
         others: of every condition, observations in other modalities.
         sd: (C, T, N) standard deviations of activities, NaN where none is stated; None if nowhere.
+        names: of the conditions, where they have any.
     """
 
     network: SignalingNetwork
@@ -44,6 +45,7 @@ class TissueData:
     baseline: np.ndarray
     others: tuple[tuple[Observation, ...], ...] = ()
     sd: np.ndarray | None = None
+    names: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, seen: Measurements) -> TissueData:

@@ -81,7 +81,7 @@ def test_from_tables_to_predictions(tables, tmp_path, capsys):
     assert "world size: 1" in capsys.readouterr().out
     assert metrics["held_out_mse"] <= metrics["held_out_mse_at_start"]
     assert json.loads((tmp_path / "out/metrics.json").read_text())["steps"] == metrics["steps"]
-    assert not list(tmp_path.glob("*.unfinished"))
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert (tmp_path / "out/trajectories.png").stat().st_size > 1000
     pipeline = SignalingPipeline.from_pretrained(tmp_path / "out")
     table = pipeline({"both": conditions["both"], "other": Condition({"C": 0.9})}, [0, 8, 24])
@@ -100,7 +100,10 @@ def test_tables_keep_names_apart(tables):
     data = read_tissue(network, options(folder, "unused"))
     assert data.times_hours.tolist() == [0, 8, 24]
     assert np.allclose(data.states, states, atol=1e-5)
-    assert data.measured.all()
+    # What a knock-out holds says nothing of gates.
+    left_out = np.argwhere(~data.measured)
+    assert set(map(tuple, left_out.tolist())) == {(4, t, 3) for t in range(3)}
+    assert data.names == tuple(tables[2])
     assert np.allclose(data.baseline, states[0, 0], atol=1e-5)
     assert not data.network.logic_known
     assert read_tissue(network, options(folder, "unused", track="logic")).network.logic_known
@@ -151,12 +154,15 @@ def test_all_modalities_and_their_standard_deviations_are_read(tables, tmp_path)
         ]
         for name in conditions
     }
-    data = read_tissue(network, observed(folder, tmp_path, seen))
+    with pytest.warns(FormatWarning, match=r"left out what was measured of 'D in knocked out'"):
+        data = read_tissue(network, observed(folder, tmp_path, seen))
     d, e = (network.molecule_index[name] for name in "DE")
     assert data.times_hours.tolist() == [0.0, 8.0, 12.0]
+    knocked_out = list(conditions).index("knocked out")
     assert (data.sd[:, 1, d] == 0.1).all()
     assert np.isnan(data.sd[:, 1, e]).all()
-    assert data.measured.sum() == 2 * len(conditions)
+    assert not data.measured[knocked_out, 1, d]
+    assert data.measured.sum() == 2 * len(conditions) - 1
     assert [of_condition[0].sd_value for of_condition in data.others] == [0.5] * len(conditions)
 
 
@@ -178,7 +184,7 @@ def test_a_run_without_activities(tables, tmp_path):
 
 def test_a_condition_seen_at_rest_alone_stops_no_run(tables, tmp_path):
     folder, _, conditions, _ = tables
-    seen = at_rest_and_later(conditions)
+    seen = at_rest_and_later(conditions, "knocked out")
     seen["weak"] = [Observation("D", 0.0, 0.6)]
     run_finetuning(observed(folder, tmp_path, seen))
     with pytest.raises(OptionsError, match="is fine-tuned, so that it infers no gates"):
@@ -220,6 +226,38 @@ def test_refusals(tables, tmp_path):
             run_finetuning(wrong)
     assert (tmp_path / "full/mine.txt").read_text() == "mine"
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("place", ["afile/out", "link", "here"])
+def test_folders_for_the_result(place, tables, tmp_path, monkeypatch):
+    """What cannot be written into is told before anything is fitted; an empty folder is taken,
+    also where a link leads to it."""
+    (tmp_path / "afile").write_text("mine")
+    for name in ("empty", "here"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to("empty")
+    monkeypatch.chdir(tmp_path / "here")
+    wanted = replace(options(tables[0], tmp_path / place), steps=1)
+    if place == "link":
+        run_finetuning(wanted)
+        assert (tmp_path / "empty/config.json").is_file()
+        assert (tmp_path / "link").is_symlink()
+        return
+    with pytest.raises(OptionsError, match="it cannot be made|it is the current folder"):
+        wanted.check()
+    assert not list((tmp_path / "here").iterdir())
+    assert (tmp_path / "afile").read_text() == "mine"
+
+
+def test_the_card_of_a_single_time_course_speaks_of_times(tables, tmp_path):
+    folder, network, _, _ = tables
+    write_conditions({"lone": Condition({"A": 0.9})}, tmp_path / "conditions.csv")
+    lone = {"lone": [Observation("D", hour, 0.1 * hour) for hour in (0.0, 2.0, 4.0, 6.0)]}
+    wanted = observed(folder, tmp_path, lone)
+    run_finetuning(replace(wanted, conditions=str(tmp_path / "conditions.csv")))
+    card = (tmp_path / "out/README.md").read_text()
+    assert "fitted to 1 condition at 4 times" in card
+    assert "on held-out training times" in card
 
 
 def test_shipped_configs_are_valid():
