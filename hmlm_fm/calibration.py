@@ -17,6 +17,9 @@ LEAST_CHANGE = 0.02
 """Of molecules that move less, nearly everything is covered whatever the interval."""
 LEAST_CALIBRATED = 16
 """Conditions of a group, for which one group's factor can be told from the other's."""
+HIGHEST_LEVEL = 0.98
+"""Of the quantile that is covered: beyond it, which fewer than a dozen conditions ask for, are the
+few worst of thousands of errors."""
 AT_ONCE, LEAST_FACTOR = 16, 1e-3
 
 Predict = Callable[[np.ndarray], tuple[torch.Tensor, torch.Tensor]]
@@ -57,7 +60,7 @@ def calibrate(
         if group.sum() < LEAST_CALIBRATED:
             group = np.ones_like(group)
         exchangeable = int(group.sum()) if len(states) > 1 else moving
-        level = min(COVERAGE * (1 + 1 / max(exchangeable, 1)), 1.0)
+        level = min(COVERAGE * (1 + 1 / max(exchangeable, 1)), HIGHEST_LEVEL)
         factors.append(_factor([ratios[c] for c in np.flatnonzero(group)], level))
     return torch.tensor(factors)
 

@@ -24,12 +24,14 @@ from .evidence import Context, gather_evidence, latest
 from .gate_inference import GateInference, of_networks
 from .gates import GateLogits, GateReadout, Gates
 from .network import INTERACTION_KINDS
-from .observation import LEAST_SCALE, corrected_states, observe, state_scale
+from .observation import LEAST_SCALE, corrected_states, observe, shown_scale, state_scale
 from .time_constant_search import TimeConstantSearch
 from .tissue import TissueGates
 from .transducer import Transducer
 from .wiring import Wiring
 
+# A 90 % interval that holds all of [0, 1], wherever its middle is, need not be wider.
+WIDEST_SCALE = 1 / 1.645
 # Later, time constants are near enough for small steps.
 SEARCHED_ROUNDS = 3
 # The default gates take the place of the first guess where they miss less than this share.
@@ -154,6 +156,7 @@ class NextStateHead(nn.Module):
             )
             perturbed = question.conditions.perturbed_R
             states, scale = self.tissue.pooled(of_all.states, of_all.states_scale, perturbed)
+            scale = scale.clamp(max=WIDEST_SCALE)
             values, value_scale = self.tissue.pooled(
                 of_all.modality_values, of_all.modality_scale, perturbed
             )
@@ -248,4 +251,7 @@ class NextStateHead(nn.Module):
                 gates.smoothing_F2,
             )
         values, value_scale = observe(states, drives, gates)
+        if self.tissue is not None:
+            # The scales that pretraining learned are of its own instruments, not of the tissue's.
+            value_scale = shown_scale(scale, states, drives, gates)
         return Answer(gates, states, scale, values, value_scale)

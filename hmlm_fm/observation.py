@@ -204,16 +204,42 @@ def observe_points(
     return values.gather(-1, modality_O.expand(state_O.shape).unsqueeze(-1)).squeeze(-1)
 
 
+def shown_scale(
+    scale_BQUN: torch.Tensor, state_BQUN: torch.Tensor, drive_BQUN: torch.Tensor, gates: Gates
+) -> torch.Tensor:
+    """What the standard deviation of a state is in every modality, by the slope of its instrument
+    (B, Q, U, N, Y); a drive is taken to be as uncertain as its state."""
+    batch, _, _, molecules = state_BQUN.shape
+    parameters = gates.observation_FY4.view(batch, 1, 1, molecules, len(MODALITIES), 4)
+    _, gain, half = _instrument(parameters)
+    signal = _signal(state_BQUN, drive_BQUN)
+    slope = gain * half * (1 + half) / (signal + half) ** 2
+    return torch.where(_is("activity", slope), 1.0, slope) * scale_BQUN.unsqueeze(-1)
+
+
 def _in_every_modality(
     state: torch.Tensor, drive: torch.Tensor, parameters: torch.Tensor
 ) -> torch.Tensor:
+    offset, gain, half = _instrument(parameters)
+    signal = _signal(state, drive)
+    seen = offset + gain * signal * (1 + half) / (signal + half)
+    return torch.where(_is("activity", seen), state.unsqueeze(-1), seen)
+
+
+def _instrument(parameters: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Offset, gain and half saturation."""
     offset, log_gain, saturation, _ = parameters.unbind(-1)
-    is_mrna = torch.tensor([m == "mRNA" for m in MODALITIES], device=state.device)
-    is_activity = torch.tensor([m == "activity" for m in MODALITIES], device=state.device)
-    signal = torch.where(is_mrna, drive.unsqueeze(-1), state.unsqueeze(-1))
-    half = nn.functional.softplus(saturation + 2.0)
-    seen = offset + torch.exp(log_gain.clamp(-3, 3)) * signal * (1 + half) / (signal + half)
-    return torch.where(is_activity, state.unsqueeze(-1), seen)
+    return offset, torch.exp(log_gain.clamp(-3, 3)), nn.functional.softplus(saturation + 2.0)
+
+
+def _signal(state: torch.Tensor, drive: torch.Tensor) -> torch.Tensor:
+    """What every modality follows (…, Y)."""
+    return torch.where(_is("mRNA", state), drive.unsqueeze(-1), state.unsqueeze(-1))
+
+
+def _is(modality: str, like: torch.Tensor) -> torch.Tensor:
+    """Which of the modalities it is (Y)."""
+    return torch.tensor([m == modality for m in MODALITIES], device=like.device)
 
 
 def state_scale(

@@ -249,8 +249,8 @@ class SignalingPipeline:
 
         Args:
             modality: of `MODALITIES`; of another one than the activity the column is value instead
-                of state, in the unit of what the model was fitted to or shown, and what widens sd
-                was found by states.
+                of state, in the unit of what the model was fitted to or shown. Fine-tuned, sd is
+                that of the state as the modality shows it.
             observed: activities that were seen of asked conditions themselves, by their names. They
                 correct what is said of the same molecule before and after, and narrow its sd.
 

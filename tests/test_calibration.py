@@ -121,3 +121,11 @@ def test_where_nothing_moved_the_factors_are_one():
     fitted = drawn(SIZES)
     still = replace(fitted, truth=fitted.baseline.expand_as(fitted.truth))
     assert still.calibrated() == [1, 1]
+
+
+def test_of_few_conditions_the_worst_error_of_all_does_not_decide():
+    fitted = drawn(SIZES[:6])
+    worst = fitted.truth.clone()
+    worst[3, 2, 7] += 50
+    factor, _ = replace(fitted, truth=worst).calibrated()
+    assert factor == pytest.approx(fitted.calibrated()[0], rel=0.2)

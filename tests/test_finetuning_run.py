@@ -178,6 +178,8 @@ def test_a_run_without_activities(tables, tmp_path):
     assert pipeline(conditions, hours=[0.0, 8.0])["state"].between(0, 1).all()
     shown = pipeline(conditions, [8.0], modality="phosphoprotein").groupby("molecule")["value"]
     assert shown.mean()["D"] == pytest.approx(1.4, abs=0.2)
+    # No interval of a state need be wider than its range.
+    assert pipeline(conditions, hours=[8.0])["sd"].max() < 0.61
     with pytest.raises(ValueError, match=r"modality 'smell'; expected one of activity, "):
         pipeline(conditions, [8.0], modality="smell")
 

@@ -1,17 +1,26 @@
 """What residuals of an observed condition say of its states, and what they leave open."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from toys import toy_network
 
-from hmlm_fm.conditions import Condition, ConditionTensors, Perturbation
-from hmlm_fm.observation import corrected_states, smoothing_correction
+from hmlm_fm.conditions import MODALITIES, Condition, ConditionTensors, Perturbation
+from hmlm_fm.observation import corrected_states, observe, shown_scale, smoothing_correction
 
 LENGTH_HOURS = 8.0
 """Of the error's process where the logarithm is 0, as `Gates.smoothing_F2` has it."""
+
+
+@pytest.fixture
+def gates() -> SimpleNamespace:
+    """Of them, instruments alone: six molecules, each with offsets, gains and saturations."""
+    generator = torch.Generator().manual_seed(1)
+    drawn = torch.randn(6, len(MODALITIES), 4, dtype=torch.float64, generator=generator)
+    return SimpleNamespace(observation_FY4=drawn)
 
 
 def matern(apart: np.ndarray) -> np.ndarray:
@@ -88,3 +97,14 @@ def test_scales_shrink_where_something_was_seen_and_nowhere_else():
     others = [i for i in range(molecules) if i != 2]
     assert torch.equal(narrowed[..., others], scale[..., others])
     assert torch.equal(told[..., others], states[..., others])
+
+
+def test_scales_go_through_instruments_by_their_slope(gates):
+    """A small change of state and drive is seen as the scale says, in every modality."""
+    generator = torch.Generator().manual_seed(0)
+    states = torch.rand(1, 1, 4, 6, dtype=torch.float64, generator=generator)
+    small = 1e-6
+    told, _ = observe(states, 1 - states, gates)
+    changed, _ = observe(states + small, 1 - states + small, gates)
+    shown = shown_scale(torch.full_like(states, small), states, 1 - states, gates)
+    assert torch.allclose(shown, changed - told, rtol=1e-4)
