@@ -14,6 +14,7 @@ from .corpora import load_corpus
 from .formats import FormatError, Identifiers, did_you_mean, shipped_networks
 from .formats.write import files_to_write, is_folder, writable_format, write_networks
 from .network import NetworkError, SignalingNetwork
+from .output_files import check_output_files
 
 _STRENGTH = "NAME=STRENGTH[@START-END]"
 
@@ -140,7 +141,7 @@ def simulate(
     done = {kind: texts for kind, texts in kinds.items() if texts}
     options = SimulateOptions(
         stimulus or (), done, hours, step, times, start, conditions, molecule or (), out, plot,
-        force, inputs=() if _is_shipped(network) else (Path(network),),
+        force, _own_files(network),
     )  # fmt: skip
     with errors_in_one_line():
         (loaded,) = _load(network, pathway, [], most=1)
@@ -177,9 +178,7 @@ def crosstalk(
     from .crosstalk import crosstalk_of  # torch takes its time
 
     with errors_in_one_line():
-        for path in (out, plot):
-            if path is not None:
-                _refuse_to_overwrite(path, network, force)
+        check_output_files(out, plot, _own_files(network), force)
         (loaded,) = _load(network, pathway, [], most=1)
         table = crosstalk_of(loaded, model)
         if out is not None:
@@ -225,6 +224,7 @@ def benchmark(
     experiments: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Published experiments, for literature.")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> None:
     """Measure HMLM beside everything simpler."""
     from .benchmarks.command import BenchmarkOptions, run_benchmark  # only this command needs all
@@ -244,6 +244,7 @@ def benchmark(
         workers,
         experiments,
         corpus,
+        force,
     )
     with errors_in_one_line(), _warnings_in_lines():
         table = run_benchmark(options, lambda line: typer.echo(line, err=True))
@@ -297,13 +298,14 @@ def _load(
     return chosen
 
 
-def _is_shipped(source: str) -> bool:
-    return source == "core" or source in shipped_networks()
+def _own_files(source: str) -> tuple[Path, ...]:
+    """The user's file or folder that a source names, and none where it is a shipped network."""
+    return () if source == "core" or source in shipped_networks() else (Path(source),)
 
 
 def _refuse_to_overwrite(file: Path, source: str, force: bool) -> None:
     places = (file.resolve(), *file.resolve().parents)
-    if not _is_shipped(source) and Path(source).resolve() in places:
+    if any(path.resolve() in places for path in _own_files(source)):
         raise FormatError("it is IN itself, or lies within it; expected another OUT", path=file)
     if file.exists() and not force:
         raise FormatError("it exists; replace it with --force", path=file)

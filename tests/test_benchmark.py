@@ -18,6 +18,7 @@ from hmlm_fm.benchmarks.unseen_conditions import draw_task
 from hmlm_fm.checkpoints import checkpoint_path
 from hmlm_fm.cli import app
 from hmlm_fm.fitting import FitSettings
+from hmlm_fm.formats.errors import FormatError
 from hmlm_fm.formats.json_format import write_json
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
@@ -94,6 +95,9 @@ def test_cells_are_kept_and_taken_up_again(tmp_path, monkeypatch):
         raise AssertionError("the cell was measured already")
 
     monkeypatch.setattr(runner, "_measure", refuse)
+    with pytest.raises(FormatError, match=r"rows\.json.*replace it with --force"):
+        run_benchmark(options)
+    options.force = True
     assert run_benchmark(options, said.append) == table
     knockouts = run_benchmark(replace(options, task="knockouts"), said.append)
     assert "knockouts" in knockouts
@@ -141,7 +145,7 @@ def test_in_context_is_below_what_knows_no_wiring(pretrained):
     [["nothing"], ["conditions", "--track", "x"], ["conditions", "--budget", "16"],
      ["conditions", "--seeds", "0"], ["conditions", "--workers", "0"],
      ["speed", "--workers", "2"], ["conditions", "--json", "/no/such/folder/rows.json"],
-     ["conditions", "--network", "no-such-network"]],
+     ["conditions", "--figure", "rows.foo"], ["conditions", "--network", "no-such-network"]],
 )  # fmt: skip
 def test_wrong_options_end_in_one_line(arguments):
     done = CliRunner().invoke(app, ["benchmark", *arguments])

@@ -12,6 +12,7 @@ from typing import Any
 from hmlm_fm.checkpoints import checkpoint_path
 from hmlm_fm.formats import load_network
 from hmlm_fm.network import SignalingNetwork
+from hmlm_fm.output_files import check_output_files
 from hmlm_fm.pipeline import load_untuned
 from hmlm_fm.plotting import plot_errors
 
@@ -66,11 +67,13 @@ class BenchmarkOptions:
     workers: int | None = None
     experiments: Path | None = None
     corpus: str = ""
+    force: bool = False
 
     def check(self) -> None:
         """
         Raises:
             ValueError: an option makes no sense.
+            FormatError: a file cannot or must not be written.
         """
         if self.task not in RUNNERS:
             raise ValueError(f"task {self.task!r}; expected one of {', '.join(RUNNERS)}")
@@ -91,9 +94,7 @@ class BenchmarkOptions:
             )
         if self.workers is not None and self.task not in (*TASKS, "literature"):
             raise ValueError(f"task {self.task} is measured by one process; leave --workers out")
-        for path in (self.json, self.figure):
-            if path is not None and not path.parent.is_dir():
-                raise ValueError(f"{path}: there is no folder {path.parent} to write it into")
+        check_output_files(self.json, self.figure, force=self.force)
 
     def load_network(self) -> SignalingNetwork:
         return load_network(self.network or DEFAULT_NETWORK)

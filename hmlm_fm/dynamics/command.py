@@ -25,6 +25,7 @@ from hmlm_fm.formats.files import write_text
 from hmlm_fm.formats.measurements import read_conditions
 from hmlm_fm.formats.tables import stranger
 from hmlm_fm.network import SignalingNetwork
+from hmlm_fm.output_files import check_output_files
 
 from .simulator import baseline_state, simulate
 
@@ -32,7 +33,6 @@ DEFAULT_HOURS, DEFAULT_STEP_HOURS = 48.0, 1.0
 MOST_TIMES = 100_000
 MOST_ROWS, MOST_TABLES, MOST_PANELS = 10, 5, 12
 STARTS = ("rest", "zero", "network")
-PLOT_ENDINGS = (".png", ".pdf", ".svg")
 COLUMNS = ("condition", "molecule", "time_hours", "state")
 
 _NUMBER = r"[0-9.]+(?:[eE][+-]?[0-9]+)?"
@@ -69,35 +69,6 @@ class SimulateOptions:
     plot: Path | None = None
     force: bool = False
     inputs: Sequence[Path] = ()
-
-    def check_files(self) -> None:
-        """Refuse files that cannot or must not be written, before anything is simulated.
-
-        Raises:
-            FormatError: a file exists, is read by this run, or has no folder; the plot has an
-                ending that is no picture's; both are one file.
-        """
-        read = {path.resolve() for path in (*self.inputs, self.conditions) if path is not None}
-        for path in (self.out, self.plot):
-            if path is None:
-                continue
-            if not path.parent.is_dir():
-                raise FormatError("there is no folder to write it into", path=path)
-            if path.resolve() in read:
-                raise FormatError("this run reads it; expected another file", path=path)
-            if path.is_dir():
-                raise FormatError("it is a folder; expected a file", path=path)
-            if path.exists() and not self.force:
-                raise FormatError("it exists; replace it with --force", path=path)
-        if self.plot is None:
-            return
-        if self.plot.suffix.lower() not in PLOT_ENDINGS:
-            expected = " or ".join(PLOT_ENDINGS)
-            raise FormatError(
-                f"a plot cannot have this ending; expected {expected}", path=self.plot
-            )
-        if self.out is not None and self.out.resolve() == self.plot.resolve():
-            raise FormatError("--out and --plot name one file; expected two", path=self.plot)
 
 
 @dataclass(frozen=True)
@@ -152,7 +123,8 @@ def run_simulation(network: SignalingNetwork, options: SimulateOptions) -> Simul
         ValueError: a strength outside [0, 1], an empty window, states that are no numbers any more.
         OSError: a file cannot be written.
     """
-    options.check_files()
+    inputs = [path for path in (*options.inputs, options.conditions) if path is not None]
+    check_output_files(options.out, options.plot, inputs, options.force)
     conditions = conditions_of(options, network)
     times_hours = times_of(options.hours, options.step, options.times)
     chosen = tuple(dict.fromkeys(_position(name, network) for name in options.molecules))

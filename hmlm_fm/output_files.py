@@ -1,0 +1,45 @@
+"""Files that a command is to write, looked at before it does anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from .formats.errors import FormatError
+
+PLOT_ENDINGS = (".png", ".pdf", ".svg")
+
+
+def check_output_files(
+    table: Path | None, plot: Path | None, inputs: Iterable[Path] = (), force: bool = False
+) -> None:
+    """Refuse files that cannot or must not be written.
+
+    Args:
+        table, plot: to be written; None for none.
+        inputs: files and folders that the command reads.
+        force: whether files that exist are replaced.
+
+    Raises:
+        FormatError: a file exists, is read by this command or lies within what is read, or has no
+            folder; the plot has an ending that is no picture's; both are one file.
+    """
+    read = {path.resolve() for path in inputs}
+    for path in (table, plot):
+        if path is None:
+            continue
+        if not path.parent.is_dir():
+            raise FormatError("there is no folder to write it into", path=path)
+        if read & {path.resolve(), *path.resolve().parents}:
+            raise FormatError("this run reads it; expected another file", path=path)
+        if path.is_dir():
+            raise FormatError("it is a folder; expected a file", path=path)
+        if path.exists() and not force:
+            raise FormatError("it exists; replace it with --force", path=path)
+    if plot is None:
+        return
+    if plot.suffix.lower() not in PLOT_ENDINGS:
+        expected = " or ".join(PLOT_ENDINGS)
+        raise FormatError(f"a plot cannot have this ending; expected {expected}", path=plot)
+    if table is not None and table.resolve() == plot.resolve():
+        raise FormatError("the table and the plot are to be one file; expected two", path=plot)
