@@ -20,13 +20,16 @@ import sys
 from hmlm_fm.finetuning_options import FinetuningOptions
 from hmlm_fm.finetuning_run import run_finetuning
 from hmlm_fm.formats.errors import FormatError
+from hmlm_fm.messages import warnings_in_lines
 from hmlm_fm.network import NetworkError
 from hmlm_fm.options import OptionsError, parse_options
 
 
 def main() -> int:
     try:
-        run_finetuning(parse_options(FinetuningOptions, sys.argv[1:], __doc__))
+        options = parse_options(FinetuningOptions, sys.argv[1:], __doc__)
+        with warnings_in_lines():
+            run_finetuning(options)
     except (OptionsError, FormatError, NetworkError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -13,6 +13,7 @@ import typer
 from .corpora import load_corpus
 from .formats import FormatError, Identifiers, did_you_mean, shipped_networks
 from .formats.write import files_to_write, is_folder, writable_format, write_networks
+from .messages import in_one_line, warnings_in_lines
 from .network import NetworkError, SignalingNetwork
 from .output_files import check_output_files
 
@@ -145,7 +146,7 @@ def simulate(
     )  # fmt: skip
     with errors_in_one_line():
         (loaded,) = _load(network, pathway, [], most=1)
-        with _warnings_in_lines():
+        with warnings_in_lines():
             simulation = run_simulation(loaded, options)
     if out is None:
         table(simulation)
@@ -246,7 +247,7 @@ def benchmark(
         corpus,
         force,
     )
-    with errors_in_one_line(), _warnings_in_lines():
+    with errors_in_one_line(), warnings_in_lines():
         table = run_benchmark(options, lambda line: typer.echo(line, err=True))
     typer.echo(table)
 
@@ -260,18 +261,8 @@ def errors_in_one_line() -> Iterator[None]:
         message = str(error)
         if isinstance(error, OSError) and error.strerror:
             message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-        typer.echo(f"error: {' '.join(message.split())}", err=True)
+        typer.echo(f"error: {in_one_line(message)}", err=True)
         raise typer.Exit(2) from None
-
-
-@contextlib.contextmanager
-def _warnings_in_lines() -> Iterator[None]:
-    """Print each warning of what is done within as a line on stderr."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        yield
-    for warning in caught:
-        typer.echo(f"warning: {' '.join(str(warning.message).split())}", err=True)
 
 
 def _load(
@@ -279,7 +270,7 @@ def _load(
 ) -> tuple[SignalingNetwork, ...]:
     """The networks of the input, `most` of them, or the one asked for; warnings go to stderr."""
     identifiers = Identifiers.from_tables(mapping) if mapping else None
-    with _warnings_in_lines():
+    with warnings_in_lines():
         networks = load_corpus(source, identifiers)
     if pathway is None:
         if most is not None and len(networks) > most:

@@ -275,7 +275,7 @@ def test_molecules_that_the_network_has_not_are_told_once(table, toy_network):
     assert "row 3: there is no molecule 'akt' in network 'toy'; did you mean 'AKT'" in message
 
     text = OBSERVATIONS + "akt,1,1,late,,\nakt,2,1,late,,\n"
-    with pytest.warns(FormatWarning, match="left out 1 molecules .*: 'akt'$") as told:
+    with pytest.warns(FormatWarning, match="left out a molecule .*: 'akt'$") as told:
         observed = read_observations(table(text), toy_network)
     assert len(told) == 1
     assert observed == read_observations(table(OBSERVATIONS), toy_network)

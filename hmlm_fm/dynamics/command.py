@@ -319,14 +319,18 @@ def table(simulation: Simulation, console: Console | None = None) -> None:
             shown.add_column(heading, justify="right")
         for i in simulation.most_changed(MOST_ROWS, c):
             at_ends = (simulation.states_CTN[c, t, i] for t in (0, -1))
-            numbers = (f"{state:.3f}" for state in (simulation.initial_N[i], *at_ends))
+            numbers = (f"{_rounded(state):.3f}" for state in (simulation.initial_N[i], *at_ends))
             # Names are no markup, whatever brackets they have.
-            change = round(float(changes[c, i]), 3) + 0.0  # not -0.000
-            shown.add_row(Text(simulation.network.names[i]), *numbers, f"{change:+.3f}")
+            change = f"{_rounded(changes[c, i]):+.3f}"
+            shown.add_row(Text(simulation.network.names[i]), *numbers, change)
         console.print(shown)
     left_out = len(simulation.conditions) - MOST_TABLES
     if left_out > 0:
         console.print(f"and {left_out} more conditions; --out writes them all", highlight=False)
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 3) + 0.0  # not -0.000
 
 
 def _position(name: str, network: SignalingNetwork) -> int:

@@ -168,7 +168,8 @@ def tell_strangers(
             f"{first!r}{did_you_mean(first, network.names)}",
             path=path,
         )
-    words = f"left out {len(strangers)} molecules that network {network.name!r} has not: "
+    what = "a molecule" if len(strangers) == 1 else f"{len(strangers)} molecules"
+    words = f"left out {what} that network {network.name!r} has not: "
     words += listed(tuple(strangers))
     if changed:
         words += f"; condition {listed(changed)} is without what was done to them"
