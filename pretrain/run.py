@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 
 from hmlm_fm.formats.errors import FormatError
+from hmlm_fm.messages import warnings_in_lines
 from hmlm_fm.network import NetworkError
 from hmlm_fm.options import OptionsError, parse_options
 from hmlm_fm.pretraining import run_pretraining
@@ -31,7 +32,8 @@ def main() -> int:
     try:
         options = parse_options(PretrainingOptions, sys.argv[1:], __doc__)
         output_dir = Path(options.output_dir)
-        run_pretraining(options)
+        with warnings_in_lines():
+            run_pretraining(options)
     except (OptionsError, FormatError, NetworkError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
