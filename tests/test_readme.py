@@ -77,7 +77,7 @@ def test_errors_on_unseen_conditions_are_those_of_the_results():
     errors = measured("2026-11-25-conditions-signs.json")
     table = table_after("<!-- table -->")
     assert {row[0] for row in table} == {model for model, _, _ in errors}
-    for model, few, _, more, _, most in table:
+    for model, few, _, more, _, most, _ in table:
         for budget, cell in (("16x4", few), ("64x8", more), ("256x49", most)):
             told = " / ".join(f"{errors[model, budget, split]:.4f}" for split in SPLITS)
             assert cell == told, (model, budget)
