@@ -12,13 +12,12 @@ U query times, G grid times, O single observations.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from .conditions import ConditionTensors, PerturbationEffects
+from .conditions import ConditionTensors
 from .configuration_hmlm import HMLMConfig
 from .drive import Drive, baseline_shift
 from .gates import Gates
@@ -91,8 +90,7 @@ class RollOut:
         passed = hours_O - hours_OG.gather(1, step).squeeze(1)
         state = self.state_GFQ[step.squeeze(1), flat, asked_O]
         drive = self.drive_GFQ[step.squeeze(1), flat, asked_O]
-        state = state + (drive - state) * -torch.expm1(-passed / self.tau_hours_F[flat])
-        return state, drive
+        return torch.lerp(state, drive, -torch.expm1(-passed / self.tau_hours_F[flat])), drive
 
 
 class Transducer(nn.Module):
@@ -148,7 +146,7 @@ class Transducer(nn.Module):
         # How much of the way to its drive a state goes in each step.
         passed_GFQ = -torch.expm1(-step_GBQ.unsqueeze(2) / tau).flatten(1, 2)
         perturbed = conditions.perturbation_index_RE.shape[1] > 0
-        effects = self._effects(conditions, hours_RG[:, 0], flat) if perturbed else None
+        effects = conditions.effects_at(hours_RG[:, 0]).mapped(flat) if perturbed else None
         if effects is not None:
             state = effects.hold(state)
         states, drives = [state], []
@@ -158,18 +156,9 @@ class Transducer(nn.Module):
             # Nothing changes between windows: a held state stays, and only late ones are asked
             # again.
             if effects is not None and boundaries.shape[1]:
-                effects = self._effects(conditions, hours_RG[:, g], flat)
+                effects = conditions.effects_at(hours_RG[:, g]).mapped(flat)
                 state = effects.hold(state)
             states.append(state)
             drives.append(drive)
         drives.append(drive_of(state, effects))
         return RollOut(hours_RG, torch.stack(states), torch.stack(drives), gates.tau_hours_F, batch)
-
-    @staticmethod
-    def _effects(
-        conditions: ConditionTensors,
-        hours_R: torch.Tensor,
-        flat: Callable[[torch.Tensor], torch.Tensor],
-    ) -> PerturbationEffects:
-        """What perturbations do at a time per row, with the axes (F, Q)."""
-        return conditions.effects_at(hours_R).mapped(flat)
