@@ -17,7 +17,16 @@ from .calibration import calibrate
 from .conditions import ConditionTensors
 from .configuration_hmlm import HMLMConfig
 from .fit_targets import Targets
-from .fitting import ALONE, Fit, FitSettings, Parameters, Team, fit_members, held_out_parts
+from .fitting import (
+    ALONE,
+    MANY_CONDITIONS,
+    Fit,
+    FitSettings,
+    Parameters,
+    Team,
+    fit_members,
+    held_out_parts,
+)
 from .gate_inference import INFERRED
 from .gates import GateLogits, Gates
 from .member_roll_out import MemberRollOut
@@ -30,9 +39,6 @@ from .wiring import Wiring
 
 OBSERVATION, OBSERVATION_SPREAD = "observation_FY4", 0.2
 """What reads modalities among the logits, and how far one molecule's may be off its data set's."""
-VARIED_STARTS = 48
-"""Conditions that tell more of gates than a first guess does: what fitting leaves of the guess is
-an error then, and members that start apart average it out."""
 
 
 def fine_tune(
@@ -114,7 +120,9 @@ def fine_tune(
     parts = held_out_parts(targets.weight.sum(2), members, seed)
     if in_context:
         guessers = [model]
-        if int(targets.weight.any(2).any(1).sum()) >= VARIED_STARTS:
+        if int(targets.weight.any(2).any(1).sum()) >= MANY_CONDITIONS:
+            # What fitting leaves of a first guess is an error then, and members that start apart
+            # average it out.
             untrained = untrained_model(model.config, seed=0)
             guessers.append(untrained.to(model.device))  # type: ignore[arg-type]
         for member in range(members)[team.share(members)]:

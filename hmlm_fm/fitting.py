@@ -22,6 +22,8 @@ Parameters = dict[str, torch.Tensor]
 Predict = Callable[[Parameters, np.ndarray], torch.Tensor]
 """States (M, Q, U, N) of some conditions by their positions (Q), from parameters (M, L) by kind."""
 
+MANY_CONDITIONS, VERY_MANY_CONDITIONS = 48, 200
+"""From so many on, measurements tell more of gates than a first guess does."""
 HELD_OUT_AT_ONCE, LONE_PARTS = 12, 5
 BETTER_BY = 1e-3
 LONGEST_GRADIENT = 10.0
@@ -51,9 +53,9 @@ class FitSettings:
 
 def settings_for(conditions: int) -> FitSettings:
     """The usual ones: more conditions bear more steps, and need less holding."""
-    if conditions >= 200:
+    if conditions >= VERY_MANY_CONDITIONS:
         return FitSettings(members=4, steps=1000, patience=120, hold=1e-5, batch=24)
-    if conditions >= 48:
+    if conditions >= MANY_CONDITIONS:
         return FitSettings(members=6, steps=600, patience=100, hold=3e-4, batch=16)
     return FitSettings()
 

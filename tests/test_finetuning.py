@@ -20,8 +20,8 @@ from hmlm_fm.benchmarks.metrics import interval, score
 from hmlm_fm.benchmarks.task import Budget, DrawnTask
 from hmlm_fm.benchmarks.unseen_conditions import draw_task
 from hmlm_fm.conditions import Condition, Perturbation
-from hmlm_fm.finetuning import VARIED_STARTS, fine_tune
-from hmlm_fm.fitting import FitSettings, fit_members, held_out_parts
+from hmlm_fm.finetuning import fine_tune
+from hmlm_fm.fitting import MANY_CONDITIONS, FitSettings, fit_members, held_out_parts
 from hmlm_fm.interpret import gate_tables
 from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
 from hmlm_fm.pipeline import encode_context, predict_states, untrained_model
@@ -166,7 +166,7 @@ def test_a_member_starts_from_what_it_does_not_hold_out(model, task):
 
 
 def test_of_many_conditions_every_second_member_starts_untrained(model, cascade):
-    data = TissueData.of(draw_task(cascade, Budget(VARIED_STARTS, 4), splits=["pairs"]).seen)
+    data = TissueData.of(draw_task(cascade, Budget(MANY_CONDITIONS, 4), splits=["pairs"]).seen)
     _, fit = fine_tune(*model, data, FitSettings(members=2, steps=0))
     for member, start in enumerate((model[0], untrained_model(model[0].config, seed=0))):
         shown = data.after_start().without(fit.held_out[member].numpy())
