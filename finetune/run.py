@@ -20,7 +20,7 @@ import sys
 from hmlm_fm.finetuning_options import FinetuningOptions
 from hmlm_fm.finetuning_run import run_finetuning
 from hmlm_fm.formats.errors import FormatError
-from hmlm_fm.messages import warnings_in_lines
+from hmlm_fm.messages import in_one_line, warnings_in_lines
 from hmlm_fm.network import NetworkError
 from hmlm_fm.options import OptionsError, parse_options
 
@@ -31,7 +31,7 @@ def main() -> int:
         with warnings_in_lines():
             run_finetuning(options)
     except (OptionsError, FormatError, NetworkError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {in_one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nstopped; nothing is written", file=sys.stderr)

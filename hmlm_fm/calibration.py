@@ -41,9 +41,9 @@ def calibrate(
     Of molecules that move; of the others nearly everything is covered whatever the factor. The
     quantiles are those of split conformal prediction, with conditions as what is exchangeable, or
     the molecules of a single one, whose few times would ask for the largest error of all: (1 + 1/C)
-    times the level (Lei et al., J Am Stat Assoc 2018;113:1094), group by group (Vovk et al.,
-    Algorithmic Learning in a Random World, 2005, section 4.5). A group with too few conditions is
-    taken with the other one.
+    times the level, up to `HIGHEST_LEVEL` (Lei et al., J Am Stat Assoc 2018;113:1094), group by
+    group (Vovk et al., Algorithmic Learning in a Random World, 2005, section 4.5). A group with too
+    few conditions is taken with the other one.
 
     Args:
         predict: by the members, fitted.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from .benchmarks.metrics import MARKERS
 from .benchmarks.task import DrawnTask
 from .conditions import Condition
 from .environment import environment
-from .finetuning_options import FinetuningOptions
+from .finetuning_options import UNFINISHED, FinetuningOptions
 from .formats.files import write_text
 from .formats.json_format import write_json
 from .interpret import against_truth, gate_tables
@@ -49,15 +50,20 @@ def write_result(
     told: Mapping[str, Prediction],
     metrics: dict[str, Any],
 ) -> None:
-    """All files of the result, in a folder that takes its name when it is whole."""
+    """All files of the result, in a folder that takes its name when it is whole; in one that is
+    there already, when they are."""
     target = Path(options.output_dir).resolve()
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as parent:
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=target.parent) as parent:
         # A folder of its own in there, for a temporary one is closed to others.
         folder = Path(parent, target.name)
         folder.mkdir()
         _write_files(folder, options, model, tokenizer, data, network, task, told, metrics)
-        # It may take the place of an empty one.
-        folder.replace(target)
+        if not target.exists():
+            folder.rename(target)
+            return
+        # Its owner, its mode and what is mounted there stay.
+        for file in folder.iterdir():
+            shutil.move(file, target / file.name)
 
 
 def _write_files(
@@ -186,7 +192,7 @@ def _card(options: FinetuningOptions, data: TissueData, metrics: Mapping[str, An
         ),
         f"From `{options.checkpoint}`: gates and time constants of {len(data.network.molecules)} "
         f"molecules, fitted to {_count(len(data.conditions), 'condition')} at "
-        f"{_count(len(data.times_hours), 'time')}. It answers for this network "
+        f"{_count(int((data.times_hours > 0).sum()), 'time')}. It answers for this network "
         f"alone, which lies beside it as `{NETWORK_FILE}`.",
         "",
         "```python",

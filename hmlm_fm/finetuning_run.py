@@ -161,18 +161,6 @@ def read_tissue(network: SignalingNetwork, options: FinetuningOptions) -> Tissue
     shown = network if options.track == "logic" else network.without_logic()
     names = list(by_condition)
     every = [o for seen in by_condition.values() for o in seen]
-    if not any(o.time_hours > 0 for o in every):
-        raise FormatError(
-            "it holds nothing after time 0; expected some, for that is what gates are fitted to",
-            path=options.observations,
-        )
-    if not any(o.time_hours > 0 and o.modality == "activity" for o in every):
-        warnings.warn(
-            f"{options.observations}: it holds no activity after time 0; the intervals of states "
-            "cannot be calibrated",
-            FormatWarning,
-            stacklevel=2,
-        )
     hours = np.unique([0.0, *(o.time_hours for o in every)])
     shape = (len(names), len(hours), len(network.molecules))
     states, measured = np.zeros(shape), np.zeros(shape, dtype=bool)
@@ -193,21 +181,38 @@ def read_tissue(network: SignalingNetwork, options: FinetuningOptions) -> Tissue
     is_held, at = held(of_rows, hours, network)
     _tell_contradictions(states, measured & is_held, at, names, network, options.observations)
     measured &= ~is_held
+    later = np.array([of_condition[hours > 0].any() for of_condition in measured])
+    of_others = np.array([any(o.time_hours > 0 for o in seen) for seen in others])
+    if not (later | of_others).any():
+        raise FormatError(
+            "it holds nothing after time 0 but what perturbations hold; expected some, for that is "
+            "what gates are fitted to",
+            path=options.observations,
+        )
+    if not later.any():
+        warnings.warn(
+            f"{options.observations}: it holds no activity after time 0 that is free to move; the "
+            "intervals of states cannot be calibrated",
+            FormatWarning,
+            stacklevel=2,
+        )
     at_rest = measured[:, 0]
     count = at_rest.sum(0)
     first = np.where(at_rest, states[:, 0], 0.0).sum(0)
     # Of a state near an end of its range noise may lie beyond.
     baseline = np.where(count > 0, np.clip(first / np.maximum(count, 1), 0, 1), np.nan)
+    # What was seen at rest alone has told the state at rest, or is shown.
+    kept = [row for row, seen in enumerate(others) if later[row] or seen]
     return TissueData(
         shown.without_kinetics(),
-        of_rows,
+        tuple(of_rows[row] for row in kept),
         hours,
-        states,
-        measured,
+        states[kept],
+        measured[kept],
         baseline,
-        tuple(others),
-        sd,
-        tuple(names),
+        tuple(others[row] for row in kept),
+        sd[kept],
+        tuple(names[row] for row in kept),
     )
 
 

@@ -6,16 +6,22 @@ import contextlib
 import sys
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 from .formats.errors import FormatWarning
 
 
 @contextlib.contextmanager
 def warnings_in_lines() -> Iterator[None]:
-    """Say each warning of what is done within as a line, as soon as it is given."""
+    """Say each warning about the input of what is done within as a line, as soon as it is given;
+    others as ever."""
+    as_ever = warnings.showwarning
 
-    def say(message: Warning | str, *_: object, **__: object) -> None:
-        print(f"warning: {in_one_line(message)}", file=sys.stderr, flush=True)
+    def say(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, FormatWarning):
+            print(f"warning: {in_one_line(message)}", file=sys.stderr, flush=True)
+        else:
+            as_ever(message, category, *place, **more)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", FormatWarning)

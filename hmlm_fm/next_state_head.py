@@ -93,6 +93,25 @@ class Answer:
     modality_scale: torch.Tensor
 
 
+@dataclass
+class RolledOut:
+    """The states that were asked for (B, Q, U, N), before anything is read of them.
+
+    Attributes:
+        gates: that they follow.
+        states, scale: corrected by what was seen of them, with their standard deviations.
+        drives, free_scale: what they move towards, and the scale of what nothing was seen of.
+        exact: where the state is known exactly.
+    """
+
+    gates: Gates
+    states: torch.Tensor
+    scale: torch.Tensor
+    drives: torch.Tensor
+    free_scale: torch.Tensor
+    exact: torch.Tensor
+
+
 class NextStateHead(nn.Module):
     """Gates, their inference from a context, and the roll-out.
 
@@ -148,19 +167,38 @@ class NextStateHead(nn.Module):
         with torch.autocast(encoding_BND.device.type, enabled=False):
             logits = self.infer(encoding_BND, wiring, context, rounds)
             if self.tissue is None:
-                return self._roll_out(logits.gates(wiring), wiring, question)
-            logits = self.tissue(logits, wiring)
-            wiring = wiring.repeated(self.tissue.members)
-            of_all = self._roll_out(
-                logits.gates(wiring), wiring, question.repeated(self.tissue.members)
-            )
-            perturbed = question.conditions.perturbed_R
-            states, scale = self.tissue.pooled(of_all.states, of_all.states_scale, perturbed)
-            scale = scale.clamp(max=WIDEST_SCALE)
-            values, value_scale = self.tissue.pooled(
-                of_all.modality_values, of_all.modality_scale, perturbed
-            )
-            return Answer(of_all.gates, states, scale, values, value_scale)
+                told = self._roll_out(logits.gates(wiring), wiring, question)
+                values, value_scale = observe(told.states, told.drives, told.gates)
+                return Answer(told.gates, told.states, told.scale, values, value_scale)
+            return self._of_members(self.tissue, logits, wiring, question)
+
+    def _of_members(
+        self, tissue: TissueGates, logits: GateLogits, wiring: Wiring, question: Question
+    ) -> Answer:
+        """What the members of a tissue say together, and how sure they are of it."""
+        members = tissue.members
+        wiring_of_all = wiring.repeated(members)
+        told = self._roll_out(
+            tissue(logits, wiring).gates(wiring_of_all), wiring_of_all, question.repeated(members)
+        )
+        perturbed = question.conditions.perturbed_R
+        states, scale = tissue.pooled(told.states, told.scale, perturbed)
+        drives, drive_scale = tissue.pooled(told.drives, told.free_scale, perturbed)
+        scale = torch.where(told.exact[:1], LEAST_SCALE, scale.clamp(max=WIDEST_SCALE))
+        # Instruments are the tissue's own, and not those whose scales pretraining learned: what is
+        # uncertain of a value is the state or the drive behind it, and what members read them by.
+        read, _ = observe(states.expand_as(told.states), drives.expand_as(told.drives), told.gates)
+        _, apart = tissue.pooled(read, torch.zeros_like(read), perturbed)
+        shown = shown_scale(
+            scale.expand_as(told.states),
+            drive_scale.clamp(max=WIDEST_SCALE).expand_as(told.drives),
+            states.expand_as(told.states),
+            drives.expand_as(told.drives),
+            told.gates,
+        )
+        values, _ = observe(told.states, told.drives, told.gates)
+        value_scale = (shown.mean(0, keepdim=True) ** 2 + apart**2).sqrt()
+        return Answer(told.gates, states, scale, values.mean(0, keepdim=True), value_scale)
 
     def infer(
         self,
@@ -213,7 +251,7 @@ class NextStateHead(nn.Module):
         gates = logits.gates(wiring)
         return context.missed(context.roll_out(gates, wiring, self.transducer), gates)
 
-    def _roll_out(self, gates: Gates, wiring: Wiring, question: Question) -> Answer:
+    def _roll_out(self, gates: Gates, wiring: Wiring, question: Question) -> RolledOut:
         hours, conditions = question.hours_BQU, question.conditions
         batch, asked = hours.shape[:2]
         unknown = conditions.stimulus_RN.new_zeros(batch, asked, wiring.molecules)
@@ -232,26 +270,25 @@ class NextStateHead(nn.Module):
         )
         states, drives = roll_out.at(hours)
         first = roll_out.state_GFQ[0].view(batch, wiring.molecules, asked).transpose(1, 2)
-        held, _ = perturbed_at(conditions, hours)
-        told_at_start = (initial_known.bool() | known.bool().unsqueeze(1)).unsqueeze(2)
-        exact = held | told_at_start & (hours <= 0).unsqueeze(-1)
-        scale = torch.where(exact, LEAST_SCALE, state_scale(states, first, hours, gates))
+        scale = free_scale = state_scale(states, first, hours, gates)
+        told_at_start = initial_known.bool() | known.bool().unsqueeze(1)
         if observed_hours is not None and self.config.has("smoothing"):
             assert question.observed_BQSN is not None
             assert question.observed_mask_BQSN is not None
-            states, scale = corrected_states(
+            states, narrowed = corrected_states(
                 states,
-                scale,
                 hours,
                 question.observed_BQSN - roll_out.at(observed_hours)[0],
                 question.observed_mask_BQSN,
                 observed_hours,
                 conditions,
-                initial_known,
+                told_at_start,
                 gates.smoothing_F2,
+                scale,
             )
-        values, value_scale = observe(states, drives, gates)
-        if self.tissue is not None:
-            # The scales that pretraining learned are of its own instruments, not of the tissue's.
-            value_scale = shown_scale(scale, states, drives, gates)
-        return Answer(gates, states, scale, values, value_scale)
+            assert narrowed is not None
+            scale = narrowed
+        held, _ = perturbed_at(conditions, hours)
+        exact = held | told_at_start.unsqueeze(2) & (hours <= 0).unsqueeze(-1)
+        scale = torch.where(exact, LEAST_SCALE, scale)
+        return RolledOut(gates, states, scale, drives, free_scale, exact)

@@ -34,7 +34,7 @@ def smoothing_correction(
     hours_BQU: torch.Tensor,
     since_BQUN: torch.Tensor,
     smoothing_F2: torch.Tensor,
-    with_left: bool = False,
+    scale_BQUN: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """What residuals at observed times say about the states at others, on both sides.
 
@@ -54,11 +54,13 @@ def smoothing_correction(
         anchored_BQN: where the state at time 0 is known, so that nothing corrects it.
         hours_BQU, since_BQUN: the times that are asked, and when states were last let go.
         smoothing_F2: log length and log noise, as in `Gates`.
-        with_left: whether to say what is left, too.
+        scale_BQUN: standard deviation of the error, as long as nothing was seen.
 
     Returns:
-        The correction (B, Q, U, N), and the share of the error's variance that is left, in (0, 1]
-        (eq. 2.26), of the same shape.
+        The correction (B, Q, U, N), and the standard deviation of the error that it leaves, of the
+        same shape, where `scale_BQUN` is given: of the mixture over lengths and noises, each of
+        which leaves a share of the variance (eq. 2.26). Residuals do not change `scale_BQUN`, and
+        where there are few they hardly tell lengths, so that a little too much is taken away.
     """
     batch, asked, _, molecules = residual_BQSN.shape
     parameters = smoothing_F2.view(batch, 1, molecules, 2).double()
@@ -97,13 +99,13 @@ def smoothing_correction(
     both = seen[..., :, None] * seen[..., None, :]
     unit = torch.eye(seen.shape[-1], device=seen.device, dtype=seen.dtype)
     count = seen.sum(-1)
-    means, evidences, shares_left = [], [], []
+    means, evidences, left = [], [], []
     for length_factor in LENGTH_FACTORS:
         length = inferred_length * length_factor
         # An unobserved time is cut off from the others and has no residual, so it says nothing.
         free_of_noise = covariance(hours, since, hours, since, length) * both + unit * (1 - both)
         across = covariance(asked_hours, asked_since, hours, since, length) * seen[..., None, :]
-        if with_left:
+        if scale_BQUN is not None:
             alone = kernel(asked_hours - asked_since, length) ** 2
             anchored = anchored_BQN.bool()[..., None] | (asked_since > 0)
             before = torch.where(anchored, 1 - alone, 1.0)
@@ -112,10 +114,10 @@ def smoothing_correction(
             factor = torch.linalg.cholesky(free_of_noise + unit * (noise * seen)[..., None])
             solved = torch.cholesky_solve(residual, factor)
             means.append((across @ solved).squeeze(-1))
-            if with_left:
+            if scale_BQUN is not None:
                 told = (across.mT * torch.cholesky_solve(across.mT, factor)).sum(-2)
                 # Where the state is known nothing is left before either.
-                shares_left.append(1 - told / before.clamp(min=1e-12))
+                left.append(1 - told / before.clamp(min=1e-12))
             size = (residual * solved).sum((-2, -1))
             evidence = -0.5 * (count + 1) * torch.log(size + LEAST_RESIDUAL**2)
             evidence = evidence - factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
@@ -124,18 +126,21 @@ def smoothing_correction(
     informed = (count > 0).sum(-1, keepdim=True).clamp(min=1)
     pooled = evidence.sum(-1, keepdim=True) / informed
     weight = torch.softmax(evidence + POOLED_MOLECULES * pooled, dim=0)
+    weight, each = weight.unsqueeze(-1), torch.stack(means)
+    mean = (weight * each).sum(0)
 
-    def weighed(values: list[torch.Tensor]) -> torch.Tensor:
-        mean = (weight.unsqueeze(-1) * torch.stack(values)).sum(0)
-        return mean.transpose(2, 3).to(residual_BQSN)
+    def of_states(values_BQNU: torch.Tensor) -> torch.Tensor:
+        return values_BQNU.transpose(2, 3).to(residual_BQSN)
 
-    left = weighed(shares_left).clamp(LEAST_LEFT, 1.0) if with_left else None
-    return weighed(means), left
+    if scale_BQUN is None:
+        return of_states(mean), None
+    share = (weight * torch.stack(left)).sum(0).clamp(LEAST_LEFT, 1.0)
+    apart = (weight * (each - mean) ** 2).sum(0)
+    return of_states(mean), (scale_BQUN**2 * of_states(share) + of_states(apart)).sqrt()
 
 
 def corrected_states(
     states_BQUN: torch.Tensor,
-    scale_BQUN: torch.Tensor,
     hours_BQU: torch.Tensor,
     residual_BQSN: torch.Tensor,
     observed_BQSN: torch.Tensor,
@@ -143,9 +148,10 @@ def corrected_states(
     conditions: ConditionTensors,
     anchored_BQN: torch.Tensor,
     smoothing_F2: torch.Tensor,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """States of a roll-out and their standard deviations, corrected by what was seen of the asked
-    conditions themselves; two (B, Q, U, N).
+    scale_BQUN: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """States of a roll-out and, where they are given, their standard deviations, corrected by what
+    was seen of the asked conditions themselves; two (B, Q, U, N).
 
     What a perturbation holds stays exact, whatever was measured; a state that is still above a
     lowered ymax comes down at its own pace.
@@ -156,23 +162,28 @@ def corrected_states(
         anchored_BQN, smoothing_F2: as in `smoothing_correction`.
     """
     seen_hours = observed_hours_BQS.unsqueeze(-1).expand_as(residual_BQSN)
-    correction, left = smoothing_correction(
+    let_go = conditions.let_go_by(seen_hours)
+    # Where a state is known anyway, what is measured tells of noise alone.
+    at_start = anchored_BQN.bool().unsqueeze(2) & (seen_hours <= 0)
+    known = at_start | (let_go > 0) & (seen_hours <= let_go)
+    held_then, _ = perturbed_at(conditions, observed_hours_BQS)
+    correction, scale = smoothing_correction(
         residual_BQSN,
-        observed_BQSN.bool() & ~perturbed_at(conditions, observed_hours_BQS)[0],
+        observed_BQSN.bool() & ~held_then & ~known,
         seen_hours,
-        conditions.let_go_by(seen_hours),
+        let_go,
         anchored_BQN,
         hours_BQU,
         conditions.let_go_by(hours_BQU.unsqueeze(-1).expand_as(states_BQUN)),
         smoothing_F2,
-        with_left=True,
+        scale_BQUN,
     )
-    assert left is not None
     held, ymax = perturbed_at(conditions, hours_BQU)
     highest = torch.maximum(states_BQUN, ymax)
     corrected = torch.minimum((states_BQUN + correction).clamp(min=0), highest)
-    scale = (scale_BQUN * left.sqrt()).clamp(min=LEAST_SCALE)
-    return torch.where(held, states_BQUN, corrected), torch.where(held, scale_BQUN, scale)
+    if scale is not None:
+        scale = scale.clamp(min=LEAST_SCALE)
+    return torch.where(held, states_BQUN, corrected), scale
 
 
 def observe(
@@ -205,16 +216,20 @@ def observe_points(
 
 
 def shown_scale(
-    scale_BQUN: torch.Tensor, state_BQUN: torch.Tensor, drive_BQUN: torch.Tensor, gates: Gates
+    scale_BQUN: torch.Tensor,
+    drive_scale_BQUN: torch.Tensor,
+    state_BQUN: torch.Tensor,
+    drive_BQUN: torch.Tensor,
+    gates: Gates,
 ) -> torch.Tensor:
-    """What the standard deviation of a state is in every modality, by the slope of its instrument
-    (B, Q, U, N, Y); a drive is taken to be as uncertain as its state."""
+    """What the standard deviations of a state and its drive are in the modalities that follow them,
+    by the slopes of their instruments (B, Q, U, N, Y)."""
     batch, _, _, molecules = state_BQUN.shape
     parameters = gates.observation_FY4.view(batch, 1, 1, molecules, len(MODALITIES), 4)
     _, gain, half = _instrument(parameters)
     signal = _signal(state_BQUN, drive_BQUN)
     slope = gain * half * (1 + half) / (signal + half) ** 2
-    return torch.where(_is("activity", slope), 1.0, slope) * scale_BQUN.unsqueeze(-1)
+    return torch.where(_is("activity", slope), 1.0, slope) * _signal(scale_BQUN, drive_scale_BQUN)
 
 
 def _in_every_modality(

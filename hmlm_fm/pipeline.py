@@ -231,11 +231,15 @@ class SignalingPipeline:
                 f"{folder}: there is no {BASELINE_FILE} in it; expected the folder of a fine-tuned "
                 "model (of a pretrained one, pass the model, its tokenizer and a network)"
             )
-        table = pd.read_csv(folder / BASELINE_FILE)
+        # A molecule may be called NA, and folders of before hold states as they were measured.
+        table = pd.read_csv(
+            folder / BASELINE_FILE, dtype={"molecule": str, "state": float}, keep_default_na=False
+        )
+        states = table["state"].clip(0, 1)
         return cls(
             *load_pretrained(folder),
             load_network(folder / NETWORK_FILE),
-            dict(zip(table["molecule"], table["state"], strict=True)),
+            dict(zip(table["molecule"], states, strict=True)),
         )
 
     def __call__(

@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 from hmlm_fm.formats.errors import FormatError
-from hmlm_fm.messages import warnings_in_lines
+from hmlm_fm.messages import in_one_line, warnings_in_lines
 from hmlm_fm.network import NetworkError
 from hmlm_fm.options import OptionsError, parse_options
 from hmlm_fm.pretraining import run_pretraining
@@ -35,7 +35,7 @@ def main() -> int:
         with warnings_in_lines():
             run_pretraining(options)
     except (OptionsError, FormatError, NetworkError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {in_one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         saved = last_checkpoint(output_dir)

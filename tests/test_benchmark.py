@@ -98,6 +98,8 @@ def test_cells_are_kept_and_taken_up_again(tmp_path, monkeypatch):
     with pytest.raises(FormatError, match=r"rows\.json.*replace it with --force"):
         run_benchmark(options)
     options.force = True
+    with pytest.raises(FormatError, match="this run reads it"):
+        run_benchmark(replace(options, json=tmp_path / "network.json"))
     assert run_benchmark(options, said.append) == table
     knockouts = run_benchmark(replace(options, task="knockouts"), said.append)
     assert "knockouts" in knockouts

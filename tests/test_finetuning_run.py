@@ -144,6 +144,20 @@ def test_tables_without_what_gates_are_fitted_to(tables, tmp_path):
         read_tissue(network, observed(folder, tmp_path, at_rest))
 
 
+def test_tables_with_nothing_but_what_is_held(tables, tmp_path):
+    folder, network, conditions, _ = tables
+    seen = {
+        name: [Observation("D", 8.0 if name == "knocked out" else 0.0, 0.0)] for name in conditions
+    }
+    with pytest.raises(FormatError, match="nothing after time 0 but what perturbations hold"):
+        read_tissue(network, observed(folder, tmp_path, seen))
+    seen["a"].append(Observation("E", 8.0, 0.4))
+    data = read_tissue(network, observed(folder, tmp_path, seen))
+    # The others have told the state at rest, and there is nothing left to fit to.
+    assert data.names == ("a",)
+    assert data.baseline[network.molecule_index["D"]] == 0
+
+
 def test_all_modalities_and_their_standard_deviations_are_read(tables, tmp_path):
     folder, network, conditions, _ = tables
     seen = {
@@ -230,20 +244,23 @@ def test_refusals(tables, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("place", ["afile/out", "link", "here"])
+@pytest.mark.parametrize("place", ["afile/out", "link", "here", "circle", "long" * 70])
 def test_folders_for_the_result(place, tables, tmp_path, monkeypatch):
     """What cannot be written into is told before anything is fitted; an empty folder is taken,
     also where a link leads to it."""
     (tmp_path / "afile").write_text("mine")
     for name in ("empty", "here"):
         (tmp_path / name).mkdir()
+    (tmp_path / "empty").chmod(0o770)
     (tmp_path / "link").symlink_to("empty")
+    (tmp_path / "circle").symlink_to("circle")
     monkeypatch.chdir(tmp_path / "here")
     wanted = replace(options(tables[0], tmp_path / place), steps=1)
     if place == "link":
         run_finetuning(wanted)
         assert (tmp_path / "empty/config.json").is_file()
         assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "empty").stat().st_mode & 0o777 == 0o770
         return
     with pytest.raises(OptionsError, match="it cannot be made|it is the current folder"):
         wanted.check()
@@ -258,7 +275,7 @@ def test_the_card_of_a_single_time_course_speaks_of_times(tables, tmp_path):
     wanted = observed(folder, tmp_path, lone)
     run_finetuning(replace(wanted, conditions=str(tmp_path / "conditions.csv")))
     card = (tmp_path / "out/README.md").read_text()
-    assert "fitted to 1 condition at 4 times" in card
+    assert "fitted to 1 condition at 3 times" in card
     assert "on held-out training times" in card
 
 

@@ -1,6 +1,7 @@
 """From conditions to tables of states, and what cannot be asked."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,8 +9,9 @@ import pytest
 from toys import toy_network
 
 from hmlm_fm.conditions import Condition, Observation, Perturbation
+from hmlm_fm.formats.json_format import write_json
 from hmlm_fm.network import NetworkError
-from hmlm_fm.pipeline import SignalingPipeline
+from hmlm_fm.pipeline import BASELINE_FILE, NETWORK_FILE, SignalingPipeline
 
 
 def test_a_watched_condition_is_answered_by_what_was_seen(model):
@@ -63,6 +65,19 @@ def test_what_is_known_exactly_has_no_width(model):
     assert {place for place, value in sd.items() if value < 1.5 * least} == exact
 
 
+def test_what_is_measured_of_a_known_start_says_nothing(model):
+    """Or else the noise of a measurement at rest would pass for what later ones are worth."""
+    pipeline = SignalingPipeline(*model, toy_network(), baseline={"ERK": 0.2})
+    asked = {"watched": Condition({"EGF": 0.9})}
+    later = [Observation("ERK", 4.0, 0.8), Observation("ERK", 8.0, 0.85)]
+    tables = [
+        pipeline(asked, [0, 4, 6, 8], observed={"watched": [*at_start, *later]})
+        for at_start in ([], [Observation("ERK", 0.0, 0.2)], [Observation("ERK", 0.0, 0.3)])
+    ]
+    for table in tables[1:]:
+        pd.testing.assert_frame_equal(table, tables[0])
+
+
 @pytest.mark.parametrize(
     ("hours", "says"),
     [
@@ -100,3 +115,20 @@ def test_a_folder_that_is_not_fine_tuned_is_told(model, tmp_path):
     model[0].save_pretrained(tmp_path)
     with pytest.raises(FileNotFoundError, match="expected the folder of a fine-tuned model"):
         SignalingPipeline.from_pretrained(tmp_path)
+
+
+def test_folders_of_before_load(model, tmp_path):
+    """They hold states at rest as they were measured; and a molecule may be called NA."""
+    network = toy_network()
+    molecules = tuple(replace(m, name="NA") if m.name == "oddity" else m for m in network.molecules)
+    rules = tuple(
+        replace(i, target="NA") if i.target == "oddity" else i for i in network.interactions
+    )
+    model[0].save_pretrained(tmp_path)
+    model[1].save_pretrained(tmp_path)
+    write_json(replace(network, molecules=molecules, interactions=rules), tmp_path / NETWORK_FILE)
+    (tmp_path / BASELINE_FILE).write_text("molecule,state\nERK,-0.02\nNA,0.3\n")
+    told = SignalingPipeline.from_pretrained(tmp_path)({"control": Condition()}, [0])
+    at_rest = told.set_index("molecule")["state"]
+    assert at_rest["ERK"] == 0
+    assert at_rest["NA"] == pytest.approx(0.3)

@@ -45,7 +45,6 @@ class CorrectedByResiduals(Rival):
 
         corrected, _ = corrected_states(
             as_one_batch(told),
-            torch.ones(1, *told.shape),
             as_one_batch(np.tile(hours, (count, 1))),
             as_one_batch(residual),
             as_one_batch(np.ones_like(residual)),

@@ -94,7 +94,9 @@ class BenchmarkOptions:
             )
         if self.workers is not None and self.task not in (*TASKS, "literature"):
             raise ValueError(f"task {self.task} is measured by one process; leave --workers out")
-        check_output_files(self.json, self.figure, force=self.force)
+        named = (self.network, self.model, self.corpus, self.experiments)
+        read = [path for name in named if name and (path := Path(name)).exists()]
+        check_output_files(self.json, self.figure, read, self.force)
 
     def load_network(self) -> SignalingNetwork:
         return load_network(self.network or DEFAULT_NETWORK)
