@@ -63,7 +63,7 @@ class PretrainingOptions:
         default=True, metadata={"help": "train the masked-molecule objective"}
     )
     next_state: bool = field(default=True, metadata={"help": "train the next-state objective"})
-    steps: int = field(default=150, metadata={"help": "optimizer steps"})
+    steps: int = field(default=200, metadata={"help": "optimizer steps"})
     batch_size: int = field(
         default=6,
         metadata={"help": "networks of the next-state objective per step, on all processes"},
