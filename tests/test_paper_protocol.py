@@ -71,7 +71,7 @@ def test_splits_of_the_paper_keep_what_was_seen_apart():
 def rows_of(tmp_path, part):
     path = tmp_path / "paper.json"
     arguments = ["benchmark", "paper", "--workers", "1", "--rows", part, "--cells", str(tmp_path)]
-    done = CliRunner().invoke(app, [*arguments, "--json", str(path)])
+    done = CliRunner().invoke(app, [*arguments, "--json", str(path), "--force"])
     assert done.exit_code == 0, done.stderr
     return done.stdout, json.loads(path.read_text())["rows"]
 
