@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 
+import numpy as np
 import torch
 
 from .network import NetworkError, SignalingNetwork
@@ -311,3 +312,13 @@ class PerturbationEffects:
     def hold(self, state_RN: torch.Tensor) -> torch.Tensor:
         """The state with knocked-out molecules at 0 and clamped ones at their value."""
         return torch.where(self.held_RN, self.held_value_RN.to(state_RN.dtype), state_RN)
+
+
+def held_states(
+    conditions: Sequence[Condition], hours: Sequence[float] | np.ndarray, network: SignalingNetwork
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which states a knockout or a clamp holds at some times, and at what value, both (R, U, N)."""
+    tensors = ConditionTensors.from_conditions(conditions, network)
+    times = torch.as_tensor(np.asarray(hours), dtype=torch.float32).expand(len(conditions), -1)
+    effects = tensors.effects_at_times(times)
+    return effects.held_RN.numpy(), effects.held_value_RN.double().numpy()

@@ -17,11 +17,11 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from .adapting import adapt
-from .baselines.trivial import Hold, TrainingMean, held
+from .baselines.trivial import Hold, TrainingMean
 from .benchmarks.metrics import score
 from .benchmarks.task import Budget, DrawnTask
 from .benchmarks.unseen_conditions import draw_task
-from .conditions import Observation
+from .conditions import Observation, held_states
 from .configuration_hmlm import HMLMConfig
 from .finetuning import fine_tune
 from .finetuning_options import FinetuningOptions
@@ -178,7 +178,7 @@ def read_tissue(network: SignalingNetwork, options: FinetuningOptions) -> Tissue
                 states[place], measured[place] = o.value, True
                 sd[place] = np.nan if o.sd_value is None else o.sd_value
     of_rows = tuple(conditions[name] for name in names)
-    is_held, at = held(of_rows, hours, network)
+    is_held, at = held_states(of_rows, hours, network)
     _tell_contradictions(states, measured & is_held, at, names, network, options.observations)
     measured &= ~is_held
     later = np.array([of_condition[hours > 0].any() for of_condition in measured])

@@ -18,11 +18,11 @@ from typing import Self
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from hmlm_fm.conditions import Condition
+from hmlm_fm.conditions import Condition, held_states
 from hmlm_fm.measurements import Measurements
 
 from .rival import Rival, condition_features
-from .trivial import held, hold_perturbed
+from .trivial import hold_perturbed
 
 
 class ConditionRegression(Rival):
@@ -38,7 +38,7 @@ class ConditionRegression(Rival):
         stimuli = [i for i in self.used if i < len(seen.network.molecules)]
         self.pairs = [p for p in combinations(stimuli, 2) if single[:, p].all(1).any()]
         change = np.concatenate([seen.states - seen.baseline, np.zeros_like(seen.states[:1])])
-        is_held, _ = held(seen.conditions, seen.times_hours, seen.network)
+        is_held, _ = held_states(seen.conditions, seen.times_hours, seen.network)
         free = np.concatenate([~is_held.any(1), np.ones_like(is_held[:1, 0])])
         rested = (*seen.conditions, Condition())
         options = [False, True] if self.pairs else [False]

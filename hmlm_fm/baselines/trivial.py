@@ -9,27 +9,12 @@ from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
-import torch
 
-from hmlm_fm.conditions import Condition, ConditionTensors
+from hmlm_fm.conditions import Condition, held_states
 from hmlm_fm.measurements import Measurements
 from hmlm_fm.network import SignalingNetwork
 
 from .rival import Rival
-
-
-def held(
-    conditions: Sequence[Condition], hours: np.ndarray, network: SignalingNetwork
-) -> tuple[np.ndarray, np.ndarray]:
-    """Which states are held by a knockout or a clamp, and at what value, both (Q, U, N)."""
-    tensors = ConditionTensors.from_conditions(conditions, network)
-    at_hours = [tensors.effects_at(torch.full((len(conditions),), float(hour))) for hour in hours]
-    shape = (len(conditions), len(at_hours), len(network.molecules))
-    if not at_hours:
-        return np.zeros(shape, dtype=bool), np.zeros(shape)
-    is_held = torch.stack([effects.held_RN for effects in at_hours], dim=1)
-    value = torch.stack([effects.held_value_RN for effects in at_hours], dim=1)
-    return is_held.numpy(), value.double().numpy()
 
 
 def hold_perturbed(
@@ -39,7 +24,7 @@ def hold_perturbed(
     network: SignalingNetwork,
 ) -> np.ndarray:
     """States (Q, U, N) in [0, 1], with what a perturbation holds at its value in its window."""
-    is_held, value = held(conditions, hours, network)
+    is_held, value = held_states(conditions, hours, network)
     return np.where(is_held, value, np.clip(states, 0.0, 1.0))
 
 
@@ -71,7 +56,7 @@ class TrainingMean(Rival):
 
     def fit(self, seen: Measurements) -> Self:
         self.network, self.times_hours = seen.network, seen.times_hours
-        is_held, _ = held(seen.conditions, seen.times_hours, seen.network)
+        is_held, _ = held_states(seen.conditions, seen.times_hours, seen.network)
         free = (~is_held).sum(0)
         total = np.where(is_held, 0.0, seen.states).sum(0)
         self.mean = np.where(free > 0, total / np.maximum(free, 1), seen.baseline)
