@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .benchmarks.task import TRACKS
 from .options import OptionsError
+from .output_folder import check_folder
 
 TUNABLE = ("gates", "all")
-UNFINISHED = ".hmlm-"
-"""How the name of a folder begins in which a result is not whole yet."""
 
 
 @dataclass
@@ -69,30 +67,3 @@ class FinetuningOptions:
         if not math.isfinite(self.hold):
             raise OptionsError(f"hold {self.hold}; expected a number")
         check_folder(Path(self.output_dir))
-
-
-def check_folder(out: Path) -> None:
-    """Make sure that a folder can be made, or filled where it is there.
-
-    A run that finds out at its end would have been for nothing.
-
-    Raises:
-        OptionsError: it holds something, is the current one, or cannot be made.
-    """
-    try:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise OptionsError(f"{out}: it is not an empty folder; expected a new one")
-        target = out.resolve()
-        if target == Path.cwd():
-            raise OptionsError(f"{out}: it is the current folder; expected another one")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=target.parent) as folder:
-            # Of the same name, which may be too long.
-            Path(folder, target.name).mkdir()
-        if target.exists():
-            tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=target).cleanup()
-    except (OSError, RuntimeError) as error:  # a circle of links is a RuntimeError
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise OptionsError(
-            f"{out}: it cannot be made ({reason}); expected a folder to write into"
-        ) from None

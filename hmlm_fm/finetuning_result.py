@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -19,13 +17,15 @@ from .benchmarks.metrics import MARKERS
 from .benchmarks.task import DrawnTask
 from .conditions import Condition
 from .environment import environment
-from .finetuning_options import UNFINISHED, FinetuningOptions
+from .finetuning_options import FinetuningOptions
 from .formats.files import write_text
 from .formats.json_format import write_json
 from .interpret import against_truth, gate_tables
 from .measurements import Measurements
+from .messages import counted
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
+from .output_folder import whole_folder
 from .pipeline import (
     BASELINE_FILE,
     NETWORK_FILE,
@@ -50,57 +50,32 @@ def write_result(
     told: Mapping[str, Prediction],
     metrics: dict[str, Any],
 ) -> None:
-    """All files of the result, in a folder that takes its name when it is whole; in one that is
-    there already, when they are."""
-    target = Path(options.output_dir).resolve()
-    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=target.parent) as parent:
-        # A folder of its own in there, for a temporary one is closed to others.
-        folder = Path(parent, target.name)
-        folder.mkdir()
-        _write_files(folder, options, model, tokenizer, data, network, task, told, metrics)
-        if not target.exists():
-            folder.rename(target)
-            return
-        # Its owner, its mode and what is mounted there stay.
-        for file in folder.iterdir():
-            shutil.move(file, target / file.name)
-
-
-def _write_files(
-    folder: Path,
-    options: FinetuningOptions,
-    model: HMLMForSignaling,
-    tokenizer: HMLMTokenizer,
-    data: TissueData,
-    network: SignalingNetwork,
-    task: DrawnTask | None,
-    told: Mapping[str, Prediction],
-    metrics: dict[str, Any],
-) -> None:
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    write_json(data.network, folder / NETWORK_FILE)
-    known = np.isfinite(data.baseline)
-    names = [name for name, k in zip(data.network.names, known, strict=True) if k]
-    pd.DataFrame({"molecule": names, "state": data.baseline[known]}).to_csv(
-        folder / BASELINE_FILE, index=False
-    )
-    molecules, gates = gate_tables(model.to("cpu"), tokenizer, data)  # type: ignore[arg-type]
-    molecules.to_csv(folder / "time_constants.csv", index=False)
-    gates.to_csv(folder / "gates.csv", index=False)
-    if task is not None:
-        metrics["spearman_with_truth"] = against_truth(network, molecules, gates)
-        _draw_unseen(task.asked["pairs"], told["pairs"], folder / FIGURE_FILE)
-    else:
-        _draw_measured(model, tokenizer, data, folder / FIGURE_FILE)
-    write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-    info = {
-        "options": asdict(options),
-        "environment": environment(),
-        "network_hash": data.network.content_hash,
-    }
-    write_text(folder / "training_info.json", json.dumps(info, indent=2) + "\n")
-    write_text(folder / "README.md", _card(options, data, metrics))
+    """All files of the result, in a folder that takes its name when it is whole."""
+    with whole_folder(Path(options.output_dir)) as folder:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        write_json(data.network, folder / NETWORK_FILE)
+        known = np.isfinite(data.baseline)
+        names = [name for name, k in zip(data.network.names, known, strict=True) if k]
+        pd.DataFrame({"molecule": names, "state": data.baseline[known]}).to_csv(
+            folder / BASELINE_FILE, index=False
+        )
+        molecules, gates = gate_tables(model.to("cpu"), tokenizer, data)  # type: ignore[arg-type]
+        molecules.to_csv(folder / "time_constants.csv", index=False)
+        gates.to_csv(folder / "gates.csv", index=False)
+        if task is not None:
+            metrics["spearman_with_truth"] = against_truth(network, molecules, gates)
+            _draw_unseen(task.asked["pairs"], told["pairs"], folder / FIGURE_FILE)
+        else:
+            _draw_measured(model, tokenizer, data, folder / FIGURE_FILE)
+        write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+        info = {
+            "options": asdict(options),
+            "environment": environment(),
+            "network_hash": data.network.content_hash,
+        }
+        write_text(folder / "training_info.json", json.dumps(info, indent=2) + "\n")
+        write_text(folder / "README.md", _card(options, data, metrics))
 
 
 def _draw_unseen(truth: Measurements, told: Prediction, path: Path) -> None:
@@ -122,10 +97,9 @@ def _draw_measured(
     """The condition of which most was measured, or moved most, if several are alike; of it what was
     measured most often and moved most, each in its modality."""
     seen = [_courses(data, condition) for condition in range(len(data.conditions))]
-    moved = [[_moved(course) for course in of.values()] for of in seen]
-    counts = [sum(len(course) for course in of.values()) for of in seen]
-    row = max(range(len(seen)), key=lambda c: (counts[c], sum(moved[c])))
-    chosen = sorted(seen[row], key=lambda k: (-len(seen[row][k]), -_moved(seen[row][k])))
+    told_most = [np.sum([_told(course) for course in of.values()], 0).tolist() for of in seen]
+    row = told_most.index(max(told_most))
+    courses = sorted(seen[row].items(), key=lambda item: _told(item[1]), reverse=True)[:MOST_DRAWN]
     hours = np.linspace(0, data.times_hours.max(), TIMES_DRAWN)
     context = encode_context(tokenizer, data.network, data.baseline)
     told = {
@@ -133,11 +107,11 @@ def _draw_measured(
             model, tokenizer, context, data.network, [data.conditions[row]], hours,
             modality=modality,
         )
-        for modality in {modality for _, modality in chosen[:MOST_DRAWN]}
+        for modality in {modality for (_, modality), _ in courses}
     }  # fmt: skip
     panels = []
-    for i, modality in chosen[:MOST_DRAWN]:
-        times, values = np.array(seen[row][i, modality]).T
+    for (i, modality), course in courses:
+        times, values = np.array(course).T
         name = data.network.names[i]
         panels.append(
             Band(
@@ -165,8 +139,9 @@ def _courses(data: TissueData, condition: int) -> dict[tuple[int, str], list[tup
     return courses
 
 
-def _moved(course: Sequence[tuple[float, float]]) -> float:
-    return float(np.ptp([value for _, value in course]))
+def _told(course: Sequence[tuple[float, float]]) -> tuple[int, float]:
+    """How often something was measured, and how far it moved."""
+    return len(course), float(np.ptp([value for _, value in course]))
 
 
 def _done(condition: Condition) -> str:
@@ -191,8 +166,8 @@ def _card(options: FinetuningOptions, data: TissueData, metrics: Mapping[str, An
             else []
         ),
         f"From `{options.checkpoint}`: gates and time constants of {len(data.network.molecules)} "
-        f"molecules, fitted to {_count(len(data.conditions), 'condition')} at "
-        f"{_count(int((data.times_hours > 0).sum()), 'time')}. It answers for this network "
+        f"molecules, fitted to {counted(len(data.conditions), 'condition')} at "
+        f"{counted(int((data.times_hours > 0).sum()), 'time')}. It answers for this network "
         f"alone, which lies beside it as `{NETWORK_FILE}`.",
         "",
         "```python",
@@ -229,7 +204,3 @@ def _card(options: FinetuningOptions, data: TissueData, metrics: Mapping[str, An
         told = ", ".join(f"{name} {rank:.2f}" for name, rank in ranks)
         lines += ["", f"Spearman's correlation with the simulator's parameters: {told}."]
     return "\n".join(lines) + "\n"
-
-
-def _count(size: int, word: str) -> str:
-    return f"{size} {word}{'s' * (size != 1)}"

@@ -1,4 +1,4 @@
-"""How commands say what is wrong, or odd, with what they were given: in one line on stderr."""
+"""How commands say things, such as what is wrong or odd with what they were given, in one line."""
 
 from __future__ import annotations
 
@@ -31,3 +31,7 @@ def warnings_in_lines() -> Iterator[None]:
 
 def in_one_line(message: object) -> str:
     return " ".join(str(message).split())
+
+
+def counted(size: int, word: str) -> str:
+    return f"{size} {word}{'s' * (size != 1)}"

@@ -37,6 +37,7 @@ from .modeling_hmlm import HMLMForSignaling
 from .network import NetworkError, SignalingNetwork
 from .objectives import PretrainingExamples
 from .options import OptionsError
+from .output_folder import making
 from .plotting import plot_losses, plot_trajectories
 from .pretraining_data import TOKENISED_FOLDER, tokenised_corpus, unseen_trajectories
 from .pretraining_options import SETTINGS_OF_A_RUN, PretrainingOptions, training_arguments
@@ -88,12 +89,8 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
         raise
     except ValueError as error:
         raise OptionsError(f"{options.corpus}: {error}") from None
-    try:
+    with making(output_dir):
         output_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OptionsError(
-            f"{output_dir}: it cannot be made ({error.strerror}); expected a folder to write into"
-        ) from None
 
     set_seed(options.seed)
     torch.use_deterministic_algorithms(True, warn_only=True)

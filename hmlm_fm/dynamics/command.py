@@ -24,6 +24,7 @@ from hmlm_fm.formats.errors import FormatError, did_you_mean
 from hmlm_fm.formats.files import write_text
 from hmlm_fm.formats.measurements import read_conditions
 from hmlm_fm.formats.tables import stranger
+from hmlm_fm.messages import counted
 from hmlm_fm.network import SignalingNetwork
 from hmlm_fm.output_files import check_output_files
 
@@ -110,7 +111,7 @@ class Simulation:
             (len(self.chosen), "molecule"),
             (len(self.times_hours), "time"),
         )
-        return ", ".join(f"{size} {word}{'s' * (size != 1)}" for size, word in sizes)
+        return ", ".join(counted(size, word) for size, word in sizes)
 
 
 def run_simulation(network: SignalingNetwork, options: SimulateOptions) -> Simulation:
