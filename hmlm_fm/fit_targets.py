@@ -70,17 +70,18 @@ class Targets:
             values[place], there[place] = o.value, True
             deviations[place] = np.nan if o.sd_value is None else o.sd_value
         modality_V = np.array([modality for modality, _ in pairs], dtype=np.int64)
-        weights, units = [_weights(data.measured, data.sd, 1.0)], np.ones(data.states.shape[2])
+        weights = [_weights(data.measured, data.sd, 1.0)]
+        units = [np.ones(data.states.shape[2])]
         for modality in np.unique(modality_V):
             own = modality_V == modality
             spread = max(float(values[..., own][there[..., own]].std()), LEAST_SPREAD)
             unit = spread / ACTIVITY_SPREAD
-            units = np.append(units, np.full(own.sum(), unit))
+            units.append(np.full(own.sum(), unit))
             weights.append(_weights(there[..., own], deviations[..., own], unit))
         return cls(
             torch.tensor(np.concatenate([data.states, values], 2), dtype=torch.float32),
             torch.tensor(np.concatenate(weights, 2), dtype=torch.float32),
-            torch.tensor(units, dtype=torch.float32),
+            torch.tensor(np.concatenate(units), dtype=torch.float32),
             torch.tensor([molecule for _, molecule in pairs], dtype=torch.long),
             torch.tensor(modality_V),
         )

@@ -187,15 +187,11 @@ class NextStateHead(nn.Module):
         scale = torch.where(told.exact[:1], LEAST_SCALE, scale.clamp(max=WIDEST_SCALE))
         # Instruments are the tissue's own, and not those whose scales pretraining learned: what is
         # uncertain of a value is the state or the drive behind it, and what members read them by.
-        read, _ = observe(states.expand_as(told.states), drives.expand_as(told.drives), told.gates)
+        together = states.expand_as(told.states), drives.expand_as(told.drives)
+        read, _ = observe(*together, told.gates)
         _, apart = tissue.pooled(read, torch.zeros_like(read), perturbed)
-        shown = shown_scale(
-            scale.expand_as(told.states),
-            drive_scale.clamp(max=WIDEST_SCALE).expand_as(told.drives),
-            states.expand_as(told.states),
-            drives.expand_as(told.drives),
-            told.gates,
-        )
+        drive_scale = drive_scale.clamp(max=WIDEST_SCALE)
+        shown = shown_scale(scale, drive_scale, *together, told.gates)
         values, _ = observe(told.states, told.drives, told.gates)
         value_scale = (shown.mean(0, keepdim=True) ** 2 + apart**2).sqrt()
         return Answer(told.gates, states, scale, values.mean(0, keepdim=True), value_scale)

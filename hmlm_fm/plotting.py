@@ -112,14 +112,14 @@ def plot_bands(
         axes.fill_between(hours, panel.mean - half, panel.mean + half, color="C0", alpha=0.25, lw=0)
         axes.plot(hours, panel.mean, "C0", label="HMLM")
         axes.plot(panel.times, panel.known, style, label=called)
-        axes.set_title(panel.name.replace("$", r"\$"), fontsize=9)
+        axes.set_title(_plain(panel.name), fontsize=9)
         if panel.is_activity:
             axes.set_ylim(min(-0.05, panel.known.min() - 0.05), max(1.05, panel.known.max() + 0.05))
         axes.grid(alpha=0.3)
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
     grid[0].legend(fontsize=7)
-    figure.suptitle(title.replace("$", r"\$"), fontsize=10, wrap=True)
+    figure.suptitle(_plain(title), fontsize=10, wrap=True)
     figure.supxlabel("hours")
     figure.supylabel("activity" if all(p.is_activity for p in panels) else "value")
     figure.savefig(path, dpi=120)
@@ -151,7 +151,7 @@ def plot_states(
     shades = colormaps["viridis"](np.linspace(0, 0.9, len(conditions)))
     colours = [f"C{c}" if len(conditions) <= 10 else shades[c] for c in range(len(conditions))]
     mark = "o-" if len(times_hours) <= 10 else "-"
-    names = [name.replace("$", r"\$") for name in (network.name, *network.names, *conditions)]
+    names = [_plain(name) for name in (network.name, *network.names, *conditions)]
     of_molecules, of_conditions = names[1 : -len(conditions)], names[-len(conditions) :]
     for axes, i in zip(grid, molecules, strict=False):
         for c, colour in enumerate(colours):
@@ -292,3 +292,8 @@ def _plot_times(axis: Axes, names: Sequence[str], values: Sequence[float]) -> No
     axis.set_yticks(range(len(names)), names, fontsize=7)
     axis.grid(axis="x", alpha=0.3)
     axis.invert_yaxis()
+
+
+def _plain(text: str) -> str:
+    """Text that matplotlib does not take for mathematics."""
+    return text.replace("$", r"\$")
