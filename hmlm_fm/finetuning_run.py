@@ -31,7 +31,7 @@ from .formats import load_network
 from .formats.errors import FormatError, FormatWarning
 from .formats.measurements import read_conditions, read_observations
 from .formats.tables import listed
-from .launching import connect, describe, summed
+from .launching import connect, describe, disconnect, summed
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
 from .options import OptionsError
@@ -128,6 +128,7 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
         where = f"{options.observations}: " if options.observations else ""
         raise OptionsError(f"{where}{error}") from None
     bar.close()
+    disconnect(state)
     if not loud:
         return {}
     metrics: dict[str, Any] = {

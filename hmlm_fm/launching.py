@@ -7,6 +7,7 @@ each other, or gradients that are not shared. Each of these ends in a `LaunchErr
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +31,10 @@ HOW_TO_LAUNCH = (
     "expected `accelerate launch --config_file launch/FILE.yaml SCRIPT`; launch/README.md says "
     "which file is for which machine"
 )
+
+
+SECONDS_TO_LET_GO = 0.5
+"""How long threads of gloo have to let go of what was sent; they take a thousandth of it."""
 
 
 class LaunchError(OptionsError):
@@ -60,6 +65,18 @@ def connect() -> PartialState:
     state = PartialState(cpu=settings["use_cpu"], backend=settings["ddp_backend"])
     check_launch(state)
     return state
+
+
+def disconnect(state: PartialState) -> None:
+    """Part from the other processes, when nothing is left to be said between them.
+
+    A process that ends right after its last word can be aborted ("terminate called without an
+    active exception"): a thread of gloo may still hold the tensors of it, and needs Python to let
+    go of them. DistributedDataParallel keeps these threads alive, so nothing says when they did.
+    """
+    if state.num_processes > 1:
+        state.destroy_process_group()
+        time.sleep(SECONDS_TO_LET_GO)
 
 
 def check_launch(state: PartialState) -> None:

@@ -31,7 +31,7 @@ from .evaluation import (
 )
 from .formats.errors import FormatError
 from .formats.files import write_text
-from .launching import check_launch, describe, mixed_precision
+from .launching import check_launch, describe, disconnect, mixed_precision
 from .model_card import write_model_card
 from .modeling_hmlm import HMLMForSignaling
 from .network import NetworkError, SignalingNetwork
@@ -149,6 +149,7 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
     state.wait_for_everyone()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     model = _whole_model(trainer, config)
+    disconnect(state)
     if not state.is_main_process:
         return {}
 

@@ -14,7 +14,7 @@ from transformers import set_seed
 from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer, load_core
 from hmlm_fm.corpora.tokenised import TokenisedCorpus
 from hmlm_fm.dynamics.trajectories import make_trajectories
-from hmlm_fm.launching import check_launch, describe
+from hmlm_fm.launching import check_launch, describe, disconnect
 from hmlm_fm.objectives import PretrainingExamples
 from hmlm_fm.options import parse_options
 from hmlm_fm.pretraining_options import PretrainingOptions, training_arguments
@@ -53,6 +53,7 @@ def main() -> None:
     )
     progress.trainer = trainer
     trainer.train(resume_from_checkpoint=options.resume_from_checkpoint)
+    disconnect(arguments.distributed_state)
     if arguments.distributed_state.is_main_process:
         losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
         print(describe(arguments.distributed_state, "no", "sdpa"))
