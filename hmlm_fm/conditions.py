@@ -44,11 +44,12 @@ class Perturbation:
     Attributes:
         target: name of the molecule.
         kind: one of `PERTURBATION_KINDS`.
-        strength: in [0, 1]; a knockout is always whole.
+        strength: in [0, 1]; 1 of a knockout, which is always whole.
         start_hours, end_hours: the window [start, end), in hours.
 
     Raises:
-        ValueError: an unknown kind, a strength outside [0, 1], an empty window.
+        ValueError: an unknown kind, a strength outside [0, 1] or of a knockout other than 1, an
+            empty window.
     """
 
     target: str
@@ -65,6 +66,11 @@ class Perturbation:
             )
         if not 0.0 <= self.strength <= 1.0:
             raise ValueError(f"{where}: strength {self.strength}; expected a number in [0, 1]")
+        if self.kind == "knockout" and self.strength != 1.0:
+            raise ValueError(
+                f"{where}: strength {self.strength}; a knockout is always whole, expected 1, or "
+                "the kind knockdown"
+            )
         if not 0.0 <= self.start_hours < self.end_hours:
             raise ValueError(
                 f"{where}: window {self.start_hours} to {self.end_hours} hours; "
@@ -177,9 +183,7 @@ class ConditionTensors:
             none = width - len(events)
             indices.append([index[p.target] for p in events] + [0] * none)
             kinds.append([PERTURBATION_KINDS.index(p.kind) for p in events] + [0] * none)
-            strengths.append(
-                [1.0 if p.kind == "knockout" else p.strength for p in events] + [0.0] * none
-            )
+            strengths.append([p.strength for p in events] + [0.0] * none)
             windows.append([(p.start_hours, p.end_hours) for p in events] + [(0.0, -1.0)] * none)
         if stimuli:
             places = tuple(torch.tensor(stimuli).T)

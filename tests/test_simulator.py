@@ -304,6 +304,8 @@ def test_errors_name_what_is_wrong():
         simulate(unknown, [Condition()], [1.0])
     with pytest.raises(ValueError, match="strength"):
         Perturbation("A", "knockdown", 1.5)
+    with pytest.raises(ValueError, match="always whole, expected 1, or the kind knockdown"):
+        Perturbation("A", "knockout", 0.5)
     with pytest.raises(ValueError, match="kind"):
         Perturbation("A", "removal")
     with pytest.raises(ValueError, match="level"):

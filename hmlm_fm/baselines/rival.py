@@ -33,7 +33,7 @@ class Rival(ABC):
 def condition_features(conditions: Sequence[Condition], network: SignalingNetwork) -> np.ndarray:
     """What is done to each molecule (Q, 2N): its stimulus, and how much of it is taken away.
 
-    A stimulus counts by its level, a knockout as 1, other perturbations by their strength.
+    A stimulus counts by its level, a perturbation by its strength.
     """
     features = np.zeros((len(conditions), 2 * len(network.molecules)))
     for row, condition in enumerate(conditions):
@@ -41,8 +41,7 @@ def condition_features(conditions: Sequence[Condition], network: SignalingNetwor
         for name, level in condition.stimuli.items():
             features[row, network.molecule_index[name]] = level
         for p in condition.perturbations:
-            strength = 1.0 if p.kind == "knockout" else p.strength
-            features[row, len(network.molecules) + network.molecule_index[p.target]] = strength
+            features[row, len(network.molecules) + network.molecule_index[p.target]] = p.strength
     return features
 
 

@@ -147,10 +147,9 @@ def draw_condition(network: SignalingNetwork, rng: np.random.Generator) -> Condi
         kind = str(rng.choice(list(DRAWN_KINDS), p=list(DRAWN_KINDS.values())))
         start = float(rng.choice([2.0, 6.0, 12.0])) if rng.random() < 0.2 else 0.0
         end = start + float(rng.choice([6.0, 12.0, 24.0])) if rng.random() < 0.15 else math.inf
+        target, strength = str(rng.choice(network.names)), float(rng.uniform(0.3, 1.0))
         perturbations.append(
-            Perturbation(
-                str(rng.choice(network.names)), kind, float(rng.uniform(0.3, 1.0)), start, end
-            )
+            Perturbation(target, kind, 1.0 if kind == "knockout" else strength, start, end)
         )
     return Condition(stimuli, tuple(perturbations))
 

@@ -239,20 +239,12 @@ def _done(
             f"{found}; expected one of {', '.join(KINDS)}{hint}", path=path, place=place
         )
     molecule = text_of(row, "molecule", path, place)
-    is_knockout = kind == "knockout"
     value = 1.0
-    if not (is_knockout and not row["value"]):
+    if kind != "knockout" or row["value"]:
         value = number_of(row, "value", path, place)
     if not 0.0 <= value <= 1.0:
         raise FormatError(
             f"value is {row['value']!r}; expected a number in [0, 1]", path=path, place=place
-        )
-    if is_knockout and value != 1.0:
-        raise FormatError(
-            f"value is {row['value']!r}, but a knockout is always whole; expected 1 or nothing, "
-            "or the kind knockdown",
-            path=path,
-            place=place,
         )
     if kind == STIMULUS:
         if any(window):
