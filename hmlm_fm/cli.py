@@ -15,7 +15,7 @@ from .formats import FormatError, Identifiers, did_you_mean, shipped_networks
 from .formats.write import files_to_write, is_folder, writable_format, write_networks
 from .messages import in_one_line, warnings_in_lines
 from .network import NetworkError, SignalingNetwork
-from .output_files import check_output_files
+from .output_files import check_output_files, refuse_to_overwrite
 
 _STRENGTH = "NAME=STRENGTH[@START-END]"
 
@@ -67,7 +67,7 @@ def convert(
                 path=source,
             )
         for file in files_to_write(networks, target, to):
-            _refuse_to_overwrite(file, source, force)
+            refuse_to_overwrite(file, _own_files(source), force)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they are the losses, which are printed
             lost = write_networks(networks, target, to)
@@ -292,14 +292,6 @@ def _load(
 def _own_files(source: str) -> tuple[Path, ...]:
     """The user's file or folder that a source names, and none where it is a shipped network."""
     return () if source == "core" or source in shipped_networks() else (Path(source),)
-
-
-def _refuse_to_overwrite(file: Path, source: str, force: bool) -> None:
-    places = (file.resolve(), *file.resolve().parents)
-    if any(path.resolve() in places for path in _own_files(source)):
-        raise FormatError("it is IN itself, or lies within it; expected another OUT", path=file)
-    if file.exists() and not force:
-        raise FormatError("it exists; replace it with --force", path=file)
 
 
 def main() -> None:

@@ -26,7 +26,8 @@ class Measurements:
         conditions: C of them.
         times_hours: (T) when each was measured, 0 among them.
         states: (C, T, N) activities in [0, 1].
-        baseline: (N) the state at rest, from which every condition starts.
+        baseline: (N) the state at rest, from which every condition starts; clipped to [0, 1], from
+            which the simulator's error may put it a hair off.
         seed: of all that a row draws.
     """
 
@@ -36,6 +37,9 @@ class Measurements:
     states: np.ndarray
     baseline: np.ndarray
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "baseline", np.clip(self.baseline, 0, 1))
 
     def of(self, chosen: np.ndarray) -> Measurements:
         """The same with some of the conditions only."""

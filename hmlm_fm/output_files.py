@@ -10,6 +10,24 @@ from .formats.errors import FormatError
 PLOT_ENDINGS = (".png", ".pdf", ".svg")
 
 
+def refuse_to_overwrite(path: Path, inputs: Iterable[Path] = (), force: bool = False) -> None:
+    """Refuse a file that must not be written.
+
+    Args:
+        inputs: files and folders that the command reads.
+        force: whether a file that exists is replaced.
+
+    Raises:
+        FormatError: it exists, is a folder, or is read by this command or lies within what is read.
+    """
+    if {read.resolve() for read in inputs} & {path.resolve(), *path.resolve().parents}:
+        raise FormatError("this run reads it; expected another file", path=path)
+    if path.is_dir():
+        raise FormatError("it is a folder; expected a file", path=path)
+    if path.exists() and not force:
+        raise FormatError("it exists; replace it with --force", path=path)
+
+
 def check_output_files(
     table: Path | None, plot: Path | None, inputs: Iterable[Path] = (), force: bool = False
 ) -> None:
@@ -17,25 +35,19 @@ def check_output_files(
 
     Args:
         table, plot: to be written; None for none.
-        inputs: files and folders that the command reads.
-        force: whether files that exist are replaced.
+        inputs, force: as in `refuse_to_overwrite`.
 
     Raises:
-        FormatError: a file exists, is read by this command or lies within what is read, or has no
-            folder; the plot has an ending that is no picture's; both are one file.
+        FormatError: as there; a file has no folder, the plot has an ending that is no picture's, or
+            both are one file.
     """
-    read = {path.resolve() for path in inputs}
+    inputs = tuple(inputs)
     for path in (table, plot):
         if path is None:
             continue
         if not path.parent.is_dir():
             raise FormatError("there is no folder to write it into", path=path)
-        if read & {path.resolve(), *path.resolve().parents}:
-            raise FormatError("this run reads it; expected another file", path=path)
-        if path.is_dir():
-            raise FormatError("it is a folder; expected a file", path=path)
-        if path.exists() and not force:
-            raise FormatError("it exists; replace it with --force", path=path)
+        refuse_to_overwrite(path, inputs, force)
     if plot is None:
         return
     if plot.suffix.lower() not in PLOT_ENDINGS:

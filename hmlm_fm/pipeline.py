@@ -52,12 +52,12 @@ def encode_context(
     """A network with what is known of it, as a batch of one.
 
     Args:
-        baseline: (N) the state at rest; NaN where it is not known.
+        baseline: (N) the state at rest, in [0, 1]; NaN where it is not known.
     """
     at_rest = None
     if baseline is not None:
         at_rest = {
-            name: float(np.clip(value, 0, 1))
+            name: float(value)
             for name, value in zip(network.names, baseline, strict=True)
             if np.isfinite(value)
         }
@@ -235,11 +235,10 @@ class SignalingPipeline:
         table = pd.read_csv(
             folder / BASELINE_FILE, dtype={"molecule": str, "state": float}, keep_default_na=False
         )
-        states = table["state"].clip(0, 1)
         return cls(
             *load_pretrained(folder),
             load_network(folder / NETWORK_FILE),
-            dict(zip(table["molecule"], states, strict=True)),
+            dict(zip(table["molecule"], table["state"].clip(0, 1), strict=True)),
         )
 
     def __call__(

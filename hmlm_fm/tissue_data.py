@@ -50,10 +50,11 @@ class TissueData:
     @classmethod
     def of(cls, seen: Measurements) -> TissueData:
         """The same measurements, all of them there."""
-        # The simulator's error may put a state a hair outside its range.
-        states, baseline = np.clip(seen.states, 0, 1.1), np.clip(seen.baseline, 0, 1)
-        everywhere = np.ones(seen.states.shape, dtype=bool)
-        return cls(seen.network, seen.conditions, seen.times_hours, states, everywhere, baseline)
+        # Noise may put a state far outside its range.
+        states, everywhere = np.clip(seen.states, 0, 1.1), np.ones(seen.states.shape, dtype=bool)
+        return cls(
+            seen.network, seen.conditions, seen.times_hours, states, everywhere, seen.baseline
+        )
 
     def without(self, held_out_CT: np.ndarray) -> TissueData:
         """The same with some times of some conditions left out; of a condition that is left out
