@@ -5,9 +5,10 @@ Shapes: C conditions, T times, N molecules, M members, Q conditions of a step, L
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -40,6 +41,21 @@ from .wiring import Wiring
 OBSERVATION, OBSERVATION_SPREAD = "observation_FY4", 0.2
 """What reads modalities among the logits, and how far one molecule's may be off its data set's."""
 
+GATE_PARTS = MappingProxyType(
+    {
+        "tau": "log_tau_F",
+        "inputs": "input_F",
+        "trust": "trust_F",
+        "weights": "weight_I",
+        "n": "log_n_J",
+        "ec50": "ec50_J",
+        "signs": "activates_J",
+        "logic": "partner_X",
+        "instruments": OBSERVATION,
+    }
+)
+"""What can be fitted of gates, by the names that a configuration has for it: `GateLogits`."""
+
 
 def fine_tune(
     model: HMLMForSignaling,
@@ -50,6 +66,7 @@ def fine_tune(
     in_context: bool = True,
     progress: Callable[[int, float], object] = lambda step, error: None,
     team: Team = ALONE,
+    tunable: Collection[str] = tuple(GATE_PARTS),
 ) -> tuple[HMLMForSignaling, Fit]:
     """A model whose gates are fitted to a tissue, starting from those that `model` infers.
 
@@ -69,10 +86,11 @@ def fine_tune(
         in_context: whether the first guesses have seen measurements, or the wiring alone.
         progress: told the step and the mean held-out error.
         team: the processes that fit members together; each returns the same. One by default.
+        tunable: the `GATE_PARTS` that are fitted; the others stay as each member infers them.
 
     Raises:
-        ValueError: too few conditions, nothing measured after time 0, or a model that carries the
-            gates of a tissue.
+        ValueError: too few conditions, nothing measured after time 0, no part to tune, or a model
+            that carries the gates of a tissue.
     """
     settings = settings or FitSettings()
     refuse_tissue(model)
@@ -135,13 +153,20 @@ def fine_tune(
         read = targets.with_instruments(logits, roll_out_of(1)).observation_FY4
         start[OBSERVATION] = read.flatten().expand(members, -1).clone()
         spread[OBSERVATION] = OBSERVATION_SPREAD
-        # It is held by the mean over all parameters, of which there are more now.
-        count = sum(value.shape[1] for value in start.values())
-        own_share = 1 - start[OBSERVATION].shape[1] / count
-        settings = replace(settings, hold=settings.hold / own_share)
+    fixed = start.keys() - {GATE_PARTS[part] for part in tunable}
+    sizes = {name: value.shape[1] for name, value in start.items() if name not in fixed}
+    if not any(sizes.values()):
+        raise ValueError(
+            f"there is nothing to tune in {', '.join(tunable)}; expected parts that this network "
+            f"has, of {', '.join(GATE_PARTS)} (instruments where other modalities were measured)"
+        )
+    of_gates = sum(sizes.values()) - sizes.get(OBSERVATION, 0)
+    if of_gates:
+        # They are held by the mean over all parameters, of which there may be more than theirs.
+        settings = replace(settings, hold=settings.hold * sum(sizes.values()) / of_gates)
     fit = fit_members(
         predict, start, spread, targets.values / targets.unit, settings, seed, targets.weight,
-        progress, team, parts,
+        progress, team, parts, fixed,
     )  # fmt: skip
     tuned = _with_tissue(model, fit.parameters)
     every = roll_out_of(members)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .benchmarks.task import TRACKS
+from .finetuning import GATE_PARTS
 from .options import OptionsError
 from .output_folder import check_folder
 
-TUNABLE = ("gates", "all")
+GATES, ALL = "gates", "all"
 
 
 @dataclass
@@ -41,7 +42,10 @@ class FinetuningOptions:
     )
     tunable: str = field(
         default="gates",
-        metadata={"help": "gates of the tissue alone, or all: the weights that infer them first"},
+        metadata={
+            "help": "gates of the tissue; all: the weights that infer them first; or some parts of "
+            f"gates by comma, the others as they are inferred: {', '.join(GATE_PARTS)}"
+        },
     )
     members: int = field(default=0, metadata={"help": "fits to average; 0 for the usual"})
     steps: int = field(default=0, metadata={"help": "at most, of every fit; 0 for the usual"})
@@ -55,9 +59,13 @@ class FinetuningOptions:
         """Raise `OptionsError` where a value makes no sense."""
         if self.track not in TRACKS:
             raise OptionsError(f"track {self.track!r}; expected one of {', '.join(TRACKS)}")
-        if self.tunable not in TUNABLE:
-            raise OptionsError(f"tunable {self.tunable!r}; expected one of {', '.join(TUNABLE)}")
-        if self.tunable == "all" and self.checkpoint == "none":
+        parts = self.tunable_parts
+        if not parts or not set(parts) <= set(GATE_PARTS):
+            raise OptionsError(
+                f"tunable {self.tunable!r}; expected {GATES}, {ALL}, or by comma some of "
+                f"{', '.join(GATE_PARTS)}"
+            )
+        if self.adapts and self.checkpoint == "none":
             raise OptionsError("tunable all without a checkpoint; expected one to adapt")
         if bool(self.observations) != bool(self.conditions):
             raise OptionsError("expected observations and conditions together, or neither")
@@ -67,3 +75,15 @@ class FinetuningOptions:
         if not math.isfinite(self.hold):
             raise OptionsError(f"hold {self.hold}; expected a number")
         check_folder(Path(self.output_dir))
+
+    @property
+    def adapts(self) -> bool:
+        """Whether the weights that infer gates are adapted first."""
+        return self.tunable == ALL
+
+    @property
+    def tunable_parts(self) -> list[str]:
+        """The parts of gates that are fitted."""
+        if self.tunable in (GATES, ALL):
+            return list(GATE_PARTS)
+        return [part.strip() for part in self.tunable.split(",") if part.strip()]

@@ -17,6 +17,7 @@ from .benchmarks.metrics import MARKERS
 from .benchmarks.task import DrawnTask
 from .conditions import Condition
 from .environment import environment
+from .finetuning import GATE_PARTS
 from .finetuning_options import FinetuningOptions
 from .formats.files import write_text
 from .formats.json_format import write_json
@@ -162,13 +163,18 @@ def _card(options: FinetuningOptions, data: TissueData, metrics: Mapping[str, An
         "",
         *(
             ["The weights that infer gates were adapted to the tissue first.", ""]
-            if options.tunable == "all"
+            if options.adapts
             else []
         ),
         f"From `{options.checkpoint}`: gates and time constants of {len(data.network.molecules)} "
         f"molecules, fitted to {counted(len(data.conditions), 'condition')} at "
         f"{counted(int((data.times_hours > 0).sum()), 'time')}. It answers for this network "
         f"alone, which lies beside it as `{NETWORK_FILE}`.",
+        *(
+            []
+            if set(options.tunable_parts) == set(GATE_PARTS)
+            else ["", f"Fitted is {', '.join(options.tunable_parts)}; the rest is as inferred."]
+        ),
         "",
         "```python",
         "from hmlm_fm.pipeline import SignalingPipeline",

@@ -118,12 +118,13 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
 
     scratch = options.checkpoint == "none"
     try:
-        if options.tunable == "all":
+        if options.adapts:
             # Every process adapts alike: it is a minute's work, and nothing of it is drawn apart.
             model = adapt(model, tokenizer, data, seed=options.seed, progress=adapted)
         tuned, fit = fine_tune(
-            model, tokenizer, data, settings, options.seed, not scratch, progress, team
-        )
+            model, tokenizer, data, settings, options.seed, not scratch, progress, team,
+            options.tunable_parts,
+        )  # fmt: skip
     except ValueError as error:
         where = f"{options.observations}: " if options.observations else ""
         raise OptionsError(f"{where}{error}") from None

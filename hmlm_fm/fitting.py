@@ -12,7 +12,7 @@ kind.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,6 +124,7 @@ def fit_members(
     progress: Callable[[int, float], object] = lambda step, error: None,
     team: Team = ALONE,
     parts: HeldOut | None = None,
+    fixed: Collection[str] = (),
 ) -> Fit:
     """Fit every member to the conditions that it does not hold out; to the times, of one alone.
 
@@ -142,6 +143,7 @@ def fit_members(
         progress: told the step and the mean held-out error.
         team: the processes; one by default.
         parts: that members hold out, where they are drawn already.
+        fixed: kinds of parameters that stay where they start; not all of them.
 
     Raises:
         ValueError: one condition at one time, or a held-out part without measurements.
@@ -155,13 +157,16 @@ def fit_members(
     own = team.share(members)
     start = {name: value[own] for name, value in start.items()}
     held_out_own = held_out[own]
-    parameters = {name: value.clone().requires_grad_() for name, value in start.items()}
+    parameters = {
+        name: value.clone().requires_grad_(name not in fixed) for name, value in start.items()
+    }
+    tuned = {name: value for name, value in parameters.items() if name not in fixed}
     groups = [
         {"params": [value], "lr": settings.learning_rate * spread[name], "at_start": spread[name]}
-        for name, value in parameters.items()
+        for name, value in tuned.items()
     ]
     optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
-    size = sum(value.shape[1] for value in start.values())
+    size = sum(value.shape[1] for value in tuned.values())
     chance = np.random.default_rng([seed, 6])
     best = {name: value.clone() for name, value in start.items()}
     best_error = torch.full((len(held_out_own),), math.inf, device=states.device)
@@ -197,16 +202,15 @@ def fit_members(
         chosen = chance.choice(conditions, size=min(settings.batch, conditions), replace=False)
         loss = errors(chosen, ~held_out_own[:, chosen]).sum()
         far = sum(
-            (((value - start[name]) / spread[name]) ** 2).sum()
-            for name, value in parameters.items()
+            (((value - start[name]) / spread[name]) ** 2).sum() for name, value in tuned.items()
         )
         optimizer.zero_grad()
         (loss + settings.hold * far / size).backward()
         length = torch.nn.utils.get_total_norm(
-            [p.grad for p in parameters.values() if p.grad is not None]
+            [p.grad for p in tuned.values() if p.grad is not None]
         )
         length = team.summed(length**2).sqrt()
-        torch.nn.utils.clip_grads_with_norm_(list(parameters.values()), LONGEST_GRADIENT, length)
+        torch.nn.utils.clip_grads_with_norm_(list(tuned.values()), LONGEST_GRADIENT, length)
         optimizer.step()
 
     def of_all(found: torch.Tensor) -> torch.Tensor:

@@ -446,7 +446,9 @@ def test_the_input_is_never_replaced(tmp_path, toy_network):
     source = tmp_path / "toy.json"
     write_json(toy_network, source)
     before = source.read_bytes()
-    assert "this run reads it" in refused(tmp_path, tmp_path / "new.json", "--force", "--pathway", "toy")
+    assert "this run reads it" in refused(
+        tmp_path, tmp_path / "new.json", "--force", "--pathway", "toy"
+    )
     (tmp_path / "link.json").symlink_to(source)
     for out in (source, tmp_path / "." / "toy.json", tmp_path / "link.json"):
         assert "this run reads it" in refused(source, out, "--force")

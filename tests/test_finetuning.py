@@ -137,6 +137,24 @@ def test_fine_tuning_beats_where_it_started(model, tuned, task):
     assert errors[0] < 0.5 * min(errors[1:])
 
 
+def test_parts_that_are_not_tuned_stay_as_they_were_inferred(model, tuned, task):
+    still = replace(FEW, steps=0)
+    data = TissueData.of(task.seen)
+    _, start = fine_tune(*model, data, still, in_context=False)
+    chosen, fit = fine_tune(*model, data, FEW, in_context=False, tunable=("tau", "ec50"))
+    for name, value in fit.parameters.items():
+        moved = not torch.equal(value, start.parameters[name])
+        assert moved == (name in ("log_tau_F", "ec50_J")), name
+    every, some = tuned[1].held_out_error.mean(), fit.held_out_error.mean()
+    assert every < some < fit.error_at_start.mean()
+    truth = task.asked["pairs"]
+    states = predicted(chosen, model[1], task, truth.conditions).states
+    assert np.isfinite(states).all()
+    for nothing in ((), ("logic",), ("instruments",)):
+        with pytest.raises(ValueError, match="there is nothing to tune in"):
+            fine_tune(*model, data, still, tunable=nothing)
+
+
 def test_inference_in_context_learns_without_a_gradient_step(model, task):
     shown, blind = (
         InContext(*model).fit(seen) for seen in (task.seen, task.seen.of(np.array([], dtype=int)))

@@ -234,6 +234,12 @@ def test_refusals(tables, tmp_path):
     for wrong, message in (
         (options(folder, tmp_path / "full"), "full"),
         (replace(out, track="secret"), "secret"),
+        (
+            replace(out, tunable="tau,weight"),
+            "tunable 'tau,weight'; expected gates, all, or by comma",
+        ),
+        (replace(out, tunable=","), "tunable ','"),
+        (replace(out, tunable="instruments"), "there is nothing to tune in instruments"),
         (replace(out, conditions=""), "conditions"),
         (replace(out, checkpoint=str(tmp_path / "nowhere")), "nowhere"),
         (replace(out, observations="", conditions="", budget="few"), "few"),
@@ -277,6 +283,16 @@ def test_the_card_of_a_single_time_course_speaks_of_times(tables, tmp_path):
     card = (tmp_path / "out/README.md").read_text()
     assert "fitted to 1 condition at 3 times" in card
     assert "on held-out training times" in card
+
+
+def test_the_parts_that_a_configuration_names_are_tuned(tables, tmp_path):
+    config = tmp_path / "tau.yaml"
+    config.write_text("tunable: tau, ec50\nsteps: 5\nmembers: 2\n")
+    wanted = parse_options(FinetuningOptions, ["--config", str(config)], None)
+    out = options(tables[0], tmp_path / "out")
+    run_finetuning(replace(out, tunable=wanted.tunable, steps=5, members=2))
+    card = (tmp_path / "out/README.md").read_text()
+    assert "Fitted is tau, ec50; the rest is as inferred." in card
 
 
 def test_shipped_configs_are_valid():
