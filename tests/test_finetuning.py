@@ -150,7 +150,7 @@ def test_parts_that_are_not_tuned_stay_as_they_were_inferred(model, tuned, task)
     truth = task.asked["pairs"]
     states = predicted(chosen, model[1], task, truth.conditions).states
     assert np.isfinite(states).all()
-    for nothing in ((), ("logic",), ("instruments",)):
+    for nothing in ((), ("instruments",)):
         with pytest.raises(ValueError, match="there is nothing to tune in"):
             fine_tune(*model, data, still, tunable=nothing)
 
