@@ -12,7 +12,9 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-COVERAGE, NORMAL_QUANTILE = 0.9, 1.6448536
+from .next_state_head import NORMAL_QUANTILE
+
+COVERAGE = 0.9
 LEAST_CHANGE = 0.02
 """Of molecules that move less, nearly everything is covered whatever the interval."""
 LEAST_CALIBRATED = 16

@@ -30,8 +30,10 @@ from .tissue import TissueGates
 from .transducer import Transducer
 from .wiring import Wiring
 
+NORMAL_QUANTILE = 1.6448536
+"""Within so many standard deviations a normal variable lies in 90 % of cases."""
 # A 90 % interval that holds all of [0, 1], wherever its middle is, need not be wider.
-WIDEST_SCALE = 1 / 1.645
+WIDEST_SCALE = 1 / NORMAL_QUANTILE
 # Later, time constants are near enough for small steps.
 SEARCHED_ROUNDS = 3
 # The default gates take the place of the first guess where they miss less than this share.

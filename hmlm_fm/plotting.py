@@ -14,9 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from .calibration import NORMAL_QUANTILE
 from .dynamics.trajectories import TIMES_HOURS, Trajectories
 from .network import SignalingNetwork
+from .next_state_head import NORMAL_QUANTILE
 
 LABELS = {
     "masked_loss": "masked molecule (nats)",
