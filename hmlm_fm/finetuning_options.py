@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .benchmarks.task import TRACKS
 from .finetuning import GATE_PARTS
-from .options import OptionsError
+from .options import OptionsError, by_comma
 from .output_folder import check_folder
 
 GATES, ALL = "gates", "all"
@@ -86,4 +86,4 @@ class FinetuningOptions:
         """The parts of gates that are fitted."""
         if self.tunable in (GATES, ALL):
             return list(GATE_PARTS)
-        return [part.strip() for part in self.tunable.split(",") if part.strip()]
+        return by_comma(self.tunable)

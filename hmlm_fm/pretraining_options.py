@@ -16,7 +16,7 @@ from .configuration_hmlm import PARTS, SIZES
 from .corpora.loading import HELD_OUT_SHARE
 from .environment import git_revision
 from .launching import device_settings
-from .options import OptionsError
+from .options import OptionsError, by_comma
 
 LARGEST_SEED = 2**31 - 1
 TRACKERS = ("wandb", "trackio", "tensorboard")
@@ -193,7 +193,7 @@ class PretrainingOptions:
 
     @property
     def parts_off(self) -> list[str]:
-        return [part.strip() for part in self.disabled_parts.split(",") if part.strip()]
+        return by_comma(self.disabled_parts)
 
     @property
     def trackers(self) -> list[str]:

@@ -20,8 +20,9 @@ from hmlm_fm.benchmarks.metrics import interval, score
 from hmlm_fm.benchmarks.task import Budget, DrawnTask
 from hmlm_fm.benchmarks.unseen_conditions import draw_task
 from hmlm_fm.conditions import Condition, Perturbation
-from hmlm_fm.finetuning import fine_tune
+from hmlm_fm.finetuning import GATE_PARTS, OBSERVATION, fine_tune
 from hmlm_fm.fitting import MANY_CONDITIONS, FitSettings, fit_members, held_out_parts
+from hmlm_fm.gate_inference import INFERRED
 from hmlm_fm.interpret import gate_tables
 from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
 from hmlm_fm.pipeline import encode_context, predict_states, untrained_model
@@ -150,6 +151,8 @@ def test_parts_that_are_not_tuned_stay_as_they_were_inferred(model, tuned, task)
     truth = task.asked["pairs"]
     states = predicted(chosen, model[1], task, truth.conditions).states
     assert np.isfinite(states).all()
+    # By default nothing that is inferred is left out.
+    assert set(GATE_PARTS.values()) == {*INFERRED, OBSERVATION}
     for nothing in ((), ("instruments",)):
         with pytest.raises(ValueError, match="there is nothing to tune in"):
             fine_tune(*model, data, still, tunable=nothing)

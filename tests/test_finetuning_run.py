@@ -287,7 +287,7 @@ def test_the_card_of_a_single_time_course_speaks_of_times(tables, tmp_path):
 
 def test_the_parts_that_a_configuration_names_are_tuned(tables, tmp_path):
     config = tmp_path / "tau.yaml"
-    config.write_text("tunable: tau, ec50\nsteps: 5\nmembers: 2\n")
+    config.write_text("tunable: tau, ec50\n")
     wanted = parse_options(FinetuningOptions, ["--config", str(config)], None)
     out = options(tables[0], tmp_path / "out")
     run_finetuning(replace(out, tunable=wanted.tunable, steps=5, members=2))
