@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from hmlm_fm.corpora.loading import load_for_training
+from hmlm_fm.corpora.loading import HELD_OUT_SHARE, load_for_training
 from hmlm_fm.corpora.relatives import SIDES
 from hmlm_fm.corpora.sanity import (
     plot_behaviour,
@@ -50,7 +50,13 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--held-out", type=int, default=64, help="for validation, and for test")
     parser.add_argument("--conditions", type=int, default=24, help="per drawn network")
     parser.add_argument("--shard", type=int, default=64, help="networks in one file")
-    parser.add_argument("--seed", type=int, default=0, help="of the rows")
+    parser.add_argument("--seed", type=int, default=0, help="of the rows, and of the split")
+    parser.add_argument(
+        "--held-out-share",
+        type=float,
+        default=HELD_OUT_SHARE,
+        help="of pathways, where the corpus states no split; that of the pretraining run",
+    )
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="side by side")
     parser.add_argument(
         "--published",
@@ -65,10 +71,10 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def simulate(options: argparse.Namespace) -> None:
-    _, sides = load_for_training(options.corpus, options.seed)
+    _, sides = load_for_training(options.corpus, options.seed, options.held_out_share)
     networks = [network for side in sides.values() for network in side]
     settings = settings_for(
-        networks,
+        sides,
         options.networks,
         options.held_out,
         options.conditions,

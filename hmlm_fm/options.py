@@ -61,7 +61,7 @@ def _read_config(path: Path, kind: type[Any]) -> dict[str, object]:
                 f"{path}: unknown option {name!r}; expected some of {', '.join(defaults)}"
             )
         if defaults[name] is None:
-            content[name] = str(value)
+            content[name] = None if value is None else str(value)
             continue
         wanted = type(defaults[name])
         expected = (int, float) if wanted is float else wanted

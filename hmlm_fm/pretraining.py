@@ -39,7 +39,12 @@ from .objectives import PretrainingExamples
 from .options import OptionsError
 from .output_folder import making
 from .plotting import plot_losses, plot_trajectories
-from .pretraining_data import TOKENISED_FOLDER, tokenised_corpus, unseen_trajectories
+from .pretraining_data import (
+    TOKENISED_FOLDER,
+    check_data,
+    tokenised_corpus,
+    unseen_trajectories,
+)
 from .pretraining_options import SETTINGS_OF_A_RUN, PretrainingOptions, training_arguments
 from .progress import Progress
 from .resuming import (
@@ -81,6 +86,7 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
         check_same_run(checkpoint, SIZES[options.size], settings, OPTIONS_FILE)
     try:
         networks, sides = load_for_training(options.corpus, options.seed, options.held_out_share)
+        check_data(options, sides)
         training, held_out = sides["train"], sides["test"]
         if options.next_state:
             for side in (training, held_out):
@@ -144,7 +150,8 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
         check_same_launch(checkpoint, trainer.accelerator)
     if state.is_main_process:
         remove_incomplete(output_dir)
-        if checkpoint is None:
+        # What a run was started with stays, however often it is gone on with.
+        if checkpoint is None or checkpoint.resolve().parent != output_dir.resolve():
             write_text(output_dir / OPTIONS_FILE, json.dumps(asdict(options), indent=2))
     state.wait_for_everyone()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

@@ -6,15 +6,15 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tqdm.auto import tqdm
 from transformers import TrainingArguments
 
 from .corpora.card import corpus_hash
-from .corpora.tokenised import TokenisedCorpus, tokenise
-from .dynamics.trajectories import Trajectories, make_many
+from .corpora.tokenised import TokenisedCorpus, check_place, tokenise
+from .dynamics.trajectories import FEWEST_CONDITIONS, Trajectories, make_many
 from .environment import versions
 from .network import SignalingNetwork
 from .pretraining_options import PretrainingOptions
@@ -24,6 +24,21 @@ from .tokenization_hmlm import HMLMTokenizer
 HELD_OUT_SEED = 10**6
 TOKENISED_FOLDER = "tokenised"
 NETWORKS_AT_ONCE = 8
+
+
+def check_data(
+    options: PretrainingOptions, sides: Mapping[str, Sequence[SignalingNetwork]]
+) -> None:
+    """Make sure that what a run reads and writes beside its corpus is fit for it.
+
+    Raises:
+        FormatError: as `check_place` and `check_for_training`.
+    """
+    check_place(_tokenised_folder(options))
+    if options.trajectories and options.next_state:
+        from .corpora.trajectories import check_for_training  # which needs pyarrow
+
+        check_for_training(options.trajectories, sides, FEWEST_CONDITIONS)
 
 
 def tokenised_corpus(
@@ -62,7 +77,7 @@ def tokenised_corpus(
         "package": versions()["hmlm_fm"],
     }
     return tokenise(
-        Path(options.tokenised or Path(options.output_dir, TOKENISED_FOLDER)),
+        _tokenised_folder(options),
         key,
         training,
         streamed if options.trajectories and count else simulated,
@@ -71,6 +86,10 @@ def tokenised_corpus(
         processes,
         state.wait_for_everyone,
     )
+
+
+def _tokenised_folder(options: PretrainingOptions) -> Path:
+    return Path(options.tokenised or Path(options.output_dir, TOKENISED_FOLDER))
 
 
 def _simulated(

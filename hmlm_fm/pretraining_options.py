@@ -14,6 +14,7 @@ from transformers import TrainingArguments
 
 from .configuration_hmlm import PARTS, SIZES
 from .corpora.loading import HELD_OUT_SHARE
+from .dynamics.trajectories import FEWEST_CONDITIONS
 from .environment import git_revision
 from .launching import device_settings
 from .options import OptionsError, by_comma
@@ -89,7 +90,8 @@ class PretrainingOptions:
         metadata={"help": "folder of corpora/simulate.py to take them from; empty to simulate"},
     )
     conditions: int = field(
-        default=24, metadata={"help": "simulated conditions per drawn network; at least 20"}
+        default=24,
+        metadata={"help": f"simulated conditions per drawn network; at least {FEWEST_CONDITIONS}"},
     )
     held_out_networks: int = field(
         default=24, metadata={"help": "drawn networks of held-out pathways to evaluate on"}
@@ -108,7 +110,8 @@ class PretrainingOptions:
         metadata={
             "nargs": "?",
             "const": "true",
-            "help": "a checkpoint folder; without one, the last in output_dir",
+            "help": "a checkpoint folder; without one, the last in output_dir; auto: the last "
+            "where there is one",
         },
     )
     attn_implementation: str = field(default="sdpa", metadata={"help": "eager, sdpa or sparse"})
@@ -140,8 +143,6 @@ class PretrainingOptions:
             raise OptionsError(f"size {self.size!r}; expected one of {', '.join(SIZES)}")
         if not self.masked_molecule and not self.next_state:
             raise OptionsError("both objectives are switched off; expected at least one")
-        if self.conditions < 20:
-            raise OptionsError(f"conditions {self.conditions}; expected at least 20")
         lowest = dict.fromkeys(
             ("steps", "batch_size", "save_steps", "logging_steps", "trajectory_networks"), 1
         ) | {
@@ -151,6 +152,7 @@ class PretrainingOptions:
             "language_networks": 1,
             "warmup_steps": 0,
             "loaders": 0,
+            "conditions": FEWEST_CONDITIONS,
         }
         for name, least in lowest.items():
             if getattr(self, name) < least:
@@ -168,10 +170,6 @@ class PretrainingOptions:
         for name in ("weight_decay", "token_weight_decay"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise OptionsError(f"{name} {getattr(self, name)}; expected a number of at least 0")
-        if not 0.05 <= self.held_out_share <= 0.5:
-            raise OptionsError(
-                f"held_out_share {self.held_out_share}; expected a number from 0.05 to 0.5"
-            )
         for tracker in self.trackers:
             if tracker not in TRACKERS:
                 raise OptionsError(

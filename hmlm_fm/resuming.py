@@ -75,7 +75,8 @@ def find_checkpoint(asked: str | None, output_dir: Path, own: frozenset[str]) ->
     """The checkpoint to go on from, or None; refuses to write into somebody's folder.
 
     Args:
-        asked: a folder; "true" for the last in `output_dir`; "false" or None to start anew.
+        asked: a folder; "true" for the last in `output_dir`; "auto" for it where there is one, and
+            otherwise to start anew, also over what was begun; "false" or None to start anew.
         output_dir: of the run.
         own: names of what a run leaves there before its first checkpoint.
 
@@ -84,20 +85,29 @@ def find_checkpoint(asked: str | None, output_dir: Path, own: frozenset[str]) ->
     """
     if output_dir.exists() and not output_dir.is_dir():
         raise OptionsError(f"{output_dir}: it is a file; expected a folder, empty or new")
+    asked = asked or "false"
+    if asked.lower() == "auto":
+        last = last_checkpoint(output_dir)
+        if last is not None:
+            return last
+        if any((output_dir / name).is_file() for name in own):
+            # What a run was writing when it was broken off is its own too.
+            own = own | {path.name for path in output_dir.glob("checkpoint-*")}
+        asked = "false"
     occupied = output_dir.exists() and any(p.name not in own for p in output_dir.iterdir())
-    if (asked or "false").lower() == "false":
+    if asked.lower() == "false":
         if occupied:
             raise OptionsError(
                 f"{output_dir}: the folder is not empty; expected a new one, "
                 "or --resume_from_checkpoint to go on with what is there"
             )
         return None
-    if str(asked).lower() == "true":
+    if asked.lower() == "true":
         last = last_checkpoint(output_dir)
         if last is None:
             raise OptionsError(f"{output_dir}: there is no complete checkpoint to go on from")
         return last
-    checkpoint = Path(asked or "")
+    checkpoint = Path(asked)
     if not is_complete(checkpoint):
         raise OptionsError(f"{checkpoint}: it is not a complete checkpoint of a run")
     if occupied and checkpoint.resolve().parent != output_dir.resolve():

@@ -10,12 +10,8 @@ gpus=$(nvidia-smi --list-gpus | wc -l)
 config=launch/multi_gpu.yaml
 if [ "$gpus" -eq 1 ]; then config=launch/single_gpu.yaml; fi
 
-# A checkpoint counts once it is complete.
-again=()
-if ls "$out"/checkpoint-*/complete.json > /dev/null 2>&1; then again=(--resume_from_checkpoint); fi
-
 # Eight networks of next states for every GPU and step, drawn ahead by two loaders each.
 accelerate launch --config_file "$config" --num_processes "$gpus" pretrain/run.py \
     --corpus "$corpus" --output_dir "$out" --size small --steps 20000 \
     --batch_size $((8 * gpus)) --loaders 2 --trajectory_networks 4000 --warmup_steps 500 \
-    --save_steps 500 --logging_steps 50 "${again[@]}"
+    --save_steps 500 --logging_steps 50 --resume_from_checkpoint auto

@@ -12,13 +12,8 @@
 #SBATCH --requeue
 set -euo pipefail
 first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
-# A job that Slurm starts again finds its checkpoints.
-again=()
-if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then
-    again=(--resume_from_checkpoint)
-fi
 export first
 srun --kill-on-bad-exit=1 bash -c 'accelerate launch --config_file launch/multi_node.yaml \
     --num_machines "$SLURM_NNODES" --num_processes $((SLURM_NNODES * 8)) \
     --machine_rank "$SLURM_NODEID" --main_process_ip "$first" \
-    pretrain/run.py "$@"' run "$@" "${again[@]}"
+    pretrain/run.py --resume_from_checkpoint auto "$@"' run "$@"

@@ -13,9 +13,10 @@ import pytest
 import torch
 
 from hmlm_fm import HMLMForSignaling, HMLMTokenizer
-from hmlm_fm.options import parse_options
+from hmlm_fm.options import OptionsError, parse_options
+from hmlm_fm.pretraining import OPTIONS_FILE
 from hmlm_fm.pretraining_options import PretrainingOptions
-from hmlm_fm.resuming import COMPLETE_FILE, last_checkpoint
+from hmlm_fm.resuming import COMPLETE_FILE, find_checkpoint, last_checkpoint
 
 ROOT = Path(__file__).parents[1]
 SMALL = (
@@ -172,6 +173,10 @@ def test_resuming_writes_into_nobody_elses_folder(whole, tmp_path):
         (["--max_grad_norm", "nan"], "max_grad_norm nan"),
         (["--token_weight_decay", "-1"], "token_weight_decay -1"),
         (["--seed", "99999999999"], "seed 99999999999; expected at most"),
+        (["--conditions", "19"], "conditions 19; expected at least 20"),
+        (["--held_out_share", "0.9"], "0.9 of the networks held out"),
+        (["--tokenised", "launch"], "it holds '"),
+        (["--trajectories", "launch"], "expected a folder of corpora/simulate.py"),
     ],
 )
 def test_bad_options_end_in_one_sentence(tmp_path, arguments, said):
@@ -180,6 +185,21 @@ def test_bad_options_end_in_one_sentence(tmp_path, arguments, said):
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_auto_goes_on_where_there_is_something_to_go_on_from(whole, tmp_path):
+    own = frozenset((OPTIONS_FILE,))
+    assert find_checkpoint("auto", tmp_path / "new", own) is None
+    assert find_checkpoint("auto", whole[0], own) == last_checkpoint(whole[0])
+    begun = tmp_path / "begun"
+    (begun / "checkpoint-2").mkdir(parents=True)
+    with pytest.raises(OptionsError, match="not empty"):
+        find_checkpoint("auto", begun, own)  # for nothing says that it is a run's
+    (begun / OPTIONS_FILE).write_text("{}")
+    assert find_checkpoint("auto", begun, own) is None
+    (begun / "model.safetensors").write_text("a result")
+    with pytest.raises(OptionsError, match="not empty"):
+        find_checkpoint("auto", begun, own)
 
 
 def test_a_damaged_checkpoint_is_not_taken_for_complete(whole, tmp_path):
@@ -226,6 +246,9 @@ def test_config_files(tmp_path):
     assert "sise" in done.stderr
     config.write_text("steps: many\n")
     assert "many" in run("--config", config, "--output_dir", tmp_path / "out").stderr
+    config.write_text("resume_from_checkpoint: null\n")
+    options = parse_options(PretrainingOptions, ["--config", str(config)], None)
+    assert options.resume_from_checkpoint is None
 
 
 def test_shipped_configs_are_valid():

@@ -104,6 +104,12 @@ def test_a_corpus_made_by_several_processes_is_that_in_memory(tokenizer, traject
         raise AssertionError("what is there already is made again")
 
     tokenise(folder, key, NETWORKS, never, tokenizer)
+    (folder / "precious.txt").write_text("mine")
+    with pytest.raises(FormatError, match="holds 'precious.txt'"):
+        tokenise(folder, {"seed": 1}, NETWORKS, never, tokenizer)
+    with pytest.raises(FormatError, match="it is a file"):
+        tokenise(folder / "precious.txt", key, NETWORKS, never, tokenizer)
+    (folder / "precious.txt").unlink()
     with pytest.raises(AssertionError, match="made again"):
         tokenise(folder, {"seed": 1}, NETWORKS, never, tokenizer)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from hmlm_fm.corpora.loading import load_for_training
 from hmlm_fm.corpora.sanity import behaviour_of, published_models, report
 from hmlm_fm.corpora.trajectories import (
+    check_for_training,
     plan_shards,
     read_trajectories,
     settings_for,
@@ -30,7 +32,7 @@ import simulate as simulate_script  # noqa: E402
 
 NETWORKS = load_core()[:12]
 SIDES = {"train": NETWORKS[:8], "validation": NETWORKS[8:10], "test": NETWORKS[10:]}
-SETTINGS = settings_for(NETWORKS, count=5, held_out=1, conditions=3, shard=2, seed=0)
+SETTINGS = settings_for(SIDES, count=5, held_out=1, conditions=3, shard=2, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +86,26 @@ def test_other_settings_do_not_go_on_in_the_folder(corpus):
         simulate_corpus(SIDES, corpus, replace(SETTINGS, conditions=4))
     with pytest.raises(FormatError, match="no trajectories"):
         read_trajectories(corpus.parent, "train")
+
+
+def test_a_run_trains_on_no_trajectories_of_another_split(corpus, tmp_path):
+    check_for_training(corpus, SIDES, 3)
+    turned = dict(zip(SIDES, reversed(SIDES.values()), strict=True))
+    with pytest.raises(FormatError, match="split in another way"):
+        check_for_training(corpus, turned, 3)
+    with pytest.raises(FormatError, match="3 conditions per network; expected at least 20"):
+        check_for_training(corpus, SIDES, 20)
+    with pytest.raises(FormatError, match="no reports/settings.json"):
+        check_for_training(tmp_path, SIDES, 3)
+    part = tmp_path / "part"
+    shutil.copytree(corpus, part)
+    (part / "data" / "test-00000-of-00001.parquet").unlink()
+    with pytest.raises(FormatError, match="test-00000-of-00001.parquet is not whole"):
+        check_for_training(part, SIDES, 3)
+    for damaged in ("{", "[]", '{"networks": 5}'):
+        (part / "reports" / "settings.json").write_text(damaged)
+        with pytest.raises(FormatError, match="made by this version"):
+            check_for_training(part, SIDES, 3)
 
 
 def test_sides_never_share_a_seed():
@@ -206,7 +228,8 @@ def test_the_script_writes_a_corpus_that_datasets_opens(tmp_path, monkeypatch, c
             assert set(made.drawn.name.split("+")) <= names, "pretraining splits the corpus alike"
     assert simulate_script.main(asked) == 0, "the same command goes on"
     assert simulate_script.main([*asked, "--seed", "1"]) == 2
-    assert simulate_script.main(["core", "--out", str(tmp_path / "x"), "--networks", "0"]) == 2
+    for wrong in (["--networks", "0"], ["--held-out-share", "0.9"]):
+        assert simulate_script.main(["core", "--out", str(tmp_path / "x"), *wrong]) == 2
     assert not (tmp_path / "x").exists()
 
 

@@ -61,6 +61,12 @@ def corpus_hash(networks: Iterable[SignalingNetwork]) -> str:
     return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
+def split_hash(sides: Mapping[str, Iterable[SignalingNetwork]]) -> str:
+    """SHA-256 over which networks are on which side, whatever their order."""
+    lines = [f"{side} {corpus_hash(sides[side])}" for side in SIDES]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
 def header(
     title: str, licence: str, configurations: Sequence[tuple[str, str, Sequence[str]]]
 ) -> list[str]:

@@ -19,6 +19,8 @@ from .relatives import PROTECTED_FAMILIES, family_of, split_networks
 
 EDGES_FILE = "edges.tsv"
 HELD_OUT_SHARE = 0.2
+SHARES = (0.05, 0.5)
+"""The smallest and the largest that may be held out."""
 
 Sides = dict[str, tuple[SignalingNetwork, ...]]
 
@@ -88,8 +90,14 @@ def load_for_training(
 
     Raises:
         FormatError: as `load_corpus`.
-        ValueError: too few clusters of relatives for three sides.
+        ValueError: a share that is too small or too large, or too few clusters of relatives for
+            three sides.
     """
+    if not SHARES[0] <= held_out_share <= SHARES[1]:
+        raise ValueError(
+            f"{held_out_share} of the networks held out; expected a share from {SHARES[0]} to "
+            f"{SHARES[1]}"
+        )
     stated = load_sides(name_or_path)
     if stated is None:
         networks = load_corpus(name_or_path)

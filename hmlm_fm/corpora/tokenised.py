@@ -16,6 +16,7 @@ import numpy as np
 
 from ..conditions import Condition, Perturbation
 from ..dynamics.trajectories import Trajectories
+from ..formats.errors import FormatError
 from ..formats.files import write_text
 from ..formats.json_format import network_from_json, network_to_json
 from ..network import SignalingNetwork
@@ -89,16 +90,20 @@ def tokenise(
 
     Args:
         folder: of the run, or shared by several; all processes see it.
-        key: what decides the content; a folder with another key is made anew.
+        key: what decides the content; a corpus with another key is made anew.
         networks: for masked molecules.
         trajectories: those that fall to this process, with their numbers in the whole.
         tokenizer: for both.
         process: which of the processes, from 0.
         processes: how many there are.
         wait: returns when all processes have called it.
+
+    Raises:
+        FormatError: as `check_place`.
     """
-    about = folder / ABOUT_FILE
-    there = about.exists() and json.loads(about.read_text(encoding="utf-8")) == key
+    check_place(folder)
+    about, told = folder / ABOUT_FILE, json.dumps(key)
+    there = about.exists() and about.read_bytes() == told.encode()
     wait()
     if not there:
         if process == 0:
@@ -120,9 +125,29 @@ def tokenise(
         )
         wait()
         if process == 0:
-            write_text(about, json.dumps(key))
+            write_text(about, told)
         wait()
     return TokenisedCorpus.open(folder)
+
+
+def check_place(folder: Path) -> None:
+    """Refuse a folder that a tokenised corpus must not take, for what is in it would be lost.
+
+    Raises:
+        FormatError: it is a file, or holds anything but a tokenised corpus.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise FormatError("it is a file; expected a folder for the tokenised corpus", path=folder)
+    own = (ABOUT_FILE, f".{ABOUT_FILE}.*", f"{LANGUAGE}-*", f"{NEXT_STATE}-*")
+    for path in sorted(folder.iterdir()):
+        if not any(path.match(pattern) for pattern in own):
+            raise FormatError(
+                f"it holds {path.name!r}, which is not of a tokenised corpus; expected a folder of "
+                "one, an empty one, or a new one",
+                path=folder,
+            )
 
 
 class _Joined(Lazy[Row]):

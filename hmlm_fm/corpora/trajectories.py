@@ -13,7 +13,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,9 @@ from ..conditions import Condition, Perturbation
 from ..dynamics.draw import PRIORS
 from ..dynamics.trajectories import TIMES_HOURS, Trajectories, make_many
 from ..formats.errors import FormatError
-from ..formats.files import write_text
+from ..formats.files import read_text, write_text
 from ..network import SignalingNetwork
-from .card import corpus_hash, header
+from .card import header, split_hash
 from .layout import DATA_FOLDER
 from .parquet import SCHEMA, network_from_row, plain_network, read_rows
 from .relatives import SIDES
@@ -91,7 +91,7 @@ class SimulationSettings:
         conditions: per network.
         shard: networks in one file.
         seed: added to the seeds of the rows.
-        source_hash: content hash of the corpus that topologies are drawn from.
+        split_hash: of the sides that topologies are drawn from, see `card.split_hash`.
     """
 
     networks: int
@@ -99,7 +99,7 @@ class SimulationSettings:
     conditions: int
     shard: int
     seed: int
-    source_hash: str
+    split_hash: str
 
 
 def plan_shards(settings: SimulationSettings, sides: Sequence[str]) -> dict[str, list[int]]:
@@ -209,15 +209,68 @@ def trajectory_card(
 
 
 def settings_for(
-    networks: Sequence[SignalingNetwork],
+    sides: Mapping[str, Sequence[SignalingNetwork]],
     count: int,
     held_out: int,
     conditions: int,
     shard: int,
     seed: int,
 ) -> SimulationSettings:
-    """Settings that name the networks they are for."""
-    return SimulationSettings(count, held_out, conditions, shard, seed, corpus_hash(networks))
+    """Settings that name the sides they are for."""
+    return SimulationSettings(count, held_out, conditions, shard, seed, split_hash(sides))
+
+
+def check_for_training(
+    folder: str | os.PathLike[str],
+    sides: Mapping[str, Sequence[SignalingNetwork]],
+    fewest_conditions: int,
+) -> None:
+    """Make sure that a run can train on one side of a next-state corpus and be tested on another.
+
+    Args:
+        folder: of the corpus.
+        sides: of the run: what it trains on must not be tested by the corpus, nor the other way.
+        fewest_conditions: that the run needs of every network.
+
+    Raises:
+        FormatError: it is no such corpus, is not whole, has fewer conditions, or was made of other
+            sides.
+    """
+    path = Path(folder) / SETTINGS_FILE
+    if not path.exists():
+        raise FormatError(
+            f"there is no {SETTINGS_FILE} in it; expected a folder of corpora/simulate.py",
+            path=folder,
+        )
+    try:
+        told = json.loads(read_text(path))
+        settings = SimulationSettings(**{f.name: told[f.name] for f in fields(SimulationSettings)})
+    except (ValueError, TypeError, KeyError) as error:
+        raise FormatError(
+            f"it does not hold the settings of corpora/simulate.py ({error}); expected a corpus "
+            "made by this version",
+            path=path,
+        ) from None
+    if settings.split_hash != split_hash(sides):
+        raise FormatError(
+            "its networks are of another corpus, or split in another way, so that a run would be "
+            "tested on what it trained on; expected one made of the run's corpus with the run's "
+            "--seed and --held-out-share",
+            path=folder,
+        )
+    if settings.conditions < fewest_conditions:
+        raise FormatError(
+            f"it has {settings.conditions} conditions per network; expected at least "
+            f"{fewest_conditions}",
+            path=folder,
+        )
+    for name, seeds in plan_shards(settings, ("train", "test")).items():
+        if not _is_whole(Path(folder) / DATA_FOLDER / name, len(seeds)):
+            raise FormatError(
+                f"{DATA_FOLDER}/{name} is not whole; the command of corpora/simulate.py that made "
+                "it goes on",
+                path=folder,
+            )
 
 
 def _check_same_settings(folder: Path, settings: SimulationSettings) -> None:

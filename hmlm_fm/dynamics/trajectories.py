@@ -27,6 +27,9 @@ TIMES_HOURS = (0, 0.25, 0.5, 1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 7
 
 FEWEST_MOLECULES, MOST_MOLECULES = 8, 110
 
+FEWEST_CONDITIONS = 20
+"""That training and evaluation need of a network: up to 16 are shown and 4 are asked."""
+
 
 @dataclass
 class Trajectories:
@@ -82,7 +85,7 @@ def draw_topology(
 
 
 def make_trajectories(
-    networks: Sequence[SignalingNetwork], seeds: Sequence[int], conditions: int = 20
+    networks: Sequence[SignalingNetwork], seeds: Sequence[int], conditions: int = FEWEST_CONDITIONS
 ) -> list[Trajectories]:
     """Draw and simulate one network per seed, all of them side by side."""
     drawn = []
@@ -113,7 +116,7 @@ def make_trajectories(
 def make_many(
     networks: Sequence[SignalingNetwork],
     seeds: Sequence[int],
-    conditions: int = 20,
+    conditions: int = FEWEST_CONDITIONS,
     processes: int = 1,
     together: int = 8,
     progress: Callable[[int], object] = lambda done: None,
