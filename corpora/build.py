@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from hmlm_fm.corpora.build import (
     BuildError,
+    check_new,
     folders_of_all,
     harvest_from_service,
     identifiers_of,
@@ -36,6 +37,8 @@ from hmlm_fm.corpora.statistics import statistics_table
 from hmlm_fm.formats.errors import FormatError
 
 INCOMPLETE = 3
+OF_SERVICE = {"reactome": "species", "kegg": "organism"}
+"""Sources with a service, and the option that names the organism there."""
 LISTED = 20
 
 
@@ -70,6 +73,24 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         help="write what there is, with what is missing in the card; the exit code stays 3",
     )
     return parser.parse_args(arguments)
+
+
+def refuse_ignored(options: argparse.Namespace) -> None:
+    """Refuse options that would change nothing, for who gives them expects something of them.
+
+    Raises:
+        BuildError: one is not for this source, or for a service where files are read.
+    """
+    heeded: tuple[str, ...] = ()
+    if options.from_dir is None and options.source in OF_SERVICE:
+        heeded = (OF_SERVICE[options.source], "pathways", "service_url")
+    usual = parse_arguments([options.source, "--out", str(options.out)])
+    for name in ("species", "organism", "pathways", "service_url"):
+        if name not in heeded and getattr(options, name) != getattr(usual, name):
+            raise BuildError(
+                f"--{name.replace('_', '-')} {getattr(options, name)} changes nothing about "
+                f"{options.source}{' from files' if options.from_dir else ''}; leave it out"
+            )
 
 
 def harvest(options: argparse.Namespace) -> dict[str, Harvest]:
@@ -135,6 +156,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
     command = "python corpora/build.py " + _said(options)
     try:
+        check_new(options.out)
+        refuse_ignored(options)
         harvests = harvest(options)
         missing = [problem for h in harvests.values() for problem in h.missing]
         for problem in missing[:LISTED]:
@@ -168,9 +191,9 @@ def _said(options: argparse.Namespace) -> str:
     parts = [options.source]
     if options.from_dir is not None:
         parts += ["--from-dir", options.from_dir.name or "."]
-    elif SOURCES.get(options.source) and SOURCES[options.source].folders:
-        flag = "--organism" if options.source == "kegg" else "--species"
-        parts += [flag, options.organism if options.source == "kegg" else options.species]
+    elif options.source in OF_SERVICE:
+        name = OF_SERVICE[options.source]
+        parts += [f"--{name}", getattr(options, name)]
         parts += ["--pathways", options.pathways] if options.pathways else []
     for table in options.mapping:
         parts += ["--mapping", table.name]

@@ -71,6 +71,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def simulate(options: argparse.Namespace) -> None:
+    # Read first, for a file that cannot be read is to be told before hours of work.
+    published = published_models(n for path in options.published for n in load_networks(path))
     _, sides = load_for_training(options.corpus, options.seed, options.held_out_share)
     networks = [network for side in sides.values() for network in side]
     settings = settings_for(
@@ -94,7 +96,6 @@ def simulate(options: argparse.Namespace) -> None:
             progress=lambda done: bar.update(done - bar.n),
         )
     made = read_trajectories(options.out, used[0], REPORTED_NETWORKS)
-    published = published_models(n for path in options.published for n in load_networks(path))
     lines = report(made, published) + prior_density_report(
         [*published, load_network("cardiac-fibroblast")]
     )
@@ -119,7 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{done} models ran, {failed} did not; {options.out}/reports says which and why")
         else:
             simulate(options)
-    except (FormatError, NetworkError, ValueError) as error:
+    except (FormatError, NetworkError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

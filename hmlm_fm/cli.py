@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 
 from .corpora import load_corpus
-from .formats import FormatError, Identifiers, did_you_mean, shipped_networks
-from .formats.write import files_to_write, is_folder, writable_format, write_networks
+from .formats import FormatError, Identifiers, shipped_networks
+from .formats.several import one_network
+from .formats.write import files_to_write, writable_format, write_networks
 from .messages import in_one_line, warnings_in_lines
 from .network import NetworkError, SignalingNetwork
 from .output_files import check_output_files, refuse_to_overwrite
@@ -58,14 +59,9 @@ def convert(
     """Write networks in another format, and say what that format does not hold."""
     with errors_in_one_line():
         form = writable_format(target, to)
-        networks = _load(source, pathway, mapping or [])
-        if len(networks) > 1 and not form.holds_several and not is_folder(target):
-            some = ", ".join(network.name for network in networks[:4])
-            raise FormatError(
-                f"it holds {len(networks)} networks ({some} ...), and {form.name} holds one; "
-                "name one with --pathway, or end OUT with '/'",
-                path=source,
-            )
+        networks = _load(source, mapping)
+        if pathway is not None:
+            networks = (one_network(networks, pathway, source),)
         for file in files_to_write(networks, target, to):
             refuse_to_overwrite(file, _own_files(source), force)
         with warnings.catch_warnings():
@@ -145,7 +141,7 @@ def simulate(
         force, _own_files(network),
     )  # fmt: skip
     with errors_in_one_line():
-        (loaded,) = _load(network, pathway, [], most=1)
+        loaded = one_network(_load(network), pathway, network)
         with warnings_in_lines():
             simulation = run_simulation(loaded, options)
     if out is None:
@@ -180,7 +176,7 @@ def crosstalk(
 
     with errors_in_one_line():
         check_output_files(out, plot, _own_files(network), force)
-        (loaded,) = _load(network, pathway, [], most=1)
+        loaded = one_network(_load(network), pathway, network)
         table = crosstalk_of(loaded, model)
         if out is not None:
             table.to_csv(out, index=False)
@@ -203,6 +199,9 @@ def benchmark(
         str,
         typer.Option(help="A file, or the name of a shipped network; cardiac-fibroblast without."),
     ] = "",
+    pathway: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The network to take of several.")
+    ] = None,
     track: Annotated[str, typer.Option(help="signs, or logic with the AND groups too.")] = "signs",
     budget: Annotated[
         list[str] | None,
@@ -234,6 +233,7 @@ def benchmark(
         task,
         model,
         network,
+        pathway,
         track,
         budget or [],
         seeds,
@@ -265,28 +265,11 @@ def errors_in_one_line() -> Iterator[None]:
         raise typer.Exit(2) from None
 
 
-def _load(
-    source: str, pathway: str | None, mapping: list[Path], most: int | None = None
-) -> tuple[SignalingNetwork, ...]:
-    """The networks of the input, `most` of them, or the one asked for; warnings go to stderr."""
+def _load(source: str, mapping: list[Path] | None = None) -> tuple[SignalingNetwork, ...]:
+    """The networks of the input; warnings go to stderr."""
     identifiers = Identifiers.from_tables(mapping) if mapping else None
     with warnings_in_lines():
-        networks = load_corpus(source, identifiers)
-    if pathway is None:
-        if most is not None and len(networks) > most:
-            some = ", ".join(network.name for network in networks[:4])
-            raise FormatError(
-                f"it holds {len(networks)} networks ({some} ...); name one with --pathway",
-                path=source,
-            )
-        return networks
-    chosen = tuple(network for network in networks if network.name == pathway)
-    if not chosen:
-        hint = did_you_mean(pathway, [network.name for network in networks])
-        raise FormatError(
-            f"there is no network {pathway!r} among the {len(networks)} in it{hint}", path=source
-        )
-    return chosen
+        return load_corpus(source, identifiers)
 
 
 def _own_files(source: str) -> tuple[Path, ...]:

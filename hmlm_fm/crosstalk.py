@@ -74,7 +74,7 @@ def gate_attention(
     most 1. The root keeps weak interactions on long paths from being lost.
     """
     context = encode_context(tokenizer, network, None)
-    told = predict_states(model, tokenizer, context, network, conditions, np.array([HORIZON_HOURS]))
+    told = predict_states(model, context, network, conditions, np.array([HORIZON_HOURS]))
     logits, wiring = model.infer_gates(**moved(context, model.device))
     gates = logits.gates(wiring)
     size = len(network.molecules)

@@ -25,6 +25,9 @@ class FinetuningOptions:
     network: str = field(
         default="cardiac-fibroblast", metadata={"help": "a file, or a shipped network's name"}
     )
+    pathway: str | None = field(
+        default=None, metadata={"help": "the network to take of a file that holds several"}
+    )
     observations: str = field(
         default="", metadata={"help": "table of what was measured; empty to simulate"}
     )

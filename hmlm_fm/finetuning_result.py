@@ -105,7 +105,7 @@ def _draw_measured(
     context = encode_context(tokenizer, data.network, data.baseline)
     told = {
         modality: predict_states(
-            model, tokenizer, context, data.network, [data.conditions[row]], hours,
+            model, context, data.network, [data.conditions[row]], hours,
             modality=modality,
         )
         for modality in {modality for (_, modality), _ in courses}

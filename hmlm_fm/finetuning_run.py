@@ -64,7 +64,7 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
     started = time.perf_counter()
     options.check()
     state = connect()
-    network = load_network(options.network)
+    network = load_network(options.network, options.pathway)
     task: DrawnTask | None = None
     try:
         if options.observations:
@@ -275,8 +275,6 @@ def _predict(
     network = task.seen.network
     context = encode_context(tokenizer, network, task.seen.baseline)
     return {
-        split: predict_states(
-            model, tokenizer, context, network, asked.conditions, asked.times_hours
-        )
+        split: predict_states(model, context, network, asked.conditions, asked.times_hours)
         for split, asked in task.asked.items()
     }

@@ -361,7 +361,6 @@ class HMLMForSignaling(HMLMPreTrainedModel):
         attention_mask: torch.Tensor,
         baseline_state: torch.Tensor | None = None,
         baseline_mask: torch.Tensor | None = None,
-        query_mask: torch.Tensor | None = None,
         query_stimulus: torch.Tensor | None = None,
         query_stimulated: torch.Tensor | None = None,
         query_perturbation_index: torch.Tensor | None = None,

@@ -377,19 +377,17 @@ class SignalingNetwork:
         )
 
 
-def merge_networks(
-    networks: Iterable[SignalingNetwork], name: str, *, logic_known: bool | None = None
-) -> SignalingNetwork:
+def merge_networks(networks: Iterable[SignalingNetwork], name: str) -> SignalingNetwork:
     """One network of several: molecules meet by name, and every network becomes a pathway.
 
     A pair told by several networks is kept once, in the rule of the first that tells it, so that
     merging never states an interaction twice. A molecule that has regulators in any of the
     networks loses its input interactions: what was an end of one pathway is inside the union.
+    The logic is known if that of all networks is.
 
     Args:
         networks: at least one; their own pathways are replaced by one pathway per network.
         name: of the union.
-        logic_known: by default true if the logic of all of them is.
     """
     networks = tuple(networks)
     molecules: dict[str, Molecule] = {}
@@ -415,7 +413,7 @@ def merge_networks(
         ),
         interactions=tuple(i for i in rules.values() if i.sources or i.target not in regulated),
         pathways=tuple(Pathway(n.name, n.title, n.source) for n in networks),
-        logic_known=all(n.logic_known for n in networks) if logic_known is None else logic_known,
+        logic_known=all(n.logic_known for n in networks),
     )
 
 

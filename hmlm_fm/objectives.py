@@ -214,7 +214,6 @@ def _draw_questions(
         sample.drawn, [_from(sample.conditions[c], TIMES_HOURS[start]) for c in asked], "query_"
     )
     questions |= {
-        "query_mask": np.ones(len(asked), dtype=np.int64),
         "query_initial_state": states[:, 0],
         "query_initial_mask": np.ones((len(asked), molecules), dtype=bool),
         "query_hours": hours[later],

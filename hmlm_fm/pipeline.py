@@ -77,7 +77,6 @@ def encode_context(
 @torch.no_grad()
 def predict_states(
     model: HMLMForSignaling,
-    tokenizer: HMLMTokenizer,
     context: Mapping[str, torch.Tensor],
     network: SignalingNetwork,
     conditions: Sequence[Condition],
@@ -111,7 +110,6 @@ def predict_states(
         nothing = np.zeros((count, len(hours), molecules), dtype=np.float32)
         return Prediction(nothing, nothing)
     question: dict[str, Any] = encode_conditions(network, conditions, "query_")
-    question["query_mask"] = np.ones(count, dtype=np.int64)
     question["query_hours"] = np.tile(np.asarray(hours, dtype=np.float32), (count, 1))
     tensors = {name: torch.from_numpy(value)[None] for name, value in question.items()}
     if "baseline_state" in context:
@@ -203,8 +201,11 @@ class SignalingPipeline:
 
         Raises:
             NetworkError: a molecule that the network has not.
-            ValueError: a state at rest or an observation out of range.
+            ValueError: a state at rest or an observation out of range; or something was measured
+                and the model is fine-tuned, whose gates it could not correct any more.
         """
+        if measured:
+            refuse_tissue(model)
         self.model, self.tokenizer, self.network = model.eval(), tokenizer, network
         known = None
         if baseline is not None:
@@ -263,8 +264,8 @@ class SignalingPipeline:
                 not asked, in another modality than the activity, or out of range.
         """
         found = predict_states(
-            self.model, self.tokenizer, self.context, self.network, list(conditions.values()),
-            hours, self._as_seen(list(conditions), observed or {}), modality,
+            self.model, self.context, self.network, list(conditions.values()), hours,
+            self._as_seen(list(conditions), observed or {}), modality,
         )  # fmt: skip
         names, molecules = list(conditions), list(self.network.names)
         return pd.DataFrame(

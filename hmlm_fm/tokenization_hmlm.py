@@ -90,7 +90,6 @@ FIELDS: dict[str, Field] = {
     "observation_value": Field("CO"),
     "baseline_state": Field("N"),
     "baseline_mask": Field("N"),
-    "query_mask": Field("Q"),
     "query_stimulus": Field("QN"),
     "query_stimulated": Field("QN"),
     "query_perturbation_index": Field("QE"),

@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from hmlm_fm import load_network
+from hmlm_fm import load_core, load_network
 from hmlm_fm.baselines.rival import mean_squared_error
 from hmlm_fm.baselines.trivial import Hold, TrainingMean
 from hmlm_fm.benchmarks import cells as runner
@@ -18,6 +19,7 @@ from hmlm_fm.benchmarks.unseen_conditions import draw_task
 from hmlm_fm.checkpoints import checkpoint_path
 from hmlm_fm.cli import app
 from hmlm_fm.fitting import FitSettings
+from hmlm_fm.formats.edge_table import write_edge_table
 from hmlm_fm.formats.errors import FormatError
 from hmlm_fm.formats.json_format import write_json
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
@@ -120,6 +122,46 @@ def test_cells_measured_side_by_side_are_the_same(tmp_path):
         found = json.loads((tmp_path / f"{workers}.json").read_text())["rows"]
         tables.append([{k: v for k, v in row.items() if k != "seconds"} for row in found])
     assert tables[0] == tables[1]
+
+
+@pytest.mark.parametrize(
+    ("task", "option"),
+    [
+        ("speed", {"model": "mine"}),
+        ("speed", {"track": "logic"}),
+        ("molecules", {"track": "logic"}),
+        ("molecules", {"network": "mine.json"}),
+        ("molecules", {"pathway": "mine"}),
+        ("paper", {"track": "logic"}),
+        ("paper", {"network": "mine.json"}),
+        ("crosstalk", {"seeds": 2}),
+        ("crosstalk", {"rows": "hold"}),
+        ("crosstalk", {"workers": 2}),
+        ("crosstalk", {"budget": ["16x4"]}),
+        ("conditions", {"experiments": Path("mine.csv")}),
+        ("conditions", {"corpus": "core"}),
+    ],
+)
+def test_an_option_that_would_change_nothing_is_told(task, option):
+    (name,) = option
+    with pytest.raises(ValueError, match=f"--{name} is not for the task {task}, which takes --"):
+        BenchmarkOptions(task, **option).check()
+
+
+def test_cells_need_a_folder(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ValueError, match="expected a folder"):
+        BenchmarkOptions("conditions", cells=tmp_path / "file").check()
+
+
+def test_one_network_of_several_is_named(tmp_path):
+    table = tmp_path / "edges.tsv"
+    write_edge_table(load_core()[:3], table)
+    options = BenchmarkOptions("conditions", network=str(table), cells=tmp_path / "cells")
+    with pytest.raises(FormatError, match="it holds 3 networks .* name of one of them as pathway"):
+        run_benchmark(options)
+    name = load_core()[1].name
+    assert replace(options, pathway=name).load_network().name == name
 
 
 def test_a_fine_tuned_model_is_no_row(pretrained, tmp_path):

@@ -371,7 +371,7 @@ def test_one_network_of_several_is_named(tmp_path):
     out = tmp_path / "one.json"
     message = refused("core", out)
     assert "adrenergic" in message
-    assert "--pathway" in message
+    assert "name of one of them as pathway" in message
     assert "did you mean" in refused("core", out, "--pathway", "adrenergik")
     assert not out.exists()
     assert convert("core", out, "--pathway", "adrenergic").exit_code == 0

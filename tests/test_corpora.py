@@ -329,6 +329,9 @@ def test_files_that_are_no_networks_are_listed_and_the_rest_is_read(tmp_path, ca
         (("all", "--from-dir", "."), "no folder of a source"),
         (("core", "--out", "full"), "exists already"),
         (("core", "--mapping", "nothing.tsv"), "no such file"),
+        (("core", "--pathways", "apoptosis"), "--pathways apoptosis changes nothing about core"),
+        (("kegg", "--from-dir", "full", "--organism", "mmu"), "nothing about kegg from files"),
+        (("kegg", "--species", "9606", "--species", "10090"), "--species 10090 changes nothing"),
     ],
 )
 def test_bad_input_says_what_was_expected(tmp_path, monkeypatch, capsys, arguments, said):

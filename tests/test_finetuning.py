@@ -19,13 +19,13 @@ from hmlm_fm.benchmarks.hmlm_rows import FineTuned, InContext
 from hmlm_fm.benchmarks.metrics import interval, score
 from hmlm_fm.benchmarks.task import Budget, DrawnTask
 from hmlm_fm.benchmarks.unseen_conditions import draw_task
-from hmlm_fm.conditions import Condition, Perturbation
+from hmlm_fm.conditions import Condition, Observation, Perturbation
 from hmlm_fm.finetuning import GATE_PARTS, OBSERVATION, fine_tune
 from hmlm_fm.fitting import MANY_CONDITIONS, FitSettings, fit_members, held_out_parts
 from hmlm_fm.gate_inference import INFERRED
 from hmlm_fm.interpret import gate_tables
 from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
-from hmlm_fm.pipeline import encode_context, predict_states, untrained_model
+from hmlm_fm.pipeline import SignalingPipeline, encode_context, predict_states, untrained_model
 from hmlm_fm.tissue_data import TissueData
 
 FEW = FitSettings(members=3, steps=40, patience=40, learning_rate=0.15)
@@ -60,7 +60,7 @@ def tuned(model, task):
 
 def predicted(tuned, tokenizer, task, conditions, hours=(0, 6, 24, 48)):
     context = encode_context(tokenizer, task.seen.network, task.seen.baseline)
-    return predict_states(tuned, tokenizer, context, task.seen.network, conditions, np.array(hours))
+    return predict_states(tuned, context, task.seen.network, conditions, np.array(hours))
 
 
 def test_members_find_what_they_are_fitted_to():
@@ -136,6 +136,12 @@ def test_fine_tuning_beats_where_it_started(model, tuned, task):
     rivals = (Hold().fit(task.seen), TrainingMean().fit(task.seen), unfitted)
     errors = [on_all_splits(r, task) for r in (row.fit(task.seen), *rivals)]
     assert errors[0] < 0.5 * min(errors[1:])
+
+
+def test_a_fine_tuned_model_corrects_no_gates_by_what_is_measured(tuned, model, task):
+    seen = [(Condition({"TGFB": 0.8}), [Observation("smad3", 6, 0.4)])]
+    with pytest.raises(ValueError, match="infers no gates any more"):
+        SignalingPipeline(tuned[0], model[1], task.seen.network, measured=seen)
 
 
 def test_parts_that_are_not_tuned_stay_as_they_were_inferred(model, tuned, task):
@@ -219,7 +225,7 @@ def test_a_tissue_answers_for_its_network_alone(tuned, model, task):
     other = replace(task.seen.network, molecules=(*task.seen.network.molecules, Molecule("Z")))
     context = encode_context(model[1], other, None)
     with pytest.raises(ValueError, match="fine-tuned to one network"):
-        predict_states(tuned[0], model[1], context, other, [Condition()], np.array([1.0]))
+        predict_states(tuned[0], context, other, [Condition()], np.array([1.0]))
 
 
 def test_different_knockouts_differ_and_hold(tuned, model, task):

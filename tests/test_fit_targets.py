@@ -49,9 +49,7 @@ def error(model, task, tuned) -> float:
     """Mean squared error of states under unseen pairs of stimuli."""
     truth = task.asked["pairs"]
     context = encode_context(model[1], task.seen.network, task.seen.baseline)
-    told = predict_states(
-        tuned, model[1], context, task.seen.network, truth.conditions, truth.times_hours
-    )
+    told = predict_states(tuned, context, task.seen.network, truth.conditions, truth.times_hours)
     return float(np.mean((told.states - truth.states) ** 2))
 
 

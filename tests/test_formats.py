@@ -322,7 +322,7 @@ def test_names_in_an_edge_table_get_their_members(tmp_path):
 def test_one_pathway_of_a_table_loads_by_its_name(tmp_path):
     path = write(tmp_path / "edges.tsv", TABLE)
     assert load_network(path, pathway="P2") == read_edge_table(path, pathway="P2")
-    with pytest.raises(FormatError, match="2 networks .*pathway="):
+    with pytest.raises(FormatError, match="2 networks .*as pathway"):
         load_network(path)
     for read in (load_network, read_edge_table):
         with pytest.raises(FormatError, match="no .*'P11'.* did you mean 'P1'"):

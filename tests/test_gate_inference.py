@@ -93,7 +93,6 @@ def encode(tokenizer, baseline, context, asked=ASKED):
         encoding
         | encode_conditions(network, asked, "query_")
         | {
-            "query_mask": np.ones(rows, dtype=np.int64),
             "query_initial_state": np.tile(baseline.numpy().astype(np.float32), (rows, 1)),
             "query_initial_mask": np.ones((rows, len(baseline)), dtype=bool),
             "query_hours": np.tile(np.array(HOURS, dtype=np.float32), (rows, 1)),

@@ -87,7 +87,6 @@ def question(tokenizer, network, hours=HOURS, conditions=QUESTIONS, initial=0.2,
     encoding |= encode_conditions(network, conditions, "query_")
     rows = len(conditions)
     return encoding | {
-        "query_mask": np.ones(rows, dtype=np.int64),
         "query_initial_state": np.full((rows, size), initial, dtype=np.float32),
         "query_initial_mask": np.ones((rows, size), dtype=bool),
         "query_hours": np.tile(np.array(hours, dtype=np.float32), (rows, 1)),

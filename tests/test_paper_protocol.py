@@ -112,7 +112,7 @@ def test_the_paper_brings_its_own_network(tmp_path):
         app, ["benchmark", "paper", "--network", "egf", "--cells", str(tmp_path)]
     )
     assert done.exit_code == 2
-    assert "has a network of its own" in done.stderr
+    assert "--network is not for the task paper" in done.stderr
 
 
 @pytest.mark.parametrize("kind", CURVES)

@@ -79,7 +79,6 @@ class GradientRival(Rival):
                 enough = int(np.median([step for _, step in trained]))
                 trained = [self._train(own, with_rest(own), None, enough) for own in owns]
         self.modules = [module for module, _ in trained]
-        self.best_steps = [step for _, step in trained]
         return self
 
     @torch.no_grad()

@@ -13,6 +13,7 @@ from hmlm_fm.checkpoints import checkpoint_path
 from hmlm_fm.formats import load_network
 from hmlm_fm.network import SignalingNetwork
 from hmlm_fm.output_files import check_output_files
+from hmlm_fm.output_folder import making
 from hmlm_fm.pipeline import load_untuned
 from hmlm_fm.plotting import plot_errors
 
@@ -41,6 +42,27 @@ QUICK_NOTE = (
 )
 Say = Callable[[str], object]
 
+_IN_CELLS = (*TASKS, "literature")
+_OF_A_NETWORK = [
+    *(name for name, task in TASKS.items() if task.own_network is None),
+    "literature",
+    "crosstalk",
+]
+TAKEN_BY: dict[str, Sequence[str]] = {
+    "model": (*_IN_CELLS, "crosstalk", "molecules"),
+    "network": (*_OF_A_NETWORK, "speed"),
+    "pathway": (*_OF_A_NETWORK, "speed"),
+    "track": _OF_A_NETWORK,
+    "budget": _IN_CELLS,
+    "seeds": (*_IN_CELLS, "molecules"),
+    "rows": (*_IN_CELLS, "molecules"),
+    "cells": (*_IN_CELLS, "molecules"),
+    "workers": _IN_CELLS,
+    "experiments": ("literature",),
+    "corpus": ("molecules",),
+}
+"""Options that not every task takes, with the tasks that do."""
+
 
 def available_workers() -> int:
     """One per core that this process may use, as far as memory is likely to hold out."""
@@ -56,8 +78,9 @@ class BenchmarkOptions:
     task: str
     model: str = "hmlm-small"
     network: str = ""
+    pathway: str | None = None
     track: str = "signs"
-    budgets: Sequence[str] = field(default_factory=list)
+    budget: Sequence[str] = field(default_factory=list)
     seeds: int = 1
     json: Path | None = None
     figure: Path | None = None
@@ -72,7 +95,8 @@ class BenchmarkOptions:
     def check(self) -> None:
         """
         Raises:
-            ValueError: an option makes no sense.
+            ValueError: an option makes no sense, or is not for this task; or the folder of cells
+                cannot be made.
             FormatError: a file cannot or must not be written.
         """
         if self.task not in RUNNERS:
@@ -83,23 +107,22 @@ class BenchmarkOptions:
             raise ValueError(f"{self.seeds} seeds; expected at least 1")
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"{self.workers} workers; expected at least 1")
-        for name, task in (("experiments", "literature"), ("corpus", "molecules")):
-            if getattr(self, name) and self.task != task:
-                raise ValueError(f"--{name} is for the task {task}; found task {self.task}")
-        if self.budgets and self.task not in (*TASKS, "literature"):
-            raise ValueError(f"task {self.task} has no budget; leave --budget out")
-        if self.task in ("crosstalk", "speed") and (self.seeds > 1 or self.rows):
-            raise ValueError(
-                f"task {self.task} measures all its rows in one go; leave --seeds and --rows out"
-            )
-        if self.workers is not None and self.task not in (*TASKS, "literature"):
-            raise ValueError(f"task {self.task} is measured by one process; leave --workers out")
+        usual = BenchmarkOptions(self.task)
+        for name, tasks in TAKEN_BY.items():
+            if self.task not in tasks and getattr(self, name) != getattr(usual, name):
+                taken = [f"--{other}" for other, those in TAKEN_BY.items() if self.task in those]
+                raise ValueError(
+                    f"--{name} is not for the task {self.task}, which takes {', '.join(taken)}"
+                )
         named = (self.network, self.model, self.corpus, self.experiments)
         read = [path for name in named if name and (path := Path(name)).exists()]
         check_output_files(self.json, self.figure, read, self.force)
+        if self.task in TAKEN_BY["cells"]:
+            with making(self.cells):
+                self.cells.mkdir(parents=True, exist_ok=True)
 
     def load_network(self) -> SignalingNetwork:
-        return load_network(self.network or DEFAULT_NETWORK)
+        return load_network(self.network or DEFAULT_NETWORK, self.pathway)
 
 
 def run_benchmark(options: BenchmarkOptions, say: Say = print) -> str:
@@ -133,17 +156,13 @@ def _measure(
 
 
 def _budgets(task: Task, options: BenchmarkOptions) -> list[Budget]:
-    return [Budget.parse(text) for text in options.budgets or task.budgets]
+    return [Budget.parse(text) for text in options.budget or task.budgets]
 
 
 def _run_cells(task: Task, options: BenchmarkOptions, say: Say) -> Report:
     """A task whose rows are fitted once and asked on several splits."""
     if task.own_network is None:
         network = options.load_network()
-    elif options.network:
-        raise ValueError(
-            f"task {options.task} has a network of its own; leave --network {options.network} out"
-        )
     else:
         network = task.own_network()
     shown = _measure(task, network, options, say)
@@ -192,11 +211,6 @@ def _run_crosstalk(options: BenchmarkOptions, say: Say) -> Report:
 
 
 def _run_molecules(options: BenchmarkOptions, say: Say) -> Report:
-    if options.network:
-        raise ValueError(
-            "task molecules asks about a corpus; name it with --corpus instead of --network "
-            f"{options.network}"
-        )
     corpus = options.corpus or DEFAULT_CORPUS
     has_read = what_it_has_read(checkpoint_path(options.model), corpus)
     model, tokenizer = load_untuned(options.model)

@@ -101,7 +101,7 @@ def predicted_change(
     def states(knocked_out: Sequence[int]) -> np.ndarray:
         rows = _with_knockouts(conditions, network, knocked_out)
         hours = np.array([HORIZON_HOURS])
-        return predict_states(model, tokenizer, context, network, rows, hours).states
+        return predict_states(model, context, network, rows, hours).states
 
     untouched = states([])
     return lambda of_a: np.abs(states(of_a) - untouched)[:, 0].mean(0)

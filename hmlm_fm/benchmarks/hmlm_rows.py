@@ -37,7 +37,7 @@ class HMLMRow(Rival):
         corrects the answer.
         """
         return predict_states(
-            self.model, self.tokenizer, self.context, self.seen.network, conditions, hours,
+            self.model, self.context, self.seen.network, conditions, hours,
             self.seen.after_start(conditions),
         )  # fmt: skip
 

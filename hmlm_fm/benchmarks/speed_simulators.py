@@ -22,6 +22,7 @@ from scipy.integrate import solve_ivp
 from hmlm_fm.conditions import Condition, Perturbation
 from hmlm_fm.dynamics import simulate
 from hmlm_fm.dynamics.logic_ode import LogicODE
+from hmlm_fm.dynamics.sbml_trajectories import roadrunner_module
 from hmlm_fm.dynamics.simulator import baseline_state
 from hmlm_fm.network import SignalingNetwork
 
@@ -81,17 +82,11 @@ class RoadRunner:
     """libroadrunner on the network's equations in SBML, compiled once.
 
     Raises:
-        ValueError: libroadrunner is not installed.
+        FormatError: libroadrunner is not installed.
     """
 
     def __init__(self, network: SignalingNetwork, numbers: _Numbers) -> None:
-        try:
-            import roadrunner
-        except ImportError:
-            raise ValueError(
-                "measuring speed needs libroadrunner; install it with "
-                "pip install 'hmlm-fm[benchmarks]'"
-            ) from None
+        roadrunner = roadrunner_module()
         roadrunner.Logger.setLevel(roadrunner.Logger.LOG_CRITICAL)
         self._model = roadrunner.RoadRunner(sbml_equations(network))
         size = len(network.molecules)

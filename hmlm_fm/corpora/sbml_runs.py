@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..dynamics.sbml_trajectories import simulate_sbml
+from ..dynamics.sbml_trajectories import roadrunner_module, simulate_sbml
 from ..formats.errors import FormatError, FormatWarning
 from ..formats.files import stem
 from ..formats.recognise import SBML, format_of
@@ -47,6 +47,7 @@ def run_sbml_folder(
         FormatError: there is no such folder, or libroadrunner is not installed.
     """
     check_new(out)
+    roadrunner_module()  # without which every model would be skipped
     rows, skipped = [], []
     for path in files_below(folder):
         location = path.relative_to(folder).as_posix()

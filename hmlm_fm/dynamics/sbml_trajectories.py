@@ -91,17 +91,26 @@ def simulate_sbml(
     return SBMLTrajectory(names, asked * (seconds / SECONDS_PER_HOUR), states, time_unit)
 
 
+def roadrunner_module() -> Any:
+    """libroadrunner.
+
+    Raises:
+        FormatError: it is not installed; the message says how to.
+    """
+    try:
+        import roadrunner
+    except ImportError:
+        raise FormatError(
+            'this needs libroadrunner; install it with pip install "hmlm-fm[benchmarks]"'
+        ) from None
+    return roadrunner
+
+
 class _Runner:
     """A loaded model."""
 
     def __init__(self, document: Any, names: tuple[str, ...], path: str | os.PathLike[str]) -> None:
-        try:
-            import roadrunner
-        except ImportError:
-            raise FormatError(
-                "simulating SBML needs libroadrunner; install it with "
-                'pip install "hmlm-fm[benchmarks]"'
-            ) from None
+        roadrunner = roadrunner_module()
         roadrunner.Logger.setLevel(roadrunner.Logger.LOG_CRITICAL)
         self._path = path
         species = species_of(document.getModel())

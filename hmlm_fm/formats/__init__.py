@@ -14,6 +14,7 @@ from .identifiers import Identifiers
 from .json_format import read_json, write_json
 from .netflux import read_netflux
 from .recognise import read_networks
+from .several import one_network
 from .sif import read_sif, write_sif
 
 __all__ = [
@@ -52,18 +53,7 @@ def load_network(
     """
     if isinstance(name_or_path, str) and name_or_path in _shipped_files():
         return _load_shipped(name_or_path)
-    networks = {network.name: network for network in load_networks(name_or_path)}
-    if pathway is None and len(networks) == 1:
-        return next(iter(networks.values()))
-    if pathway in networks:
-        return networks[pathway]
-    wanted = "name one with pathway=..."
-    if pathway is not None:
-        wanted = f"there is no {pathway!r} among them{did_you_mean(pathway, networks)}"
-    some = ", ".join(list(networks)[:4])
-    raise FormatError(
-        f"it holds {len(networks)} networks ({some} ...); {wanted}", path=name_or_path
-    )
+    return one_network(load_networks(name_or_path), pathway, name_or_path)
 
 
 def load_networks(

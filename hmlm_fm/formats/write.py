@@ -18,6 +18,7 @@ from .errors import FormatError, did_you_mean
 from .json_format import write_json
 from .netflux import write_netflux
 from .sbml_qual_writer import write_sbml_qual
+from .several import counted_by_name
 from .sif import write_sif
 from .writing import summed, warn_of
 
@@ -109,10 +110,9 @@ def files_to_write(
         raise FormatError("the folder that is to hold it does not exist", path=path)
     if not is_folder(path):
         if len(networks) > 1 and not form.holds_several:
-            some = ", ".join(network.name for network in networks[:4])
             raise FormatError(
-                f"there are {len(networks)} networks ({some} ...), and {form.name} holds one; "
-                "choose one, or give a folder",
+                f"there are {counted_by_name(networks)}, and {form.name} holds one; expected the "
+                "name of one of them as pathway, or a folder, which ends with '/'",
                 path=path,
             )
         return {Path(path): tuple(networks)}
