@@ -21,7 +21,7 @@ from .conditions import ConditionTensors
 from .measurements import HELD_OUT_PART
 from .member_roll_out import MemberRollOut
 from .modeling_hmlm import HMLMForSignaling
-from .pipeline import refuse_tissue
+from .pretrained import refuse_tissue
 from .tissue_data import TissueData
 from .tokenization_hmlm import HMLMTokenizer
 

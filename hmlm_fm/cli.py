@@ -126,7 +126,7 @@ def simulate(
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> None:
     """Simulate a network under conditions; windows of perturbations are in hours."""
-    from .dynamics.command import SimulateOptions, run_simulation, table  # slow; only needed here
+    from .simulate_command import SimulateOptions, run_simulation, table  # slow; only needed here
 
     kinds = {
         "knockout": knockout,

@@ -18,15 +18,17 @@ import torch
 
 from .batch_graph import moved
 from .conditions import Condition
+from .drawn_task import HORIZON_HOURS
 from .drive import Drive
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
-from .pipeline import encode_context, load_untuned, predict_states
+from .prediction import context_of, predict_states
+from .pretrained import load_untuned
 from .tokenization_hmlm import HMLMTokenizer
 
 DAMPING = 0.8
 """Chance that a walk goes on at each molecule: far sources count less than near ones."""
-STIMULUS, MOST_STIMULI, HORIZON_HOURS = 0.8, 10, 48.0
+STIMULUS, MOST_STIMULI = 0.8, 10
 SETTLED, MOST_STEPS = 1e-6, 100
 
 Pair = tuple[str, str]
@@ -73,7 +75,7 @@ def gate_attention(
     over the conditions, with every state where the model expects it after 48 h; a row sums to at
     most 1. The root keeps weak interactions on long paths from being lost.
     """
-    context = encode_context(tokenizer, network, None)
+    context = context_of(tokenizer, network, None)
     told = predict_states(model, context, network, conditions, np.array([HORIZON_HOURS]))
     logits, wiring = model.infer_gates(**moved(context, model.device))
     gates = logits.gates(wiring)
@@ -101,7 +103,7 @@ def molecular_attention(
 
     The mean over layers and heads; each row with sources sums to 1.
     """
-    context = encode_context(tokenizer, network, None)
+    context = context_of(tokenizer, network, None)
     output = model.hmlm(
         **moved(context, model.device),
         output_attentions=True,

@@ -32,7 +32,7 @@ from .gate_inference import INFERRED
 from .gates import GateLogits, Gates
 from .member_roll_out import MemberRollOut
 from .modeling_hmlm import HMLMForSignaling
-from .pipeline import refuse_tissue, untrained_model
+from .pretrained import refuse_tissue, untrained_model
 from .tissue import TissueTable, repeated
 from .tissue_data import TissueData
 from .tokenization_hmlm import HMLMTokenizer

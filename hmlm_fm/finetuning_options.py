@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .benchmarks.task import TRACKS
+from .drawn_task import TRACKS
 from .finetuning import GATE_PARTS
 from .options import OptionsError, by_comma
 from .output_folder import check_folder

@@ -13,9 +13,8 @@ import numpy as np
 import pandas as pd
 
 from .baselines.trivial import Hold, TrainingMean
-from .benchmarks.metrics import MARKERS
-from .benchmarks.task import DrawnTask
 from .conditions import Condition
+from .drawn_task import DrawnTask
 from .environment import environment
 from .finetuning import GATE_PARTS
 from .finetuning_options import FinetuningOptions
@@ -24,17 +23,13 @@ from .formats.json_format import write_json
 from .interpret import against_truth, gate_tables
 from .measurements import Measurements
 from .messages import counted
+from .metrics import MARKERS
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
 from .output_folder import whole_folder
-from .pipeline import (
-    BASELINE_FILE,
-    NETWORK_FILE,
-    Prediction,
-    encode_context,
-    predict_states,
-)
+from .pipeline import BASELINE_FILE, NETWORK_FILE
 from .plotting import Band, plot_bands
+from .prediction import Prediction, context_of, predict_states
 from .tissue_data import TissueData
 from .tokenization_hmlm import HMLMTokenizer
 
@@ -102,7 +97,7 @@ def _draw_measured(
     row = told_most.index(max(told_most))
     courses = sorted(seen[row].items(), key=lambda item: _told(item[1]), reverse=True)[:MOST_DRAWN]
     hours = np.linspace(0, data.times_hours.max(), TIMES_DRAWN)
-    context = encode_context(tokenizer, data.network, data.baseline)
+    context = context_of(tokenizer, data.network, data.baseline)
     told = {
         modality: predict_states(
             model, context, data.network, [data.conditions[row]], hours,

@@ -18,11 +18,9 @@ from tqdm.auto import tqdm
 
 from .adapting import adapt
 from .baselines.trivial import Hold, TrainingMean
-from .benchmarks.metrics import score
-from .benchmarks.task import Budget, DrawnTask
-from .benchmarks.unseen_conditions import draw_task
 from .conditions import Observation, held_states
 from .configuration_hmlm import HMLMConfig
+from .drawn_task import Budget, DrawnTask, visible_network
 from .finetuning import fine_tune
 from .finetuning_options import FinetuningOptions
 from .finetuning_result import write_result
@@ -32,18 +30,15 @@ from .formats.errors import FormatError, FormatWarning
 from .formats.measurements import read_conditions, read_observations
 from .formats.tables import listed
 from .launching import connect, describe, disconnect, summed
+from .metrics import score
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
 from .options import OptionsError
-from .pipeline import (
-    Prediction,
-    encode_context,
-    load_untuned,
-    predict_states,
-    untrained_model,
-)
+from .prediction import Prediction, context_of, predict_states
+from .pretrained import load_untuned, untrained_model
 from .tissue_data import TissueData
 from .tokenization_hmlm import HMLMTokenizer
+from .unseen_conditions import draw_task
 
 CONTRADICTS = 0.2
 """How far from where it is held a state is measured that noise does not explain."""
@@ -160,7 +155,6 @@ def read_tissue(network: SignalingNetwork, options: FinetuningOptions) -> Tissue
     """
     conditions = read_conditions(options.conditions, network)
     by_condition = read_observations(options.observations, network, conditions)
-    shown = network if options.track == "logic" else network.without_logic()
     names = list(by_condition)
     every = [o for seen in by_condition.values() for o in seen]
     hours = np.unique([0.0, *(o.time_hours for o in every)])
@@ -206,7 +200,7 @@ def read_tissue(network: SignalingNetwork, options: FinetuningOptions) -> Tissue
     # What was seen at rest alone has told the state at rest, or is shown.
     kept = [row for row, seen in enumerate(others) if later[row] or seen]
     return TissueData(
-        shown.without_kinetics(),
+        visible_network(network, options.track),
         tuple(of_rows[row] for row in kept),
         hours,
         states[kept],
@@ -273,7 +267,7 @@ def _predict(
 ) -> dict[str, Prediction]:
     """What is asked, split by split."""
     network = task.seen.network
-    context = encode_context(tokenizer, network, task.seen.baseline)
+    context = context_of(tokenizer, network, task.seen.baseline)
     return {
         split: predict_states(model, context, network, asked.conditions, asked.times_hours)
         for split, asked in task.asked.items()

@@ -1,4 +1,4 @@
-"""What a molecule has learned, as tables: time constants and gates; how near these are to truth."""
+"""Time constants and gates of a model as tables, and how near they are to the truth."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .drive import MARGIN
 from .dynamics.logic_ode import LogicODE
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
-from .pipeline import encode_context
+from .prediction import context_of
 from .tissue_data import TissueData
 from .tokenization_hmlm import HMLMTokenizer
 
@@ -26,7 +26,7 @@ def gate_tables(
         gates: target, source, sign, weight, n, ec50, all medians over members, in network order.
     """
     assert model.next_state.tissue is not None
-    context = encode_context(tokenizer, data.network, data.baseline)
+    context = context_of(tokenizer, data.network, data.baseline)
     logits, wiring = model.infer_gates(**moved(context, model.device))
     members = model.next_state.tissue.members
     of_all = model.next_state.tissue(logits, wiring)

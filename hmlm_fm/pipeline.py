@@ -1,181 +1,27 @@
-"""From networks, conditions and measurements to predicted states: what stands above the tensors.
+"""From networks, conditions and measurements to tables of states: what stands above the tensors.
 
-Shapes: C measured conditions, T times, N molecules, Q asked conditions, U query times.
+Shapes: Q asked conditions, T times, N molecules.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
-import torch
-from transformers import PreTrainedConfig
 
-from .batch_graph import moved
-from .checkpoints import checkpoint_path
-from .conditions import LONGEST_HOURS, MODALITIES, Condition, Observation
-from .configuration_hmlm import HMLMConfig
+from .conditions import Condition, Observation
 from .formats import load_network
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
-from .tokenization_hmlm import (
-    HMLMTokenizer,
-    check_baseline,
-    check_observation,
-    encode_conditions,
-)
+from .prediction import context_of, predict_states
+from .pretrained import load_pretrained, refuse_tissue
+from .tokenization_hmlm import HMLMTokenizer, check_baseline, check_observation
 
 NETWORK_FILE = "network.json"
 BASELINE_FILE = "baseline.csv"
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """Predicted states, or values in another modality (Q, U, N), with their standard deviations;
-    molecules in network order."""
-
-    states: np.ndarray
-    scale: np.ndarray
-
-
-def encode_context(
-    tokenizer: HMLMTokenizer,
-    network: SignalingNetwork,
-    baseline: np.ndarray | None,
-    conditions: Sequence[Condition] = (),
-    observations: Sequence[Sequence[Observation]] = (),
-) -> dict[str, torch.Tensor]:
-    """A network with what is known of it, as a batch of one.
-
-    Args:
-        baseline: (N) the state at rest, in [0, 1]; NaN where it is not known.
-    """
-    at_rest = None
-    if baseline is not None:
-        at_rest = {
-            name: float(value)
-            for name, value in zip(network.names, baseline, strict=True)
-            if np.isfinite(value)
-        }
-    return dict(
-        tokenizer(
-            network,
-            conditions=list(conditions) if len(conditions) else None,
-            observations=list(observations) if len(conditions) else None,
-            baseline=at_rest,
-            return_tensors="pt",
-            # Molecules without a token are nothing to warn of at every question.
-            warn_unknown=False,
-        )
-    )
-
-
-@torch.no_grad()
-def predict_states(
-    model: HMLMForSignaling,
-    context: Mapping[str, torch.Tensor],
-    network: SignalingNetwork,
-    conditions: Sequence[Condition],
-    hours: Sequence[float] | np.ndarray,
-    observed: tuple[np.ndarray, np.ndarray] | None = None,
-    modality: str = "activity",
-) -> Prediction:
-    """States of asked conditions, all from the baseline that the context states.
-
-    Args:
-        context: of `encode_context`.
-        conditions: Q of them.
-        hours: (U) query times, the same for all.
-        observed: what was seen of the asked conditions themselves: times in hours (T), and states
-            (Q, T, N), NaN where nothing was. The answer uses it on both sides of a time.
-        modality: of `MODALITIES`: what the states show in it, instead of the states themselves.
-
-    Raises:
-        ValueError: there is no such modality, or a time is negative, beyond `LONGEST_HOURS` or no
-            number.
-    """
-    if modality not in MODALITIES:
-        raise ValueError(f"modality {modality!r}; expected one of {', '.join(MODALITIES)}")
-    hours = np.asarray(hours, dtype=float)
-    if hours.ndim != 1:
-        raise ValueError(f"hours are {hours.tolist()!r}; expected a list of times")
-    if not ((hours >= 0) & (hours <= LONGEST_HOURS)).all():
-        raise ValueError(f"hours are {hours.tolist()}; expected times from 0 to {LONGEST_HOURS:g}")
-    count, molecules = len(conditions), len(network.molecules)
-    if not count or not len(hours):
-        nothing = np.zeros((count, len(hours), molecules), dtype=np.float32)
-        return Prediction(nothing, nothing)
-    question: dict[str, Any] = encode_conditions(network, conditions, "query_")
-    question["query_hours"] = np.tile(np.asarray(hours, dtype=np.float32), (count, 1))
-    tensors = {name: torch.from_numpy(value)[None] for name, value in question.items()}
-    if "baseline_state" in context:
-        shape = (1, count, molecules)
-        tensors["query_initial_state"] = context["baseline_state"][:, None].expand(shape)
-        tensors["query_initial_mask"] = context["baseline_mask"][:, None].expand(shape)
-    if observed is not None:
-        seen_hours, states = observed
-        tensors["query_observation_hours"] = torch.tensor(
-            np.tile(seen_hours, (1, count, 1)), dtype=torch.float32
-        )
-        value = torch.tensor(states[None], dtype=torch.float32)
-        tensors["query_observation_mask"] = value.isfinite()
-        tensors["query_observation_value"] = value.nan_to_num()
-    batch = {**context, **tensors}
-    output = model(**moved(batch, model.device))
-    told, scale = output.states, output.states_scale
-    if modality != "activity":
-        y = MODALITIES.index(modality)
-        told, scale = output.modality_values[..., y], output.modality_scale[..., y]
-    return Prediction(told[0].cpu().numpy(), scale[0].cpu().numpy())
-
-
-def load_pretrained(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTokenizer]:
-    """A model, ready to be asked, and its tokenizer.
-
-    Args:
-        name_or_path: of a shipped checkpoint, a folder, or a name on a hub.
-
-    Raises:
-        OSError, ValueError: there is none, or it is one of another model.
-    """
-    folder = checkpoint_path(str(name_or_path))
-    model = HMLMForSignaling.from_pretrained(folder)
-    return model.eval(), HMLMTokenizer.from_pretrained(folder)
-
-
-def load_untuned(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTokenizer]:
-    """As `load_pretrained`, of a checkpoint that infers gates.
-
-    Raises:
-        OSError, ValueError: as `load_pretrained`, or it carries the gates of a tissue instead.
-    """
-    model, tokenizer = load_pretrained(name_or_path)
-    refuse_tissue(model, f"checkpoint {name_or_path}")
-    return model, tokenizer
-
-
-def refuse_tissue(model: HMLMForSignaling, named: str = "the model") -> None:
-    """
-    Raises:
-        ValueError: the model carries the gates of a tissue, and infers none any more.
-    """
-    if model.next_state.tissue is not None:
-        raise ValueError(
-            f"{named} is fine-tuned, so that it infers no gates any more; expected a pretrained one"
-        )
-
-
-def untrained_model(config: PreTrainedConfig, seed: int) -> HMLMForSignaling:
-    """A model of a configuration that has learned nothing, and takes nothing of torch's seed."""
-    state = torch.get_rng_state()
-    torch.manual_seed(seed)
-    model = HMLMForSignaling(HMLMConfig.from_dict(config.to_dict())).eval()
-    torch.set_rng_state(state)
-    return model
 
 
 class SignalingPipeline:
@@ -211,7 +57,7 @@ class SignalingPipeline:
         if baseline is not None:
             check_baseline(baseline, network)
             known = np.array([baseline.get(name, np.nan) for name in network.names])
-        self.context = encode_context(
+        self.context = context_of(
             tokenizer,
             network,
             known,

@@ -14,7 +14,7 @@ import torch
 from .conditions import Condition, Observation
 from .measurements import Measurements
 from .network import SignalingNetwork
-from .pipeline import encode_context
+from .prediction import context_of
 from .tokenization_hmlm import HMLMTokenizer
 
 MOST_SHOWN_CONDITIONS, MOST_SHOWN_TIMES = 64, 8
@@ -96,7 +96,7 @@ class TissueData:
             ]
             count = min(len(useful), MOST_SHOWN_CONDITIONS)
             shown = [useful[i] for i in np.linspace(0, len(useful) - 1, count).astype(int)]
-        return encode_context(
+        return context_of(
             tokenizer,
             self.network,
             self.baseline,

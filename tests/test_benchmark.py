@@ -14,10 +14,9 @@ from hmlm_fm.benchmarks import cells as runner
 from hmlm_fm.benchmarks.command import BenchmarkOptions, run_benchmark
 from hmlm_fm.benchmarks.hmlm_rows import FineTuned, InContext
 from hmlm_fm.benchmarks.rows import all_rows
-from hmlm_fm.benchmarks.task import Budget
-from hmlm_fm.benchmarks.unseen_conditions import draw_task
 from hmlm_fm.checkpoints import checkpoint_path
 from hmlm_fm.cli import app
+from hmlm_fm.drawn_task import Budget
 from hmlm_fm.fitting import FitSettings
 from hmlm_fm.formats.edge_table import write_edge_table
 from hmlm_fm.formats.errors import FormatError
@@ -25,6 +24,7 @@ from hmlm_fm.formats.json_format import write_json
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
+from hmlm_fm.unseen_conditions import draw_task
 
 MUST_BE_THERE = {
     "HMLM pretrained, in context",

@@ -16,17 +16,19 @@ from hmlm_fm.baselines.logic_ode import FORMS, FittedLogicODE, LogicODE
 from hmlm_fm.baselines.rival import Rival, mean_squared_error
 from hmlm_fm.baselines.trivial import Hold, TrainingMean
 from hmlm_fm.benchmarks.hmlm_rows import FineTuned, InContext
-from hmlm_fm.benchmarks.metrics import interval, score
-from hmlm_fm.benchmarks.task import Budget, DrawnTask
-from hmlm_fm.benchmarks.unseen_conditions import draw_task
 from hmlm_fm.conditions import Condition, Observation, Perturbation
+from hmlm_fm.drawn_task import Budget, DrawnTask
 from hmlm_fm.finetuning import GATE_PARTS, OBSERVATION, fine_tune
 from hmlm_fm.fitting import MANY_CONDITIONS, FitSettings, fit_members, held_out_parts
 from hmlm_fm.gate_inference import INFERRED
 from hmlm_fm.interpret import gate_tables
+from hmlm_fm.metrics import interval, score
 from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
-from hmlm_fm.pipeline import SignalingPipeline, encode_context, predict_states, untrained_model
+from hmlm_fm.pipeline import SignalingPipeline
+from hmlm_fm.prediction import context_of, predict_states
+from hmlm_fm.pretrained import untrained_model
 from hmlm_fm.tissue_data import TissueData
+from hmlm_fm.unseen_conditions import draw_task
 
 FEW = FitSettings(members=3, steps=40, patience=40, learning_rate=0.15)
 
@@ -59,7 +61,7 @@ def tuned(model, task):
 
 
 def predicted(tuned, tokenizer, task, conditions, hours=(0, 6, 24, 48)):
-    context = encode_context(tokenizer, task.seen.network, task.seen.baseline)
+    context = context_of(tokenizer, task.seen.network, task.seen.baseline)
     return predict_states(tuned, context, task.seen.network, conditions, np.array(hours))
 
 
@@ -223,7 +225,7 @@ def test_a_tissue_is_saved_and_loaded(tuned, model, task, tmp_path):
 
 def test_a_tissue_answers_for_its_network_alone(tuned, model, task):
     other = replace(task.seen.network, molecules=(*task.seen.network.molecules, Molecule("Z")))
-    context = encode_context(model[1], other, None)
+    context = context_of(model[1], other, None)
     with pytest.raises(ValueError, match="fine-tuned to one network"):
         predict_states(tuned[0], context, other, [Condition()], np.array([1.0]))
 

@@ -7,15 +7,15 @@ import pytest
 
 from hmlm_fm import HMLMForSignaling
 from hmlm_fm.baselines.trivial import Hold
-from hmlm_fm.benchmarks.task import Budget
-from hmlm_fm.benchmarks.unseen_conditions import draw_task
 from hmlm_fm.conditions import Observation
+from hmlm_fm.drawn_task import Budget
 from hmlm_fm.finetuning import fine_tune
 from hmlm_fm.fit_targets import ROLL_OUT_ERROR, Targets
 from hmlm_fm.fitting import FitSettings
 from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
-from hmlm_fm.pipeline import encode_context, predict_states
+from hmlm_fm.prediction import context_of, predict_states
 from hmlm_fm.tissue_data import TissueData
+from hmlm_fm.unseen_conditions import draw_task
 
 FEW = FitSettings(members=2, steps=80, patience=80, learning_rate=0.15)
 GAIN, OFFSET, HALF = 3.0, 0.4, 2.0
@@ -48,7 +48,7 @@ def task(network):
 def error(model, task, tuned) -> float:
     """Mean squared error of states under unseen pairs of stimuli."""
     truth = task.asked["pairs"]
-    context = encode_context(model[1], task.seen.network, task.seen.baseline)
+    context = context_of(model[1], task.seen.network, task.seen.baseline)
     told = predict_states(tuned, context, task.seen.network, truth.conditions, truth.times_hours)
     return float(np.mean((told.states - truth.states) ** 2))
 

@@ -16,9 +16,9 @@ from hmlm_fm.benchmarks.literature import (
     literature_task,
     score_directions,
 )
-from hmlm_fm.benchmarks.task import Budget
 from hmlm_fm.cli import app
 from hmlm_fm.conditions import Condition
+from hmlm_fm.drawn_task import Budget
 from hmlm_fm.formats import FormatError
 from hmlm_fm.formats.errors import FormatWarning
 from hmlm_fm.formats.experiments import Experiment, read_experiments

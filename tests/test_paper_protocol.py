@@ -18,10 +18,10 @@ from hmlm_fm.benchmarks.paper import (
     paper_rows,
     score_markers,
 )
-from hmlm_fm.benchmarks.task import Budget
 from hmlm_fm.checkpoints import checkpoint_path
 from hmlm_fm.cli import app
 from hmlm_fm.conditions import Condition, Perturbation
+from hmlm_fm.drawn_task import Budget
 from hmlm_fm.fitting import FitSettings
 from hmlm_fm.measurements import Measurements
 from hmlm_fm.modeling_hmlm import HMLMForSignaling

@@ -15,9 +15,9 @@ from typer.testing import CliRunner, Result
 from hmlm_fm.cli import app
 from hmlm_fm.conditions import Condition, Perturbation
 from hmlm_fm.dynamics import baseline_state, simulate
-from hmlm_fm.dynamics.command import parse_perturbation, parse_stimulus, times_of
 from hmlm_fm.formats import FormatError, load_network, write_json
 from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
+from hmlm_fm.simulate_command import parse_perturbation, parse_stimulus, times_of
 
 FIBROBLAST = "cardiac-fibroblast"
 

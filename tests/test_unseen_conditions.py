@@ -10,9 +10,9 @@ import pytest
 import hmlm_fm.benchmarks
 from hmlm_fm import load_network
 from hmlm_fm.benchmarks.rows import shuffled
-from hmlm_fm.benchmarks.task import Budget
-from hmlm_fm.benchmarks.unseen_conditions import SPLITS, draw_task, visible_network
+from hmlm_fm.drawn_task import Budget
 from hmlm_fm.dynamics import simulate
+from hmlm_fm.unseen_conditions import SPLITS, draw_task, visible_network
 
 RESULTS = Path(hmlm_fm.benchmarks.__file__).parent / "results"
 

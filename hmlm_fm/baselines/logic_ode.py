@@ -18,6 +18,7 @@ import torch
 
 from hmlm_fm.conditions import Condition, ConditionTensors
 from hmlm_fm.configuration_hmlm import HMLMConfig
+from hmlm_fm.dynamics.logic_ode import DEFAULT_N
 from hmlm_fm.fitting import Fit, FitSettings, Parameters, fit_members
 from hmlm_fm.gates import Gates
 from hmlm_fm.measurements import Measurements
@@ -30,7 +31,7 @@ from hmlm_fm.wiring import Wiring
 from .rival import Rival
 
 SPREAD = {"log_tau": 0.6, "log_n": 0.25, "ec50": 0.4, "weight": 1.0, "shared": 0.3}
-DEFAULT_N, DEFAULT_EC50, DEFAULT_WEIGHT_LOGIT, DEFAULT_TAU_HOURS = 1.4, 0.5, 3.0, 1.0
+DEFAULT_WEIGHT_LOGIT = 3.0
 MOST_JOINED = 6
 """Literals in one AND group, at most: a product of many default gates is 0 everywhere."""
 

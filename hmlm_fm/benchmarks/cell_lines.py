@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from hmlm_fm.drawn_task import Budget, DrawnTask
 from hmlm_fm.network import SignalingNetwork
-
-from .task import Budget, DrawnTask
-from .unseen_conditions import draw_task
+from hmlm_fm.unseen_conditions import draw_task
 
 WEIGHTS, EXPONENTS, HALF_MAXIMA = (0.7, 1.0), (1.1, 2.2), (0.4, 0.65)
 TAU_SIGMA = 0.5

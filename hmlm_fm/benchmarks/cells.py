@@ -19,16 +19,17 @@ from typing import Any
 
 import torch
 
+from hmlm_fm.drawn_task import Budget, DrawnTask
 from hmlm_fm.fitting import FitSettings, settings_for
 from hmlm_fm.formats.files import write_text
+from hmlm_fm.metrics import interval
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.network import SignalingNetwork
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 
 from .hmlm_rows import HMLMRow
-from .metrics import interval
 from .rows import Row
-from .task import Budget, DrawnTask, Task
+from .task import Task
 
 QUICK = FitSettings(members=4, steps=60, patience=40)
 QUICK_NEURAL_STEPS = 60

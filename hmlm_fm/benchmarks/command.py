@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from hmlm_fm.checkpoints import checkpoint_path
+from hmlm_fm.drawn_task import TRACKS, Budget
 from hmlm_fm.formats import load_network
 from hmlm_fm.network import SignalingNetwork
 from hmlm_fm.output_files import check_output_files
 from hmlm_fm.output_folder import making
-from hmlm_fm.pipeline import load_untuned
 from hmlm_fm.plotting import plot_errors
+from hmlm_fm.pretrained import load_untuned
 
 from .cells import Bench, run
 from .crosstalk import (
@@ -31,7 +32,7 @@ from .literature import literature_table, literature_task, rows_of_truth
 from .molecules import measure_molecules, molecules_table, what_it_has_read
 from .report import Report, markdown, write_json
 from .speed import FULL, QUICK, measure_speed
-from .task import TRACKS, Budget, Task
+from .task import Task
 from .tasks import TASKS
 
 DEFAULT_NETWORK, DEFAULT_CORPUS = "cardiac-fibroblast", "core"

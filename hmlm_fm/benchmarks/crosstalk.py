@@ -22,7 +22,6 @@ from scipy.stats import rankdata
 
 from hmlm_fm.conditions import Condition, Perturbation
 from hmlm_fm.crosstalk import (
-    HORIZON_HOURS,
     Pair,
     arrival,
     crosstalk,
@@ -34,17 +33,19 @@ from hmlm_fm.crosstalk import (
     single_stimuli,
     wired,
 )
+from hmlm_fm.drawn_task import HORIZON_HOURS
 from hmlm_fm.dynamics.draw import draw_dynamics
 from hmlm_fm.dynamics.simulator import baseline_state, simulate
 from hmlm_fm.formats import load_core
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.network import SignalingNetwork, merge_networks
-from hmlm_fm.pipeline import encode_context, predict_states, untrained_model
+from hmlm_fm.prediction import context_of, predict_states
+from hmlm_fm.pretrained import untrained_model
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
+from hmlm_fm.unseen_conditions import quiet, visible_network
 
 from .report import interval_table
 from .rows import CONTROL_ROWS, shuffled
-from .unseen_conditions import quiet, visible_network
 
 JOINED_PATHWAYS, JOINED_NETWORKS = 8, 6
 FIRST_SEED = 100
@@ -96,7 +97,7 @@ def predicted_change(
 ) -> Change:
     """The same, in the model's own roll-out from the wiring."""
     conditions = single_stimuli(network)
-    context = encode_context(tokenizer, network, None)
+    context = context_of(tokenizer, network, None)
 
     def states(knocked_out: Sequence[int]) -> np.ndarray:
         rows = _with_knockouts(conditions, network, knocked_out)

@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from hmlm_fm.drawn_task import HORIZON_HOURS, Budget, DrawnTask
 from hmlm_fm.network import SignalingNetwork
-
-from .task import HORIZON_HOURS, Budget, DrawnTask
-from .unseen_conditions import draw_task
+from hmlm_fm.unseen_conditions import draw_task
 
 
 def draw_forecast(

@@ -17,7 +17,7 @@ from hmlm_fm.finetuning import fine_tune
 from hmlm_fm.fitting import FitSettings
 from hmlm_fm.measurements import Measurements
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
-from hmlm_fm.pipeline import Prediction, predict_states
+from hmlm_fm.prediction import Prediction, predict_states
 from hmlm_fm.tissue_data import TissueData
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 

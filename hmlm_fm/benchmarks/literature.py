@@ -24,6 +24,7 @@ import torch
 from hmlm_fm.baselines.rival import Rival
 from hmlm_fm.baselines.roll_out import signed_edges
 from hmlm_fm.conditions import Condition
+from hmlm_fm.drawn_task import Budget, DrawnTask
 from hmlm_fm.dynamics.simulator import simulate
 from hmlm_fm.evaluation import wilson_interval
 from hmlm_fm.fitting import FitSettings
@@ -32,11 +33,11 @@ from hmlm_fm.measurements import Measurements
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.network import SignalingNetwork
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
+from hmlm_fm.unseen_conditions import QUIET_INPUT, draw_task, quiet
 
 from .report import interval_table
 from .rows import Row, all_rows
-from .task import Budget, DrawnTask, Task
-from .unseen_conditions import QUIET_INPUT, draw_task, quiet
+from .task import Task
 
 EXPERIMENTS = Path(__file__).parent.parent / "networks" / "cardiac_fibroblast_experiments.tsv"
 BASE_STIMULI, GIVEN = {"tension": 0.4}, 0.8

@@ -26,18 +26,18 @@ from hmlm_fm.baselines.observed import CURVES
 from hmlm_fm.baselines.rival import Rival
 from hmlm_fm.baselines.trivial import Hold
 from hmlm_fm.conditions import Condition
+from hmlm_fm.drawn_task import Budget, DrawnTask
 from hmlm_fm.fitting import FitSettings
 from hmlm_fm.formats import read_json
 from hmlm_fm.measurements import Measurements
+from hmlm_fm.metrics import score
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.network import SignalingNetwork
-from hmlm_fm.pipeline import untrained_model
+from hmlm_fm.pretrained import untrained_model
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 
 from .hmlm_rows import FineTuned, InContext
-from .metrics import score
 from .rows import PRETRAINED_ROWS, Row, corrected
-from .task import Budget, DrawnTask
 
 MARKERS = ("proCI", "proCIII", "fibronectin", "aSMA", "periostin", "TNC", "LOX")
 TIMES_HOURS = np.linspace(0, 24, 50)

@@ -28,7 +28,7 @@ from hmlm_fm.fitting import FitSettings
 from hmlm_fm.measurements import Measurements
 from hmlm_fm.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.network import SignalingNetwork
-from hmlm_fm.pipeline import untrained_model
+from hmlm_fm.pretrained import untrained_model
 from hmlm_fm.tokenization_hmlm import HMLMTokenizer
 
 from .hmlm_rows import FineTuned, FineTunedInFull, InContext

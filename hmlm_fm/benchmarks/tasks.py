@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hmlm_fm.unseen_conditions import draw_task
+
 from .cell_lines import draw_line_task
 from .forecast import draw_forecast
 from .paper import (
@@ -15,7 +17,6 @@ from .paper import (
 )
 from .rows import all_rows, rows_of_seen_conditions
 from .task import Task
-from .unseen_conditions import draw_task
 
 TASKS = {
     "paper": Task(

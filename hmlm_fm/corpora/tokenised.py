@@ -8,19 +8,19 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..conditions import Condition, Perturbation
 from ..dynamics.trajectories import Trajectories
 from ..formats.errors import FormatError
 from ..formats.files import write_text
 from ..formats.json_format import network_from_json, network_to_json
 from ..network import SignalingNetwork
 from ..tokenization_hmlm import HMLMTokenizer
+from .plain_conditions import conditions_from_plain, plain_conditions
 from .stored import FIELDS_FILE, Item, Lazy, Row, StoredRows, store_rows
 
 ABOUT_FILE = "about.json"
@@ -198,13 +198,7 @@ def _to_row(number: int, made: Trajectories, tokenizer: HMLMTokenizer) -> Row:
     told = {
         "visible": network_to_json(made.visible),
         "drawn": network_to_json(made.drawn),
-        "conditions": [
-            {
-                "stimuli": dict(condition.stimuli),
-                "perturbations": [asdict(p) for p in condition.perturbations],
-            }
-            for condition in made.conditions
-        ],
+        "conditions": plain_conditions(made.conditions),
         "signs_drawn": made.signs_drawn,
         "logic_drawn": made.logic_drawn,
     }
@@ -222,10 +216,7 @@ def _from_row(row: Row) -> Trajectories:
     return Trajectories(
         visible=network_from_json(told["visible"]),
         drawn=network_from_json(told["drawn"]),
-        conditions=tuple(
-            Condition(c["stimuli"], tuple(Perturbation(**p) for p in c["perturbations"]))
-            for c in told["conditions"]
-        ),
+        conditions=conditions_from_plain(told["conditions"]),
         states=row["states"],
         drives=row["drives"],
         baseline=row["baseline"],

@@ -21,7 +21,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..conditions import Condition, Perturbation
 from ..dynamics.draw import PRIORS
 from ..dynamics.trajectories import TIMES_HOURS, Trajectories, make_many
 from ..formats.errors import FormatError
@@ -30,6 +29,7 @@ from ..network import SignalingNetwork
 from .card import header, split_hash
 from .layout import DATA_FOLDER
 from .parquet import SCHEMA, network_from_row, plain_network, read_rows
+from .plain_conditions import conditions_from_plain, plain_conditions
 from .relatives import SIDES
 
 SETTINGS_FILE = "reports/settings.json"
@@ -316,13 +316,7 @@ def _to_row(made: Trajectories, seed: int) -> dict[str, Any]:
         "drawn": plain_network(made.drawn),
         "signs_drawn": made.signs_drawn,
         "logic_drawn": made.logic_drawn,
-        "conditions": [
-            {
-                "stimuli": [{"molecule": m, "level": v} for m, v in c.stimuli.items()],
-                "perturbations": [asdict(p) for p in c.perturbations],
-            }
-            for c in made.conditions
-        ],
+        "conditions": plain_conditions(made.conditions),
         "times_hours": list(TIMES_HOURS),
         "states": made.states.astype(np.float32).ravel(),
         "drives": made.drives.astype(np.float32).ravel(),
@@ -332,13 +326,7 @@ def _to_row(made: Trajectories, seed: int) -> dict[str, Any]:
 
 def trajectories_from_row(row: Mapping[str, Any]) -> Trajectories:
     """The trajectories that a row holds."""
-    conditions = tuple(
-        Condition(
-            {s["molecule"]: s["level"] for s in c["stimuli"]},
-            tuple(Perturbation(**p) for p in c["perturbations"]),
-        )
-        for c in row["conditions"]
-    )
+    conditions = conditions_from_plain(row["conditions"])
     drawn = network_from_row(row["drawn"])
     shape = (len(conditions), len(row["times_hours"]), len(drawn.molecules))
     return Trajectories(

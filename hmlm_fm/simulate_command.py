@@ -19,16 +19,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hmlm_fm.conditions import LONGEST_HOURS, Condition, Perturbation
-from hmlm_fm.formats.errors import FormatError, did_you_mean
-from hmlm_fm.formats.files import write_text
-from hmlm_fm.formats.measurements import read_conditions
-from hmlm_fm.formats.tables import stranger
-from hmlm_fm.messages import counted
-from hmlm_fm.network import SignalingNetwork
-from hmlm_fm.output_files import check_output_files
-
-from .simulator import baseline_state, simulate
+from .conditions import LONGEST_HOURS, Condition, Perturbation
+from .dynamics.simulator import baseline_state, simulate
+from .formats.errors import FormatError, did_you_mean
+from .formats.files import write_text
+from .formats.measurements import read_conditions
+from .formats.tables import stranger
+from .messages import counted
+from .network import SignalingNetwork
+from .output_files import check_output_files
 
 DEFAULT_HOURS, DEFAULT_STEP_HOURS = 48.0, 1.0
 MOST_TIMES = 100_000
@@ -142,7 +141,7 @@ def run_simulation(network: SignalingNetwork, options: SimulateOptions) -> Simul
     if options.out is not None:
         write_states(simulation, options.out)
     if options.plot is not None:
-        from hmlm_fm.plotting import plot_states  # matplotlib takes its time
+        from .plotting import plot_states  # matplotlib takes its time
 
         shown = chosen or simulation.most_changed(MOST_PANELS)
         plot_states(

@@ -16,12 +16,11 @@ from itertools import combinations
 import numpy as np
 import torch
 
-from hmlm_fm.conditions import Condition, Perturbation
-from hmlm_fm.dynamics.simulator import baseline_state, simulate
-from hmlm_fm.measurements import Measurements
-from hmlm_fm.network import SignalingNetwork
-
-from .task import HORIZON_HOURS, TRACKS, Budget, DrawnTask
+from .conditions import Condition, Perturbation
+from .drawn_task import HORIZON_HOURS, Budget, DrawnTask, visible_network
+from .dynamics.simulator import baseline_state, simulate
+from .measurements import Measurements
+from .network import SignalingNetwork
 
 SPLITS = ("pairs", "triples", "knockouts")
 QUIET_INPUT = 0.1
@@ -29,14 +28,6 @@ STIMULUS_LEVELS = (0.4, 1.0)
 UNSEEN_PAIRS, UNSEEN_KNOCKOUTS, ASKED_CONDITIONS = 15, 25, 64
 TOLERANCE = 1e-4
 """Of one step of the simulator: states are then right to 5e-4, far below any error that counts."""
-
-
-def visible_network(network: SignalingNetwork, track: str) -> SignalingNetwork:
-    """What a row may see of a network: no kinetics, and in track `signs` no AND groups."""
-    if track not in TRACKS:
-        raise ValueError(f"track {track!r}; expected one of {', '.join(TRACKS)}")
-    shown = network.without_kinetics()
-    return shown.without_logic() if track == "signs" else shown
 
 
 def quiet(network: SignalingNetwork) -> SignalingNetwork:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from hmlm_fm.calibration import LEAST_CHANGE
-from hmlm_fm.measurements import Measurements
-from hmlm_fm.next_state_head import NORMAL_QUANTILE
+from .calibration import LEAST_CHANGE
+from .measurements import Measurements
+from .next_state_head import NORMAL_QUANTILE
 
 MARKERS = ("proCI", "proCIII", "fibronectin", "aSMA", "periostin", "TNC", "CTGF", "LOX")
 """Fibrosis markers; those of them that a network has are scored apart."""

@@ -1,0 +1,58 @@
+"""Models to begin with: pretrained ones by their names, and untrained ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedConfig
+
+from .checkpoints import checkpoint_path
+from .configuration_hmlm import HMLMConfig
+from .modeling_hmlm import HMLMForSignaling
+from .tokenization_hmlm import HMLMTokenizer
+
+
+def load_pretrained(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTokenizer]:
+    """A model, ready to be asked, and its tokenizer.
+
+    Args:
+        name_or_path: of a shipped checkpoint, a folder, or a name on a hub.
+
+    Raises:
+        OSError, ValueError: there is none, or it is one of another model.
+    """
+    folder = checkpoint_path(str(name_or_path))
+    model = HMLMForSignaling.from_pretrained(folder)
+    return model.eval(), HMLMTokenizer.from_pretrained(folder)
+
+
+def load_untuned(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTokenizer]:
+    """As `load_pretrained`, of a checkpoint that infers gates.
+
+    Raises:
+        OSError, ValueError: as `load_pretrained`, or it carries the gates of a tissue instead.
+    """
+    model, tokenizer = load_pretrained(name_or_path)
+    refuse_tissue(model, f"checkpoint {name_or_path}")
+    return model, tokenizer
+
+
+def refuse_tissue(model: HMLMForSignaling, named: str = "the model") -> None:
+    """
+    Raises:
+        ValueError: the model carries the gates of a tissue, and infers none any more.
+    """
+    if model.next_state.tissue is not None:
+        raise ValueError(
+            f"{named} is fine-tuned, so that it infers no gates any more; expected a pretrained one"
+        )
+
+
+def untrained_model(config: PreTrainedConfig, seed: int) -> HMLMForSignaling:
+    """A model of a configuration that has learned nothing, and takes nothing of torch's seed."""
+    state = torch.get_rng_state()
+    torch.manual_seed(seed)
+    model = HMLMForSignaling(HMLMConfig.from_dict(config.to_dict())).eval()
+    torch.set_rng_state(state)
+    return model
