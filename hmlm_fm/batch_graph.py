@@ -105,6 +105,13 @@ def perturbed_at(
     return effects.held_RN.unflatten(0, shape), effects.ymax_factor_RN.unflatten(0, shape)
 
 
+def rank_within(group_O: torch.Tensor) -> torch.Tensor:
+    """The position of each entry among those of its group (O)."""
+    ordered, order = group_O.sort(stable=True)
+    place = torch.arange(len(ordered), device=ordered.device)
+    return torch.empty_like(place).scatter(0, order, place - torch.searchsorted(ordered, ordered))
+
+
 def in_groups(literal_interaction: torch.Tensor, interactions: int) -> torch.Tensor:
     """Whether each literal shares its interaction with others (B, J)."""
     place = torch.where(literal_interaction >= 0, literal_interaction, interactions)

@@ -16,11 +16,12 @@ from typing import Any
 
 import torch
 
-from .batch_graph import CONDITION_FIELDS, condition_rows, values_and_mask
+from .batch_graph import CONDITION_FIELDS, condition_rows, rank_within, values_and_mask
 from .conditions import ConditionTensors, PerturbationEffects
 from .drive import Drive, baseline_shift
 from .gates import Gates
-from .observation import observe_points, smoothing_correction
+from .observation import observe_points
+from .smoothing import smoothing_correction
 from .transducer import RollOut, Transducer, grid_hours
 from .translation import ACTIVITY, translate
 from .wiring import Wiring
@@ -202,7 +203,7 @@ def gather_evidence(
     # A table (B, C, S, N) of the states seen of each molecule.
     of_state = free & ~seen.is_drive_O
     row_S, condition_S, molecule_S = (x[of_state] for x in (row, condition, molecule))
-    rank = _rank_within((row_S * conditions + condition_S) * molecules + molecule_S)
+    rank = rank_within((row_S * conditions + condition_S) * molecules + molecule_S)
     place = (row_S, condition_S, rank, molecule_S)
     most = int(rank.max()) + 1 if len(rank) else 1
     table = expected.new_zeros(batch, conditions, most, molecules)
@@ -249,13 +250,6 @@ def gather_evidence(
 def latest(hours: torch.Tensor) -> float:
     """The last of some hours, or 0 where there are none."""
     return float(hours.max()) if len(hours) else 0.0
-
-
-def _rank_within(group_O: torch.Tensor) -> torch.Tensor:
-    """The position of each entry among those of its group (O)."""
-    ordered, order = group_O.sort(stable=True)
-    place = torch.arange(len(ordered), device=ordered.device)
-    return torch.empty_like(place).scatter(0, order, place - torch.searchsorted(ordered, ordered))
 
 
 def _effects_on_grid(

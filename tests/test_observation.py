@@ -9,7 +9,8 @@ import torch
 from toys import toy_network
 
 from hmlm_fm.conditions import MODALITIES, Condition, ConditionTensors, Perturbation
-from hmlm_fm.observation import corrected_states, observe, shown_scale, smoothing_correction
+from hmlm_fm.observation import corrected_states, observe, shown_scale
+from hmlm_fm.smoothing import smoothing_correction
 
 LENGTH_HOURS = 8.0
 """Of the error's process where the logarithm is 0, as `Gates.smoothing_F2` has it."""
@@ -77,6 +78,46 @@ def test_what_is_left_is_what_corrected_errors_have(anchored, together):
     # Three residuals may be noise of their own, but for a part; long after them they say nothing.
     assert left[seen].mean() < 0.8 * before[seen].mean()
     assert left[-1].mean() > 0.9 * before[-1]
+
+
+@pytest.mark.parametrize("windows", [False, True])
+def test_conditions_that_are_smoothed_together_do_not_see_one_another(windows, monkeypatch):
+    """Those alike share their factored matrices; each has what it has alone."""
+    conditions, times, molecules, asked = 12, 4, 5, 7
+    rng = np.random.default_rng(2)
+    shape = (1, conditions, times, molecules)
+    residual = torch.tensor(rng.normal(0, 0.1, shape))
+    hours = torch.linspace(0, 48, times).view(1, 1, -1, 1).expand(shape)
+    asked_hours = torch.linspace(0, 50, asked).expand(1, conditions, -1)
+    observed = torch.ones(shape, dtype=torch.bool)
+    let_go = torch.zeros(1, conditions, 1, molecules)
+    if windows:  # of every second condition and of one molecule, with ends of their own
+        let_go[0, ::2, 0, 1] = torch.tensor(rng.uniform(1, 40, conditions // 2)).float()
+    else:
+        observed[0, 3, :, 2] = False  # knocked out
+    since = torch.where(hours >= let_go, let_go, 0.0)
+    since_asked = torch.where(asked_hours.unsqueeze(-1) >= let_go, let_go, 0.0)
+    anchored = torch.ones(1, conditions, molecules, dtype=torch.bool)
+    scale = torch.tensor(rng.uniform(0.01, 0.2, (1, conditions, asked, molecules)))
+    own = torch.tensor(rng.normal(0, 1, (molecules, 2)))
+
+    def smoothed(c: slice) -> list[torch.Tensor]:
+        return smoothing_correction(
+            residual[:, c], observed[:, c], hours[:, c], since[:, c], anchored[:, c],
+            asked_hours[:, c], since_asked[:, c], own, scale[:, c],
+        )  # fmt: skip
+
+    alone = [smoothed(slice(c, c + 1)) for c in range(conditions)]
+    factored = []
+    cholesky = torch.linalg.cholesky
+    monkeypatch.setattr(
+        torch.linalg, "cholesky", lambda matrix: factored.append(len(matrix)) or cholesky(matrix)
+    )
+    together = smoothed(slice(None))
+    for place, found in enumerate(together):
+        expected = torch.cat([of_one[place] for of_one in alone], 1)
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
+    assert set(factored) == {molecules + (conditions // 2 if windows else 1)}
 
 
 def test_scales_shrink_where_something_was_seen_and_nowhere_else():
