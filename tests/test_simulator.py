@@ -12,11 +12,12 @@ from toys import toy_network
 
 from hmlm_fm import load_network
 from hmlm_fm.conditions import Condition, ConditionTensors, Perturbation
-from hmlm_fm.dynamics import simulate
+from hmlm_fm.dynamics import elimination, simulate, w_method
+from hmlm_fm.dynamics.elimination import Elimination, iterate
 from hmlm_fm.dynamics.equations import Equations, Forcing, GroupedProduct, hill
 from hmlm_fm.dynamics.logic_ode import LogicODE
 from hmlm_fm.dynamics.simulator import simulate_system
-from hmlm_fm.dynamics.w_method import END_WEIGHTS, PATH_WEIGHTS
+from hmlm_fm.dynamics.w_method import PATH_WEIGHTS, STATE_WEIGHTS
 from hmlm_fm.network import Interaction, Molecule, NetworkError, SignalingNetwork
 
 NETFLUX = (
@@ -215,6 +216,30 @@ def conditions_of_all_kinds(network: SignalingNetwork) -> list[Condition]:
     return rows + [Condition({inputs[i]: 0.7}, (window,)) for i, window in enumerate(windows)]
 
 
+@pytest.mark.parametrize("size", [1, 4, 40, 150])
+def test_an_elimination_is_exact_but_for_its_core(size, monkeypatch):
+    monkeypatch.setattr(elimination, "CORE_ITERATIONS", 60)
+    draw = torch.Generator().manual_seed(size)
+    # With loops of one molecule, paths of two literals, and molecules without sources or targets.
+    source, target = torch.randint(size, (2, 2 * size), generator=draw)
+    coupling = 0.2 * torch.randn(2 * size, 3, generator=draw, dtype=torch.float64)
+    right = torch.rand(size, 3, generator=draw, dtype=torch.float64)
+    found = Elimination(source, target, size)
+    solved = found.solve(right.clone(), found.couplings(coupling))
+    systems = torch.eye(size, dtype=torch.float64).repeat(3, 1, 1)
+    for system, coupling_J in zip(systems, coupling.T, strict=True):
+        system.index_put_((target, source), -coupling_J, accumulate=True)
+    exact = torch.linalg.solve(systems, right.T).T
+    assert torch.allclose(solved, exact, atol=1e-9)
+    assert torch.allclose(iterate(right, source, target, coupling, 60), exact, atol=1e-9)
+
+
+def test_the_core_of_a_network_is_small():
+    equations = Equations(LogicODE.from_network(load_network("cardiac-fibroblast")))
+    found = Elimination(equations.source_J, equations.target_J, 109)
+    assert len(found.core) <= 12
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_error_stays_near_the_tolerance(dtype):
     network = load_network("cardiac-fibroblast")
@@ -245,7 +270,8 @@ def test_asking_for_more_times_changes_no_state():
 
 
 def test_the_path_of_a_step_ends_where_the_step_does():
-    assert torch.allclose(PATH_WEIGHTS.sum(0), torch.tensor(END_WEIGHTS).double())
+    end = torch.tensor(STATE_WEIGHTS[-1]).double() + torch.tensor([0.0, 0.0, 0.0, 1.0])
+    assert torch.allclose(PATH_WEIGHTS.sum(0), end)
 
 
 def test_linearised_drives_are_derivatives():
@@ -270,7 +296,10 @@ def test_linearised_drives_are_derivatives():
     assert torch.allclose(found, scale * exact)
 
 
-def test_gradients_of_every_parameter():
+@pytest.mark.parametrize("most_iterations", [100, 0])
+def test_gradients_of_every_parameter(most_iterations, monkeypatch):
+    """With couplings that are iterated, and that are eliminated."""
+    monkeypatch.setattr(w_method, "MOST_ITERATIONS", most_iterations)
     network = toy_network()
     tensors = ConditionTensors.from_conditions(
         [Condition({"EGF": 0.9}), Condition({"TGFB1": 0.5}, (Perturbation("RAS", "clamp", 0.4),))],

@@ -20,6 +20,7 @@ import torch
 from hmlm_fm.conditions import Condition, ConditionTensors
 from hmlm_fm.network import SignalingNetwork
 
+from .elimination import Elimination
 from .equations import Equations, Forcing
 from .history import History
 from .logic_ode import LogicODE
@@ -210,6 +211,9 @@ class _Run:
         self.system = system
         self.tolerance = max(tolerance, LEAST_TOLERANCE_EPS * torch.finfo(like.dtype).eps)
         self.equations = Equations(system)
+        self.elimination = Elimination(
+            self.equations.source_J, self.equations.target_J, len(system.tau_hours)
+        )
         self.conditions = conditions.mapped(lambda value: value.to(like.device))
         self.rate_M1 = 1 / like[:, None]
         fastest = torch.full((system.networks,), math.inf, dtype=like.dtype, device=like.device)
@@ -295,6 +299,7 @@ class _Run:
         hours_GA = torch.minimum(rows.step_GA, left_GA)
         after, error_MA, stages = w_step(
             self.equations,
+            self.elimination,
             rows.forcing,
             self.rate_M1,
             rows.state_MA,

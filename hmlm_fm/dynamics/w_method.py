@@ -4,9 +4,8 @@ ROS34PW2 (Rang and Angermann, BIT Numer Math 2005;45:761-787): four stages, orde
 accurate and L-stable, with an embedded method whose distance controls the step. It is a W-method:
 its order holds for any approximation of the Jacobian. So the linear system of a stage, (I - hγA)u
 = b, need not be solved to the end: its diagonal, the decay, is inverted, and the couplings follow
-by a few Jacobi iterations along the interactions, which is what a factorisation would cost many
-times over. Where the iterations do not suffice the step is not accurate, and is made again
-shorter; a wrong answer does not come of it.
+by an elimination of most molecules and a few iterations on the rest (`elimination`). Where these do
+not suffice the step is not accurate, and is made again shorter; a wrong answer does not come of it.
 
 Shapes: M molecules, C conditions, J literals.
 """
@@ -14,9 +13,11 @@ Shapes: M molecules, C conditions, J literals.
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 
+from .elimination import Elimination, iterate
 from .equations import Equations, Forcing
 
 STAGES = 4
@@ -42,7 +43,6 @@ _inverse = torch.linalg.inv(torch.tensor(_GAMMA, dtype=torch.float64))
 _identity = torch.eye(STAGES, dtype=torch.float64)
 STATE_WEIGHTS = (torch.tensor(_ALPHA, dtype=torch.float64) @ _inverse).tolist()
 STAGE_WEIGHTS = (_identity - GAMMA * _inverse).tolist()
-END_WEIGHTS = (torch.tensor(_B, dtype=torch.float64) @ _inverse).tolist()
 ERROR_WEIGHTS = (
     (torch.tensor(_B, dtype=torch.float64) - torch.tensor(_B_EMBEDDED, dtype=torch.float64))
     @ _inverse
@@ -68,12 +68,15 @@ def _path_weights() -> torch.Tensor:
 
 PATH_WEIGHTS = _path_weights()
 
-# Jacobi iterations of a stage: the fewest, the most, and what is to be left of the couplings.
-FEWEST_ITERATIONS, MOST_ITERATIONS, LEFT_OVER = 2, 10, 0.1
+
+# Jacobi iterations of a stage: the fewest, what is to be left of the couplings, and beyond how many
+# an elimination is cheaper.
+FEWEST_ITERATIONS, LEFT_OVER, MOST_ITERATIONS = 2, 0.1, 6
 
 
 def w_step(
     equations: Equations,
+    elimination: Elimination,
     forcing: Forcing,
     rate_M1: torch.Tensor,
     state_MC: torch.Tensor,
@@ -83,6 +86,7 @@ def w_step(
 
     Args:
         equations, forcing: the drives u(y) of dy/dt = (u - y)/τ.
+        elimination: of the equations' paths.
         rate_M1: 1/τ per hour.
         state_MC: y.
         step_hours: of every condition (1, C), or of every molecule too (M, C).
@@ -91,27 +95,28 @@ def w_step(
         States (M, C), their distance to the embedded method, and the stages, for `PATH_WEIGHTS`.
     """
     stiffness = step_hours * (GAMMA * rate_M1)
-    damping = 1 / (1 + stiffness)
-    pull = stiffness * damping
+    pull = stiffness / (1 + stiffness)
     drive, coupling_JC = equations.linearised(state_MC, forcing, pull)
     iterations = _iterations(float(pull.detach().max()))
-    source, target = equations.source_J, equations.target_J
-    stages: list[torch.Tensor] = []
-    for i in range(STAGES):
+    if iterations > MOST_ITERATIONS:
+        solve = partial(elimination.solve, coupling_PC=elimination.couplings(coupling_JC))
+    else:
+        solve = partial(
+            iterate,
+            source=equations.source_J,
+            target=equations.target_J,
+            coupling=coupling_JC,
+            iterations=iterations,
+        )
+    at = state_MC
+    stages = [solve((drive - at) * pull)]
+    for i in range(1, STAGES):
         at = _combined(stages, STATE_WEIGHTS[i], state_MC)
-        if i:
-            drive = equations.drive(at, forcing)
-        right = (drive - at) * pull
-        if i:
-            right = torch.addcmul(right, _combined(stages, STAGE_WEIGHTS[i]), damping)
-        stage = right
-        for _ in range(iterations):
-            # In place, for the selected rows are a copy of their own.
-            passed_on = stage.index_select(0, source).mul_(coupling_JC)
-            stage = right.index_add(0, target, passed_on)
-        stages.append(stage)
-    after = _combined(stages, END_WEIGHTS, state_MC)
-    return after, _combined(stages, ERROR_WEIGHTS), stages
+        moved = _combined(stages, STAGE_WEIGHTS[i])
+        right = torch.lerp(moved, equations.drive(at, forcing) - at, pull)
+        stages.append(solve(right))
+    # The method is stiffly accurate: it ends at the last stage.
+    return at + stages[-1], _combined(stages, ERROR_WEIGHTS), stages
 
 
 def _iterations(pull: float) -> int:
@@ -119,7 +124,7 @@ def _iterations(pull: float) -> int:
     if not pull > 0:
         return FEWEST_ITERATIONS
     wanted = math.ceil(math.log(LEFT_OVER) / math.log(min(pull, 0.999)))
-    return min(max(wanted, FEWEST_ITERATIONS), MOST_ITERATIONS)
+    return max(wanted, FEWEST_ITERATIONS)
 
 
 def _combined(
