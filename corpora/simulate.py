@@ -32,6 +32,7 @@ from hmlm_fm.corpora.trajectories import (
     simulate_corpus,
     trajectory_card,
 )
+from hmlm_fm.dynamics.trajectories import FEWEST_CONDITIONS
 from hmlm_fm.formats import load_network, load_networks
 from hmlm_fm.formats.errors import FormatError
 from hmlm_fm.formats.files import write_text
@@ -83,6 +84,12 @@ def simulate(options: argparse.Namespace) -> None:
         options.shard,
         options.seed,
     )
+    if options.conditions < FEWEST_CONDITIONS:
+        print(
+            f"warning: {options.conditions} conditions per network; pretrain/run.py needs at least "
+            f"{FEWEST_CONDITIONS}",
+            file=sys.stderr,
+        )
     used = [side for side in SIDES if sides[side]]
     total = options.networks * ("train" in used) + options.held_out * (
         len(used) - ("train" in used)

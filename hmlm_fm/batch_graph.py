@@ -73,9 +73,15 @@ def condition_rows(
     strength: torch.Tensor | None,
     window: torch.Tensor | None,
 ) -> ConditionTensors:
-    """Conditions of a batch (B, C, …) as rows (B · C, …)."""
-    assert stimulus is not None
-    assert stimulated is not None
+    """Conditions of a batch (B, C, …) as rows (B · C, …).
+
+    Raises:
+        ValueError: there are none.
+    """
+    if stimulus is None or stimulated is None:
+        raise ValueError(
+            "conditions without stimulus and stimulated; expected what `encode_conditions` makes"
+        )
     if index is None or kind is None or strength is None or window is None:
         rows = stimulus.shape[0] * stimulus.shape[1]
         index = kind = stimulus.new_zeros(rows, 0, dtype=torch.long)

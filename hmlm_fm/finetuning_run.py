@@ -197,6 +197,15 @@ def read_tissue(network: SignalingNetwork, options: FinetuningOptions) -> Tissue
     first = np.where(at_rest, states[:, 0], 0.0).sum(0)
     # Of a state near an end of its range noise may lie beyond.
     baseline = np.where(count > 0, np.clip(first / np.maximum(count, 1), 0, 1), np.nan)
+    guessed = [name for name, n in zip(network.names, count, strict=True) if not n]
+    if guessed:
+        warnings.warn(
+            f"{options.observations}: nothing was measured at time 0 of {listed(guessed)}; the "
+            "state at rest is the model's guess there, which may be far off, and intervals do not "
+            "hold that",
+            FormatWarning,
+            stacklevel=2,
+        )
     # What was seen at rest alone has told the state at rest, or is shown.
     kept = [row for row, seen in enumerate(others) if later[row] or seen]
     return TissueData(
@@ -245,7 +254,7 @@ def _load(options: FinetuningOptions) -> tuple[HMLMForSignaling, HMLMTokenizer]:
     try:
         return load_untuned(options.checkpoint)
     except (OSError, ValueError) as error:
-        raise OptionsError(f"checkpoint {options.checkpoint}: {error}") from None
+        raise OptionsError(str(error)) from None
 
 
 def _measure(told: Mapping[str, Prediction], task: DrawnTask) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -48,6 +49,10 @@ def check_output_files(
         if not path.parent.is_dir():
             raise FormatError("there is no folder to write it into", path=path)
         refuse_to_overwrite(path, inputs, force)
+        try:
+            tempfile.TemporaryFile(dir=path.parent).close()
+        except OSError as error:
+            raise FormatError(f"it cannot be written ({error.strerror})", path=path) from None
     if plot is None:
         return
     if plot.suffix.lower() not in PLOT_ENDINGS:

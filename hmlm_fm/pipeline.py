@@ -109,11 +109,19 @@ class SignalingPipeline:
             ValueError: as `predict_states`; or something was observed of a condition that is
                 not asked, in another modality than the activity, or out of range.
         """
+        if not isinstance(conditions, Mapping) or not all(
+            isinstance(condition, Condition) for condition in conditions.values()
+        ):
+            raise ValueError(
+                f"conditions are {conditions!r}; expected conditions by their names, such as "
+                '{"treated": Condition({"TGFB": 0.8})}'
+            )
+        names = list(conditions)
         found = predict_states(
             self.model, self.context, self.network, list(conditions.values()), hours,
             self._as_seen(list(conditions), observed or {}), modality,
         )  # fmt: skip
-        names, molecules = list(conditions), list(self.network.names)
+        molecules = list(self.network.names)
         return pd.DataFrame(
             {
                 "condition": np.repeat(names, len(hours) * len(molecules)),

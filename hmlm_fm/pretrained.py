@@ -23,8 +23,11 @@ def load_pretrained(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTok
         OSError, ValueError: there is none, or it is one of another model.
     """
     folder = checkpoint_path(str(name_or_path))
-    model = HMLMForSignaling.from_pretrained(folder)
-    return model.eval(), HMLMTokenizer.from_pretrained(folder)
+    try:
+        model = HMLMForSignaling.from_pretrained(folder)
+        return model.eval(), HMLMTokenizer.from_pretrained(folder)
+    except OSError as error:  # which may not say of what
+        raise OSError(f"checkpoint {name_or_path}: {error}") from None
 
 
 def load_untuned(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTokenizer]:

@@ -7,13 +7,16 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from tqdm.auto import tqdm
 from transformers import TrainingArguments
 
 from .corpora.card import corpus_hash
 from .corpora.tokenised import TokenisedCorpus, check_place, tokenise
+from .dynamics.draw import PRIORS
 from .dynamics.trajectories import FEWEST_CONDITIONS, Trajectories, make_many
 from .environment import versions
 from .network import SignalingNetwork
@@ -38,7 +41,13 @@ def check_data(
     if options.trajectories and options.next_state:
         from .corpora.trajectories import check_for_training  # which needs pyarrow
 
-        check_for_training(options.trajectories, sides, FEWEST_CONDITIONS)
+        check_for_training(
+            options.trajectories,
+            sides,
+            options.trajectory_networks,
+            options.held_out_networks,
+            FEWEST_CONDITIONS,
+        )
 
 
 def tokenised_corpus(
@@ -70,7 +79,10 @@ def tokenised_corpus(
         made = _simulated("training", training, [first + i for i in own], options, arguments)
         return zip(own, made, strict=True)
 
-    key = {name: getattr(options, name) for name in ("conditions", "trajectories", "seed")} | {
+    key = {
+        "conditions": options.conditions,
+        "trajectories": _told_of(options.trajectories) if options.trajectories and count else None,
+        "seed": options.seed,
         "networks": corpus_hash(training),
         "trajectory_networks": count,
         "vocabulary": tokenizer.vocabulary.version,
@@ -86,6 +98,13 @@ def tokenised_corpus(
         processes,
         state.wait_for_everyone,
     )
+
+
+def _told_of(trajectories: str) -> dict[str, Any]:
+    """What decides the rows of a next-state corpus, wherever it lies."""
+    from .corpora.trajectories import read_settings  # which needs pyarrow
+
+    return asdict(read_settings(trajectories)) | {"priors": asdict(PRIORS)}
 
 
 def _tokenised_folder(options: PretrainingOptions) -> Path:

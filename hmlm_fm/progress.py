@@ -42,7 +42,8 @@ class Progress(TrainerCallback):
     def __init__(self) -> None:
         self.trainer: PretrainingTrainer | None = None
         self.started_at, self.first_step, self.first_molecules = 0.0, -1, 0
-        self.molecules_per_second = 0.0
+        # Not known before the first steps are over.
+        self.molecules_per_second: float | None = None
         self.bar: tqdm | None = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -93,7 +94,7 @@ class Progress(TrainerCallback):
 
     def _rates(self, args: Any, state: Any) -> str:
         done = state.global_step - self.first_step
-        if not self.started_at or not done:
+        if self.molecules_per_second is None or not done:
             return "warming up"
         assert self.trainer is not None
         left = (time.perf_counter() - self.started_at) / done

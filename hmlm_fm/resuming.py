@@ -53,15 +53,18 @@ def is_complete(checkpoint: Path) -> bool:
     """Whether a checkpoint was written to its end, and is all there."""
     try:
         files = json.loads((checkpoint / COMPLETE_FILE).read_text(encoding="utf-8"))["files"]
-        return all((checkpoint / name).stat().st_size == size for name, size in files.items())
-    except (OSError, ValueError, KeyError):
+        whole = all((checkpoint / name).stat().st_size == size for name, size in files.items())
+    # Whatever else may stand in a file of that name.
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
+    return whole and bool(files)
 
 
 def last_checkpoint(output_dir: Path) -> Path | None:
     """The last checkpoint of a run that was written to its end."""
-    complete = [p for p in output_dir.glob("checkpoint-*") if is_complete(p)]
-    return max(complete, key=lambda p: int(p.name.rsplit("-", 1)[1]), default=None)
+    steps = {p: p.name.removeprefix("checkpoint-") for p in output_dir.glob("checkpoint-*")}
+    complete = [p for p, step in steps.items() if step.isdecimal() and is_complete(p)]
+    return max(complete, key=lambda p: int(steps[p]), default=None)
 
 
 def remove_incomplete(output_dir: Path) -> None:

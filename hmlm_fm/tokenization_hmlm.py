@@ -209,6 +209,11 @@ class HMLMTokenizer(PreTrainedTokenizer):
             ValueError: context for a list of networks, lists of different lengths, or values out of
                 their range.
         """
+        several = [networks] if isinstance(networks, SignalingNetwork) else networks
+        if not isinstance(several, Sequence) or not all(
+            isinstance(network, SignalingNetwork) for network in several
+        ):
+            raise ValueError(f"networks are {networks!r}; expected a SignalingNetwork, or a list")
         if isinstance(networks, SignalingNetwork):
             encoding = self.encode_network(networks, warn_unknown)
             if baseline is not None:

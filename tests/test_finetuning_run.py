@@ -319,6 +319,9 @@ def test_the_shipped_checkpoint_is_small():
     folder = Path(checkpoint_path("hmlm-small"))
     assert sum(path.stat().st_size for path in folder.iterdir()) < 20e6
     assert checkpoint_path("somebody/model") == "somebody/model"
+    for nowhere in ("hmlm-smal", "outputs/no/such/folder", "/nowhere/at-all"):
+        with pytest.raises(FileNotFoundError, match="no such folder; expected one, hmlm-small"):
+            checkpoint_path(nowhere)
     told = json.loads((folder / "training_info.json").read_text())
     assert told["options"]["steps"] > 0
     assert "hold" in (folder / "README.md").read_text()

@@ -93,6 +93,13 @@ def test_hours_that_cannot_be_asked(hours, says, model):
         pipeline({"control": Condition()}, hours)
 
 
+@pytest.mark.parametrize("asked", [[Condition()], Condition(), {"one": {"EGF": 1.0}}])
+def test_conditions_are_asked_by_name(asked, model):
+    pipeline = SignalingPipeline(*model, toy_network())
+    with pytest.raises(ValueError, match="expected conditions by their names"):
+        pipeline(asked, [1.0])
+
+
 def test_nothing_asked_is_nothing_told(model):
     pipeline = SignalingPipeline(*model, toy_network())
     columns = list(pipeline({"control": Condition()}, [1.0]).columns)

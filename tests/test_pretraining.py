@@ -216,8 +216,11 @@ def test_a_damaged_checkpoint_is_not_taken_for_complete(whole, tmp_path):
         assert last_checkpoint(damaged.parent) == damaged
         (damaged / name).unlink()
         assert last_checkpoint(damaged.parent) is None
-        (damaged / name).write_bytes(b"half")
-        assert last_checkpoint(damaged.parent) is None
+        for content in (b"half", b"[]", b'{"files": []}', b'{"files": {}}'):
+            (damaged / name).write_bytes(content)
+            assert last_checkpoint(damaged.parent) is None
+    shutil.copytree(source, tmp_path / "named" / "checkpoint-best")
+    assert last_checkpoint(tmp_path / "named") is None
 
 
 @pytest.mark.parametrize("below", ["", "folder"])

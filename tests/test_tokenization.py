@@ -151,3 +151,9 @@ def test_every_wikipathways_network_is_tokenised(tokenizer, shared_data):
     for network in networks:
         encoding = tokenizer.encode_network(network, warn_unknown=False)
         assert len(encoding["input_ids"]) == len(network.molecules)
+
+
+@pytest.mark.parametrize("networks", ["egf", None, [None], {"a": 1}])
+def test_what_is_no_network_is_told(networks):
+    with pytest.raises(ValueError, match="expected a SignalingNetwork, or a list"):
+        HMLMTokenizer()(networks)

@@ -89,23 +89,28 @@ def test_other_settings_do_not_go_on_in_the_folder(corpus):
 
 
 def test_a_run_trains_on_no_trajectories_of_another_split(corpus, tmp_path):
-    check_for_training(corpus, SIDES, 3)
+    check_for_training(corpus, SIDES, 5, 1, 3)
     turned = dict(zip(SIDES, reversed(SIDES.values()), strict=True))
     with pytest.raises(FormatError, match="split in another way"):
-        check_for_training(corpus, turned, 3)
-    with pytest.raises(FormatError, match="3 conditions per network; expected at least 20"):
-        check_for_training(corpus, SIDES, 20)
+        check_for_training(corpus, turned, 5, 1, 3)
+    for needed, says in (
+        ((6, 1, 3), "5 networks for training; expected at least 6"),
+        ((5, 2, 3), "1 networks for the test; expected at least 2"),
+        ((5, 1, 20), "3 conditions per network; expected at least 20"),
+    ):
+        with pytest.raises(FormatError, match=says):
+            check_for_training(corpus, SIDES, *needed)
     with pytest.raises(FormatError, match="no reports/settings.json"):
-        check_for_training(tmp_path, SIDES, 3)
+        check_for_training(tmp_path, SIDES, 5, 1, 3)
     part = tmp_path / "part"
     shutil.copytree(corpus, part)
     (part / "data" / "test-00000-of-00001.parquet").unlink()
     with pytest.raises(FormatError, match="test-00000-of-00001.parquet is not whole"):
-        check_for_training(part, SIDES, 3)
+        check_for_training(part, SIDES, 5, 1, 3)
     for damaged in ("{", "[]", '{"networks": 5}'):
         (part / "reports" / "settings.json").write_text(damaged)
         with pytest.raises(FormatError, match="made by this version"):
-            check_for_training(part, SIDES, 3)
+            check_for_training(part, SIDES, 5, 1, 3)
 
 
 def test_sides_never_share_a_seed():

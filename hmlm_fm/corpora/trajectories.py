@@ -220,21 +220,11 @@ def settings_for(
     return SimulationSettings(count, held_out, conditions, shard, seed, split_hash(sides))
 
 
-def check_for_training(
-    folder: str | os.PathLike[str],
-    sides: Mapping[str, Sequence[SignalingNetwork]],
-    fewest_conditions: int,
-) -> None:
-    """Make sure that a run can train on one side of a next-state corpus and be tested on another.
-
-    Args:
-        folder: of the corpus.
-        sides: of the run: what it trains on must not be tested by the corpus, nor the other way.
-        fewest_conditions: that the run needs of every network.
+def read_settings(folder: str | os.PathLike[str]) -> SimulationSettings:
+    """What a next-state corpus was made with.
 
     Raises:
-        FormatError: it is no such corpus, is not whole, has fewer conditions, or was made of other
-            sides.
+        FormatError: it is no such corpus.
     """
     path = Path(folder) / SETTINGS_FILE
     if not path.exists():
@@ -244,13 +234,35 @@ def check_for_training(
         )
     try:
         told = json.loads(read_text(path))
-        settings = SimulationSettings(**{f.name: told[f.name] for f in fields(SimulationSettings)})
+        return SimulationSettings(**{f.name: told[f.name] for f in fields(SimulationSettings)})
     except (ValueError, TypeError, KeyError) as error:
         raise FormatError(
             f"it does not hold the settings of corpora/simulate.py ({error}); expected a corpus "
             "made by this version",
             path=path,
         ) from None
+
+
+def check_for_training(
+    folder: str | os.PathLike[str],
+    sides: Mapping[str, Sequence[SignalingNetwork]],
+    networks: int,
+    held_out: int,
+    conditions: int,
+) -> None:
+    """Make sure that a run can train on one side of a next-state corpus and be tested on another.
+
+    Args:
+        folder: of the corpus.
+        sides: of the run: what it trains on must not be tested by the corpus, nor the other way.
+        networks, held_out: that the run needs for training, and for the test.
+        conditions: that it needs of every network.
+
+    Raises:
+        FormatError: it is no such corpus, is not whole, has less than the run needs, or was made of
+            other sides.
+    """
+    settings = read_settings(folder)
     if settings.split_hash != split_hash(sides):
         raise FormatError(
             "its networks are of another corpus, or split in another way, so that a run would be "
@@ -258,12 +270,13 @@ def check_for_training(
             "--seed and --held-out-share",
             path=folder,
         )
-    if settings.conditions < fewest_conditions:
-        raise FormatError(
-            f"it has {settings.conditions} conditions per network; expected at least "
-            f"{fewest_conditions}",
-            path=folder,
-        )
+    for found, needed, what in (
+        (settings.networks, networks, "networks for training"),
+        (settings.held_out, held_out, "networks for the test"),
+        (settings.conditions, conditions, "conditions per network"),
+    ):
+        if found < needed:
+            raise FormatError(f"it has {found} {what}; expected at least {needed}", path=folder)
     for name, seeds in plan_shards(settings, ("train", "test")).items():
         if not _is_whole(Path(folder) / DATA_FOLDER / name, len(seeds)):
             raise FormatError(
@@ -277,8 +290,10 @@ def _check_same_settings(folder: Path, settings: SimulationSettings) -> None:
     path = folder / SETTINGS_FILE
     stated = asdict(settings) | {"priors": asdict(PRIORS)}
     text = json.dumps(stated, indent=2) + "\n"
+    if folder.exists() and not folder.is_dir():
+        raise FormatError("it is a file; expected a new folder, or an empty one", path=folder)
     if path.exists():
-        if path.read_text(encoding="utf-8") != text:
+        if path.read_bytes() != text.encode():
             raise FormatError(
                 "the folder was begun with other settings, priors or networks; expected a new one",
                 path=folder,
