@@ -179,6 +179,12 @@ def test_json_gives_back_shipped_networks(tmp_path, name):
     assert again.content_hash == network.content_hash
 
 
+@pytest.mark.parametrize("text", ['"a network"', "[1, 2]", "null", "12"])
+def test_json_that_is_no_network_is_told_as_json(tmp_path, text):
+    with pytest.raises(FormatError, match="expected a network in braces"):
+        load_network(write(tmp_path / "network.json", text))
+
+
 def test_json_with_a_byte_order_mark_is_read(tmp_path):
     write_json(awkward_network(), tmp_path / "network.json")
     text = (tmp_path / "network.json").read_text(encoding="utf-8")

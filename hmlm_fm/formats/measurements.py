@@ -148,7 +148,8 @@ def read_observations(
         observation = _observation(row, path, place)
         key = (name, observation.molecule, observation.time_hours, observation.modality)
         measured = (observation.value, observation.sd_value)
-        if is_repeated(seen, key, measured, path, place):
+        hint = " (of replicates, the mean and its sd)"
+        if is_repeated(seen, key, measured, path, place, hint):
             continue
         molecules.add(observation.molecule)
         if observation.molecule in network.molecule_index:

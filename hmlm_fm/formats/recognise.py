@@ -95,7 +95,8 @@ def format_of(path: Path) -> Format:
         if root and root.lower() == "html" or text[:15].lower().startswith("<!doctype html"):
             found = "a web page"
         raise FormatError(f"it holds {found}; expected one of {known}", path=path)
-    if text.startswith("{"):
+    # By its name too, for a text in quotes may be anything.
+    if text.startswith("{") or str(path).lower().removesuffix(".gz").endswith(".json"):
         return JSON
     lines = [line for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
     return _of_lines([line for line in lines if not line.startswith("#")] or lines)

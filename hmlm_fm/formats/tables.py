@@ -103,15 +103,13 @@ def is_repeated(
     value: object,
     path: PathLike,
     place: str,
+    hint: str = "",
 ) -> bool:
-    """Whether an earlier row says the same; a row that contradicts one is an error."""
+    """Whether an earlier row says the same; a row that contradicts one is an error, with a hint."""
     before, where = seen.setdefault(key, (value, place))
     if before != value:
         raise FormatError(
-            f"it repeats {where} with other numbers; expected one row (of replicates, the mean "
-            "and its sd)",
-            path=path,
-            place=place,
+            f"it repeats {where} with other numbers; expected one row{hint}", path=path, place=place
         )
     return where != place
 
