@@ -7,18 +7,16 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from tqdm.auto import tqdm
 from transformers import TrainingArguments
 
 from .corpora.card import corpus_hash
 from .corpora.tokenised import TokenisedCorpus, check_place, tokenise
-from .dynamics.draw import PRIORS
 from .dynamics.trajectories import FEWEST_CONDITIONS, Trajectories, make_many
 from .environment import versions
+from .formats.files import read_text
 from .network import SignalingNetwork
 from .pretraining_options import PretrainingOptions
 from .tokenization_hmlm import HMLMTokenizer
@@ -100,11 +98,11 @@ def tokenised_corpus(
     )
 
 
-def _told_of(trajectories: str) -> dict[str, Any]:
-    """What decides the rows of a next-state corpus, wherever it lies."""
-    from .corpora.trajectories import read_settings  # which needs pyarrow
+def _told_of(trajectories: str) -> str:
+    """What decides the rows of a next-state corpus, its priors among it, wherever it lies."""
+    from .corpora.trajectories import SETTINGS_FILE  # which needs pyarrow
 
-    return asdict(read_settings(trajectories)) | {"priors": asdict(PRIORS)}
+    return read_text(Path(trajectories, SETTINGS_FILE))
 
 
 def _tokenised_folder(options: PretrainingOptions) -> Path:
