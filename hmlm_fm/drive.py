@@ -23,6 +23,8 @@ from .wiring import Wiring
 # Activities are kept this far from 0 and 1 inside logarithms.
 MARGIN = 1e-4
 LEAST_ACTIVITY = 1e-6
+REST_STEPS, STILL = 60, 1e-5
+"""Of the search for the state at rest, at most, and how little states move where it ends."""
 
 
 class Drive:
@@ -101,13 +103,42 @@ class Drive:
         return self.none_F1.expand(-1, columns).index_add(0, self.wiring.target_I, missed)
 
 
-def baseline_shift(
+def state_at_rest(
     gates: Gates, wiring: Wiring, baseline_F: torch.Tensor, known_F: torch.Tensor
 ) -> torch.Tensor:
-    """Logit by which gates miss the known state at rest, as far as they are not trusted (F)."""
+    """What gates keep of themselves while nothing is done, beside what is known of it (F).
+
+    From the gates' own guess, all that is not known goes half of the way to its drive in every
+    step, as in a roll-out with one time constant for all, until nothing moves any more: from there
+    an untouched condition stands still. Feedback that does not come to rest is left where it is
+    after `REST_STEPS`.
+
+    Args:
+        baseline_F, known_F: states at rest and where they are known; these are held.
+    """
+    state = torch.where(known_F, baseline_F, gates.resting_F).to(gates.resting_F)[:, None]
+    if bool(known_F.all()):
+        return state.squeeze(1)
+    drive_of = Drive(gates, wiring, gates.input_F[:, None])
+    held = known_F[:, None]
+    for _ in range(REST_STEPS):
+        before, state = state, torch.where(held, state, torch.lerp(state, drive_of(state), 0.5))
+        if float((state - before).detach().abs().max()) < STILL:
+            break
+    return state.squeeze(1)
+
+
+def baseline_shift(
+    gates: Gates, wiring: Wiring, rest_F: torch.Tensor, known_F: torch.Tensor
+) -> torch.Tensor:
+    """Logit by which gates miss the known state at rest, as far as they are not trusted (F).
+
+    Args:
+        rest_F: states at rest; `known_F`: where they are known, and not what gates take them for.
+    """
     if not bool(known_F.any()):
-        return torch.zeros_like(baseline_F)
-    rest = torch.where(known_F, baseline_F, gates.resting_F).to(gates.resting_F)[:, None]
+        return torch.zeros_like(rest_F)
+    rest = rest_F.to(gates.resting_F)[:, None]
     drive = Drive(gates, wiring, gates.input_F[:, None])(rest)
     missed = (torch.logit(rest, MARGIN) - torch.logit(drive, MARGIN)).squeeze(1)
     return torch.where(known_F, gates.trust_F * missed, 0.0)

@@ -116,7 +116,7 @@ class Evidence:
         state_FCG: smoothed states.
         stimulus_FC, stimulated_FC: levels of stimuli, and where they are given.
         effects: of perturbations, with the axes (F, K); None without perturbations.
-        baseline_F, baseline_known_F: states at rest.
+        rest_F: states at rest; `rest_known_F`: where they are known, and not taken from gates.
         molecule_O, condition_O: flat molecule and condition of each observation.
         step_O, since_O: grid time before it, and the hours since.
         value_O: the state that was seen, or the drive where `is_drive_O`.
@@ -129,8 +129,8 @@ class Evidence:
     stimulus_FC: torch.Tensor
     stimulated_FC: torch.Tensor
     effects: PerturbationEffects | None
-    baseline_F: torch.Tensor
-    baseline_known_F: torch.Tensor
+    rest_F: torch.Tensor
+    rest_known_F: torch.Tensor
     molecule_O: torch.Tensor
     condition_O: torch.Tensor
     step_O: torch.Tensor
@@ -235,8 +235,8 @@ def gather_evidence(
         stimulus_FC=flat(rows.stimulus_RN),
         stimulated_FC=flat(rows.stimulated_RN),
         effects=effects,
-        baseline_F=context.baseline_BN.flatten(),
-        baseline_known_F=context.known_BN.flatten().bool(),
+        rest_F=roll_out.rest_F,
+        rest_known_F=context.known_BN.flatten().bool(),
         molecule_O=flat_molecule[useful],
         condition_O=condition[useful],
         step_O=step.squeeze(1)[useful],
@@ -272,7 +272,7 @@ def local_states(gates: Gates, wiring: Wiring, evidence: Evidence) -> torch.Tens
         return values_FC.unsqueeze(-1).expand(-1, -1, times).flatten(1)
 
     inputs = torch.where(evidence.stimulated_FC, evidence.stimulus_FC, gates.input_F[:, None])
-    shift = baseline_shift(gates, wiring, evidence.baseline_F, evidence.baseline_known_F)
+    shift = baseline_shift(gates, wiring, evidence.rest_F, evidence.rest_known_F)
     stimulated = at_all_times(evidence.stimulated_FC)
     drive_of = Drive(gates, wiring, at_all_times(inputs), shift, stimulated)
     drive = drive_of(evidence.state_FCG.flatten(1), evidence.effects)

@@ -201,8 +201,8 @@ def read_tissue(network: SignalingNetwork, options: FinetuningOptions) -> Tissue
     if guessed:
         warnings.warn(
             f"{options.observations}: nothing was measured at time 0 of {listed(guessed)}; the "
-            "state at rest is the model's guess there, which may be far off, and intervals do not "
-            "hold that",
+            "state at rest is taken to be where the fitted gates stand still, and intervals may "
+            "not cover it",
             FormatWarning,
             stacklevel=2,
         )

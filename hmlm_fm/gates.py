@@ -24,7 +24,7 @@ class Gates:
     Attributes:
         tau_hours_F: time constants.
         input_F: level of a molecule's own input, 0 where it has none.
-        resting_F: state at rest, where nobody says.
+        resting_F: a guess of the state at rest, where nobody says; `state_at_rest` goes on from it.
         trust_F: how far a given baseline corrects the drive, in [0, 1].
         weight_I: w of each interaction.
         n_J, c_J: Hill exponent and EC50ⁿ of each literal.

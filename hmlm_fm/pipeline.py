@@ -41,8 +41,8 @@ class SignalingPipeline:
     ) -> None:
         """
         Args:
-            baseline: state at rest by molecule, in [0, 1]; the model's own guess where nothing is
-                said.
+            baseline: state at rest by molecule, in [0, 1]; of others, where the model's gates
+                stand still.
             measured: conditions with what was observed of each, as context.
 
         Raises:

@@ -19,7 +19,7 @@ from torch import nn
 
 from .conditions import ConditionTensors
 from .configuration_hmlm import HMLMConfig
-from .drive import Drive, baseline_shift
+from .drive import Drive, baseline_shift, state_at_rest
 from .gates import Gates
 from .wiring import Wiring
 
@@ -44,12 +44,16 @@ class RollOut:
     Attributes:
         hours_RG: grid times of every row, those of its own windows included.
         state_GFQ, drive_GFQ: at each grid time.
+        tau_hours_F: time constants.
+        rest_F: the state at rest, from which conditions start unless more is known.
+        batch: B.
     """
 
     hours_RG: torch.Tensor
     state_GFQ: torch.Tensor
     drive_GFQ: torch.Tensor
     tau_hours_F: torch.Tensor
+    rest_F: torch.Tensor
     batch: int
 
     def at(self, hours_BQU: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -117,7 +121,7 @@ class Transducer(nn.Module):
             gates, wiring: of the networks.
             conditions: B · Q rows.
             initial_BQN, initial_mask_BQN: states at time 0 and where they are known; elsewhere
-                the baseline, or the inferred state at rest, stands in.
+                the baseline, or the state at rest of the gates, stands in.
             baseline_BN, baseline_mask_BN: states at rest and where they are known.
             horizon_hours: the last time that will be asked.
         """
@@ -128,12 +132,15 @@ class Transducer(nn.Module):
 
         baseline = baseline_BN.flatten()
         known = baseline_mask_BN.flatten().bool()
-        rest = torch.where(known, baseline, gates.resting_F)[:, None]
-        state = torch.where(flat(initial_mask_BQN).bool(), flat(initial_BQN), rest)
+        rest = torch.where(known, baseline, gates.resting_F)
+        if not self.training:
+            # Pretraining teaches the guess; asked, it is where the search begins.
+            rest = state_at_rest(gates, wiring, baseline, known)
+        state = torch.where(flat(initial_mask_BQN).bool(), flat(initial_BQN), rest[:, None])
         state = state.to(gates.tau_hours_F)
         stimulated = flat(conditions.stimulated_RN)
         inputs = torch.where(stimulated, flat(conditions.stimulus_RN), gates.input_F[:, None])
-        shift = baseline_shift(gates, wiring, baseline, known)
+        shift = baseline_shift(gates, wiring, rest, known)
         drive_of = Drive(gates, wiring, inputs, shift, stimulated)
 
         hours = grid_hours(horizon_hours).to(state.device)
@@ -161,4 +168,6 @@ class Transducer(nn.Module):
             states.append(state)
             drives.append(drive)
         drives.append(drive_of(state, effects))
-        return RollOut(hours_RG, torch.stack(states), torch.stack(drives), gates.tau_hours_F, batch)
+        return RollOut(
+            hours_RG, torch.stack(states), torch.stack(drives), gates.tau_hours_F, rest, batch
+        )

@@ -1,12 +1,13 @@
 """What states move towards, beside the equation written out molecule by molecule."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from hmlm_fm import HMLMTokenizer
-from hmlm_fm.drive import Drive, baseline_shift
+from hmlm_fm.drive import STILL, Drive, baseline_shift, state_at_rest
 from hmlm_fm.gates import Gates
 from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
 from hmlm_fm.wiring import Wiring
@@ -111,8 +112,7 @@ def test_a_known_state_at_rest_shifts_drives_and_stimuli_take_the_place_of_input
     def logit(x: float) -> float:
         return math.log(x / (1 - x))
 
-    at_rest = torch.where(known, rest, gates.resting_F).tolist()
-    from_rest = missed_by_regulators(gates, wiring, at_rest)
+    from_rest = missed_by_regulators(gates, wiring, rest.tolist())
     now = missed_by_regulators(gates, wiring, STATE)
     for i, name in enumerate(NAMES):
         own = 1 - float(gates.input_F[i])
@@ -130,3 +130,18 @@ def test_a_known_state_at_rest_shifts_drives_and_stimuli_take_the_place_of_input
         elif name == "B":
             expected = 1 - (1 - level) * min((1 - corrected) / own, 1)
         assert float(drive[i, 0]) == pytest.approx(expected), name
+
+
+def test_what_is_not_known_of_the_state_at_rest_is_where_gates_stand_still(gates, wiring):
+    known = torch.tensor([False, True, False, False, False])
+    baseline = torch.tensor([0.9, 0.7, 0.9, 0.9, 0.9], dtype=torch.float64)
+    rest = state_at_rest(gates, wiring, baseline, known)
+    assert rest[1] == 0.7
+    missed = missed_by_regulators(gates, wiring, rest.tolist())
+    for i in (0, 2, 3, 4):
+        drive = 1 - (1 - float(gates.input_F[i])) * missed[i]
+        assert float(rest[i]) == pytest.approx(drive, abs=2 * STILL)
+    # Where all is known there is nothing to find, and what is found does not depend on the guess.
+    assert torch.equal(state_at_rest(gates, wiring, baseline, known | True), baseline)
+    elsewhere = replace(gates, resting_F=1 - gates.resting_F)
+    assert torch.allclose(rest, state_at_rest(elsewhere, wiring, baseline, known), atol=4 * STILL)

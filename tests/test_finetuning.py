@@ -166,6 +166,21 @@ def test_parts_that_are_not_tuned_stay_as_they_were_inferred(model, tuned, task)
             fine_tune(*model, data, still, tunable=nothing)
 
 
+def test_a_state_at_rest_that_nobody_measured_is_that_of_the_fitted_gates(model, task):
+    """Of some molecules, or of all: an untouched condition stands still, near the true state."""
+    names, baseline = task.seen.network.names, task.seen.baseline
+    for unknown in ("FG", "ABCDEFG"):
+        blank = [name in unknown for name in names]
+        data = replace(TissueData.of(task.seen), baseline=np.where(blank, np.nan, baseline))
+        chosen, _ = fine_tune(*model, data, FEW)
+        told = predict_states(
+            chosen, data.context(model[1], []), data.network, [Condition()], np.array([0, 6, 48])
+        )
+        assert np.ptp(told.states[0], axis=0).max() < 0.01
+        assert np.abs(told.states[0, 0] - baseline).max() < 0.05
+        assert (told.scale[0, 0][blank] > 0.001).all()
+
+
 def test_inference_in_context_learns_without_a_gradient_step(model, task):
     shown, blind = (
         InContext(*model).fit(seen) for seen in (task.seen, task.seen.of(np.array([], dtype=int)))
