@@ -22,7 +22,6 @@ from .formats.files import write_text
 from .formats.json_format import write_json
 from .interpret import against_truth, gate_tables
 from .measurements import Measurements
-from .messages import counted
 from .metrics import MARKERS
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
@@ -32,6 +31,7 @@ from .plotting import Band, plot_bands
 from .prediction import Prediction, context_of, predict_states
 from .tissue_data import TissueData
 from .tokenization_hmlm import HMLMTokenizer
+from .wording import counted
 
 FIGURE_FILE, MOST_DRAWN, TIMES_DRAWN = "trajectories.png", 8, 49
 

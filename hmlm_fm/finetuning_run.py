@@ -28,7 +28,6 @@ from .fitting import Team, settings_for
 from .formats import load_network
 from .formats.errors import FormatError, FormatWarning
 from .formats.measurements import read_conditions, read_observations
-from .formats.tables import listed
 from .launching import connect, describe, disconnect, summed
 from .metrics import score
 from .modeling_hmlm import HMLMForSignaling
@@ -39,6 +38,7 @@ from .pretrained import load_untuned, untrained_model
 from .tissue_data import TissueData
 from .tokenization_hmlm import HMLMTokenizer
 from .unseen_conditions import draw_task
+from .wording import listed
 
 CONTRADICTS = 0.2
 """How far from where it is held a state is measured that noise does not explain."""

@@ -31,7 +31,3 @@ def warnings_in_lines() -> Iterator[None]:
 
 def in_one_line(message: object) -> str:
     return " ".join(str(message).split())
-
-
-def counted(size: int, word: str) -> str:
-    return f"{size} {word}{'s' * (size != 1)}"

@@ -18,6 +18,7 @@ from .dynamics.trajectories import FEWEST_CONDITIONS
 from .environment import git_revision
 from .launching import device_settings
 from .options import OptionsError, by_comma
+from .wording import not_installed
 
 LARGEST_SEED = 2**31 - 1
 TRACKERS = ("wandb", "trackio", "tensorboard")
@@ -176,9 +177,7 @@ class PretrainingOptions:
                     f"report_to {tracker!r}; expected none or some of {', '.join(TRACKERS)}"
                 )
             if find_spec(tracker) is None:
-                raise OptionsError(
-                    f"report_to {tracker!r}: it is not installed; pip install 'hmlm-fm[tracking]'"
-                )
+                raise OptionsError(f"report_to: {not_installed(tracker, 'tracking')}")
         if self.attn_implementation not in ("eager", "sdpa", "sparse"):
             raise OptionsError(
                 f"attn_implementation {self.attn_implementation!r}; expected eager, sdpa or sparse"

@@ -21,13 +21,13 @@ from rich.text import Text
 
 from .conditions import LONGEST_HOURS, Condition, Perturbation
 from .dynamics.simulator import baseline_state, simulate
-from .formats.errors import FormatError, did_you_mean
+from .formats.errors import FormatError
 from .formats.files import write_text
 from .formats.measurements import read_conditions
 from .formats.tables import stranger
-from .messages import counted
 from .network import SignalingNetwork
 from .output_files import check_output_files
+from .wording import counted, did_you_mean
 
 DEFAULT_HOURS, DEFAULT_STEP_HOURS = 48.0, 1.0
 MOST_TIMES = 100_000

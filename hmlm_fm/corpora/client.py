@@ -27,6 +27,7 @@ from urllib3.util import Retry
 
 from ..formats.errors import FormatError
 from ..formats.files import write_text
+from ..wording import not_installed
 
 TRANSIENT = frozenset([408, 425, 429, 500, 502, 503, 504])
 """HTTP statuses that may pass: the same question can be asked again."""
@@ -237,9 +238,7 @@ def open_service(name: str) -> Any:
 
             return getattr(bioservices, name)(verbose=False).services
     except ImportError:
-        raise ReplyError(
-            "bioservices is not installed; expected `pip install hmlm-fm[corpora]`"
-        ) from None
+        raise ReplyError(not_installed("bioservices", "corpora")) from None
 
 
 def refuse_web_pages(text: str) -> None:

@@ -17,6 +17,7 @@ from hmlm_fm.formats.errors import FormatError
 from hmlm_fm.formats.sbml_document import libsbml_module, read_document
 from hmlm_fm.formats.sbml_model import molecule_names
 from hmlm_fm.formats.sbml_species import species_of
+from hmlm_fm.wording import not_installed
 
 SECONDS_PER_HOUR = 3600.0
 NAME_OF_SECONDS = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86400.0: "day"}
@@ -100,9 +101,7 @@ def roadrunner_module() -> Any:
     try:
         import roadrunner
     except ImportError:
-        raise FormatError(
-            'this needs libroadrunner; install it with pip install "hmlm-fm[benchmarks]"'
-        ) from None
+        raise FormatError(not_installed("libroadrunner", "benchmarks")) from None
     return roadrunner
 
 

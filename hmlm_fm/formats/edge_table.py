@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import overload
 
 from ..network import Molecule, NetworkError, Pathway, SignalingNetwork
-from .errors import FormatError, did_you_mean
+from ..wording import did_you_mean
+from .errors import FormatError
 from .files import read_lines, write_text
 from .names import meaning_of
 from .statements import Statement, interactions_of_statements

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Iterable
 
 
 class FormatError(ValueError):
@@ -35,10 +33,3 @@ class MissingFileError(FormatError, FileNotFoundError):
 
 class FormatWarning(UserWarning):
     """A file is odd but was read; the message says what was made of it."""
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint with the names closest to `name`, or nothing."""
-    spelled = {candidate.lower(): candidate for candidate in known}
-    close = difflib.get_close_matches(name.lower(), spelled, n=3)
-    return f"; did you mean {' or '.join(repr(spelled[c]) for c in close)}?" if close else ""

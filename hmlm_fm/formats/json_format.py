@@ -14,7 +14,8 @@ from dataclasses import fields
 from typing import Any
 
 from ..network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
-from .errors import FormatError, did_you_mean
+from ..wording import did_you_mean
+from .errors import FormatError
 from .files import read_text, write_text
 from .rules import format_rule, parse_rule
 

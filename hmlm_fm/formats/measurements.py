@@ -28,7 +28,8 @@ from ..conditions import (
     Perturbation,
 )
 from ..network import SignalingNetwork
-from .errors import FormatError, did_you_mean
+from ..wording import did_you_mean
+from .errors import FormatError
 from .files import write_text
 from .tables import (
     PathLike,

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 
 from ..network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
 from ..vocabulary import Vocabulary
-from .errors import FormatError, did_you_mean
+from ..wording import did_you_mean
+from .errors import FormatError
 from .files import stem
 from .rules import format_rule, kind_of_signs, parse_rule
 from .spreadsheet import Cell, Rows, read_sheets, write_sheets

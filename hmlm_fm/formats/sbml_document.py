@@ -12,6 +12,7 @@ import warnings
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from ..wording import not_installed
 from .errors import FormatError, FormatWarning
 from .files import read_bytes
 from .xml import attribute, local_name, parse_xml, place_of
@@ -36,9 +37,7 @@ def libsbml_module() -> Any:
     try:
         import libsbml
     except ImportError:
-        raise FormatError(
-            'reading SBML needs python-libsbml; install it with pip install "hmlm-fm[corpora]"'
-        ) from None
+        raise FormatError(not_installed("python-libsbml", "corpora")) from None
     return libsbml
 
 

@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 
 from ..network import SignalingNetwork
-from .errors import FormatError, did_you_mean
+from ..wording import counted, did_you_mean
+from .errors import FormatError
 
 TOLD = 4
 
@@ -42,4 +43,4 @@ def counted_by_name(networks: Sequence[SignalingNetwork]) -> str:
     """How many there are, with the names of the first."""
     names = ", ".join(network.name for network in networks[:TOLD])
     more = " ..." if len(networks) > TOLD else ""
-    return f"{len(networks)} network{'s' * (len(networks) != 1)} ({names}{more})"
+    return f"{counted(len(networks), 'network')} ({names}{more})"

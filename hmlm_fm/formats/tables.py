@@ -11,11 +11,11 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..network import SignalingNetwork
-from .errors import FormatError, FormatWarning, did_you_mean
+from ..wording import did_you_mean, listed
+from .errors import FormatError, FormatWarning
 from .files import read_text
 
 _SEPARATORS = (",", ";", "\t")
-_MOST_NAMED = 8
 
 PathLike = str | os.PathLike[str]
 
@@ -172,8 +172,3 @@ def tell_strangers(
     if changed:
         words += f"; condition {listed(changed)} is without what was done to them"
     warnings.warn(f"{path}: {words}", FormatWarning, stacklevel=3)
-
-
-def listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(map(repr, names[:_MOST_NAMED])) + more

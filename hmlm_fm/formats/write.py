@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..network import SignalingNetwork
+from ..wording import did_you_mean
 from .bnet import write_bnet
 from .drawings import free_name
 from .edge_table import write_edge_table
-from .errors import FormatError, did_you_mean
+from .errors import FormatError
 from .json_format import write_json
 from .netflux import write_netflux
 from .sbml_qual_writer import write_sbml_qual
