@@ -23,8 +23,9 @@ from .wiring import Wiring
 # Activities are kept this far from 0 and 1 inside logarithms.
 MARGIN = 1e-4
 LEAST_ACTIVITY = 1e-6
-REST_STEPS, STILL = 60, 1e-5
-"""Of the search for the state at rest, at most, and how little states move where it ends."""
+REST_STEPS, STILL, LEARNED_STEPS = 500, 1e-6, 16
+"""Of the search for the state at rest: at most, how little states move where it ends, and how many
+steps more gradients go through."""
 
 
 class Drive:
@@ -109,22 +110,37 @@ def state_at_rest(
     """What gates keep of themselves while nothing is done, beside what is known of it (F).
 
     From the gates' own guess, all that is not known goes half of the way to its drive in every
-    step, as in a roll-out with one time constant for all, until nothing moves any more: from there
-    an untouched condition stands still. Feedback that does not come to rest is left where it is
-    after `REST_STEPS`.
+    step, as in a roll-out with one time constant for all, until its network does not move any more:
+    from there an untouched condition stands still. Feedback that does not come to rest is left
+    where it is after `REST_STEPS`. Gradients go through the last `LEARNED_STEPS`.
 
     Args:
         baseline_F, known_F: states at rest and where they are known; these are held.
     """
-    state = torch.where(known_F, baseline_F, gates.resting_F).to(gates.resting_F)[:, None]
+    guess = torch.where(known_F, baseline_F, gates.resting_F).to(gates.resting_F)[:, None]
     if bool(known_F.all()):
-        return state.squeeze(1)
+        return guess.squeeze(1)
     drive_of = Drive(gates, wiring, gates.input_F[:, None])
     held = known_F[:, None]
-    for _ in range(REST_STEPS):
-        before, state = state, torch.where(held, state, torch.lerp(state, drive_of(state), 0.5))
-        if float((state - before).detach().abs().max()) < STILL:
-            break
+
+    def closer(state: torch.Tensor) -> torch.Tensor:
+        return torch.where(held, state, torch.lerp(state, drive_of(state), 0.5))
+
+    with torch.no_grad():
+        found = guess.detach()
+        moving_B1 = torch.ones(wiring.batch, 1, dtype=torch.bool, device=found.device)
+        for _ in range(REST_STEPS):
+            after = closer(found)
+            moved_BN = (after - found).view(wiring.batch, -1).abs()
+            # What a network finds does not depend on those beside it.
+            moving = moving_B1.expand_as(moved_BN).reshape(-1, 1)
+            found = torch.where(moving, after, found)
+            moving_B1 = moving_B1 & (moved_BN.amax(1, keepdim=True) > STILL)
+            if not bool(moving_B1.any()):
+                break
+    state = torch.where(held, guess, found)
+    for _ in range(LEARNED_STEPS):
+        state = closer(state)
     return state.squeeze(1)
 
 

@@ -98,7 +98,11 @@ class RollOut:
 
 
 class Transducer(nn.Module):
-    """Rolls states out under conditions, from gates that were read off an encoding."""
+    """Rolls states out under conditions, from gates that were read off an encoding.
+
+    Where nobody knows the state at rest, it is searched for in evaluation mode; in training mode
+    the gates' guess, from which the search begins, is learned by being taken as it is.
+    """
 
     def __init__(self, config: HMLMConfig) -> None:
         super().__init__()
@@ -134,7 +138,6 @@ class Transducer(nn.Module):
         known = baseline_mask_BN.flatten().bool()
         rest = torch.where(known, baseline, gates.resting_F)
         if not self.training:
-            # Pretraining teaches the guess; asked, it is where the search begins.
             rest = state_at_rest(gates, wiring, baseline, known)
         state = torch.where(flat(initial_mask_BQN).bool(), flat(initial_BQN), rest[:, None])
         state = state.to(gates.tau_hours_F)

@@ -140,7 +140,7 @@ def test_what_is_not_known_of_the_state_at_rest_is_where_gates_stand_still(gates
     missed = missed_by_regulators(gates, wiring, rest.tolist())
     for i in (0, 2, 3, 4):
         drive = 1 - (1 - float(gates.input_F[i])) * missed[i]
-        assert float(rest[i]) == pytest.approx(drive, abs=2 * STILL)
+        assert float(rest[i]) == pytest.approx(drive, abs=4 * STILL)
     # Where all is known there is nothing to find, and what is found does not depend on the guess.
     assert torch.equal(state_at_rest(gates, wiring, baseline, known | True), baseline)
     elsewhere = replace(gates, resting_F=1 - gates.resting_F)

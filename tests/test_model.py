@@ -437,6 +437,24 @@ def test_neighbours_in_a_batch_change_nothing(exact, tokenizer):
 
 
 @torch.no_grad()
+def test_neighbours_in_a_batch_do_not_change_a_state_at_rest(exact, tokenizer):
+    """Of which nothing is known, in networks that take longer to come to rest and less long."""
+    networks = [toy_network(), load_network("foxo"), load_network("cardiac-fibroblast")]
+    asked = [
+        question(tokenizer, network, conditions=(Condition(),), context=False)
+        for network in networks
+    ]
+    for encoding in asked:
+        for name in ("baseline_state", "baseline_mask"):
+            encoding.pop(name, None)
+        encoding["query_initial_mask"] = np.zeros_like(encoding["query_initial_mask"])
+    together = exact(**tokenizer.pad(asked)).states
+    for row, encoding in enumerate(asked):
+        alone = exact(**tokenizer.pad([encoding])).states[0]
+        assert torch.allclose(together[row, ..., : alone.shape[-1]], alone, atol=1e-9)
+
+
+@torch.no_grad()
 def test_mrna_follows_the_drive(model, tokenizer):
     """Right after a stimulus the drive has jumped, and the state has not yet."""
     conditions = [Condition({"EGF": 1.0}), Condition({"EGF": 0.1})]

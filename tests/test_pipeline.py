@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 from toys import toy_network
 
+from hmlm_fm import load_network
 from hmlm_fm.conditions import Condition, Observation, Perturbation
 from hmlm_fm.formats.json_format import write_json
 from hmlm_fm.network import NetworkError
 from hmlm_fm.pipeline import BASELINE_FILE, NETWORK_FILE, SignalingPipeline
+from hmlm_fm.pretrained import load_pretrained
 
 
 def test_a_watched_condition_is_answered_by_what_was_seen(model):
@@ -107,6 +109,18 @@ def test_nothing_asked_is_nothing_told(model):
         told = pipeline(conditions, hours)
         assert list(told.columns) == columns
         assert told.empty
+
+
+@pytest.mark.parametrize("name", ["foxo", "dna-damage", "cardiac-fibroblast"])
+def test_where_nothing_is_done_nothing_happens(name):
+    """Though nobody says where these networks with their feedback come to rest."""
+    model, tokenizer = load_pretrained("hmlm-small")
+    told = SignalingPipeline(model, tokenizer, load_network(name))(
+        {"control": Condition()}, [0, 6, 48, 200]
+    )
+    states = told.pivot(index="time_hours", columns="molecule", values="state")
+    assert np.ptp(states.to_numpy(), axis=0).max() < 2e-4
+    assert (states.to_numpy() > 0.05).any()
 
 
 @pytest.mark.parametrize(
