@@ -21,6 +21,7 @@ from .conditions import ConditionTensors
 from .measurements import HELD_OUT_PART
 from .member_roll_out import MemberRollOut
 from .modeling_hmlm import HMLMForSignaling
+from .pace import pace_of
 from .pretrained import refuse_tissue
 from .tissue_data import TissueData
 from .tokenization_hmlm import HMLMTokenizer
@@ -68,6 +69,7 @@ def adapt(
         ValueError: fewer than four such conditions, or a model that carries gates of a tissue.
     """
     settings = settings or AdaptSettings()
+    data = data.at_pace(pace_of(data.times_hours))
     asked_of = data.after_start()
     useful = np.flatnonzero(asked_of.measured.any((1, 2)))
     if len(useful) < 4:

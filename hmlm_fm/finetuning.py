@@ -32,6 +32,7 @@ from .gate_inference import INFERRED
 from .gates import GateLogits, Gates
 from .member_roll_out import MemberRollOut
 from .modeling_hmlm import HMLMForSignaling
+from .pace import pace_of
 from .pretrained import refuse_tissue, untrained_model
 from .tissue import TissueTable, repeated
 from .tissue_data import TissueData
@@ -76,6 +77,8 @@ def fine_tune(
     conditions that it has not seen. The standard deviations are calibrated on these. Where many
     conditions were measured every second member starts from what an untrained model infers of them.
 
+    What was measured within minutes is fitted in the model's hours (`pace`).
+
     Activities are fitted to as states; other modalities by what the fitted states would show in
     them, whose offsets, gains and saturations are fitted along, in units in which they vary as
     activities do. Each counts by its standard deviation, where one is stated.
@@ -94,6 +97,8 @@ def fine_tune(
     """
     settings = settings or FitSettings()
     refuse_tissue(model)
+    pace = pace_of(data.times_hours)
+    data = data.at_pace(pace)
     fitted_to = data.after_start()
     targets = Targets.of(fitted_to).to(model.device)
     if not targets.weight.any():
@@ -168,7 +173,7 @@ def fine_tune(
         predict, start, spread, targets.values / targets.unit, settings, seed, targets.weight,
         progress, team, parts, fixed,
     )  # fmt: skip
-    tuned = _with_tissue(model, fit.parameters)
+    tuned = _with_tissue(model, fit.parameters, pace)
     every = roll_out_of(members)
     states = targets.values[..., : len(data.network.molecules)]
     measured = torch.tensor(fitted_to.measured, device=model.device)
@@ -195,12 +200,12 @@ def _inferred(
     return model.infer_gates(**moved(context, model.device))
 
 
-def _with_tissue(model: HMLMForSignaling, parameters: Parameters) -> HMLMForSignaling:
+def _with_tissue(model: HMLMForSignaling, parameters: Parameters, pace: float) -> HMLMForSignaling:
     """A copy of the model that carries these gates."""
     sizes = {name: value.shape[1] for name, value in parameters.items()}
     members = len(next(iter(parameters.values())))
-    settings = model.config.to_dict() | {"tissue": {"members": members, "sizes": sizes}}
-    tuned = HMLMForSignaling(HMLMConfig.from_dict(settings))
+    tissue = {"members": members, "sizes": sizes, "pace": pace}
+    tuned = HMLMForSignaling(HMLMConfig.from_dict(model.config.to_dict() | {"tissue": tissue}))
     tuned.to(model.device)  # type: ignore[arg-type]
     kept = {k: v for k, v in model.state_dict().items() if ".tissue." not in k}
     tuned.load_state_dict(kept, strict=False)

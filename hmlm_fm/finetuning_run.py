@@ -33,6 +33,7 @@ from .metrics import score
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
 from .options import OptionsError
+from .pace import pace_of
 from .prediction import Prediction, context_of, predict_states
 from .pretrained import load_untuned, untrained_model
 from .tissue_data import TissueData
@@ -93,7 +94,8 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
             f"{describe(state, 'no', model.config._attn_implementation)}\n"
             f"wrapper: none, {settings.members} members are fitted apart\n"
             f"{network.name}: {len(network.molecules)} molecules, {len(data.conditions)} "
-            f"conditions at up to {len(data.times_hours)} times, at most {settings.steps} steps",
+            f"conditions at up to {len(data.times_hours)} times, at a pace of "
+            f"{pace_of(data.times_hours):g}, at most {settings.steps} steps",
             flush=True,
         )
     bar = tqdm(total=settings.steps, unit="step", disable=not (loud and sys.stderr.isatty()))
@@ -131,6 +133,7 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
         "held_out_mse": float(fit.held_out_error.mean()),
         "held_out_mse_at_start": float(fit.error_at_start.mean()),
         "steps": fit.steps,
+        "pace": pace_of(data.times_hours),
     }
     told: dict[str, Prediction] = {}
     if task is not None:

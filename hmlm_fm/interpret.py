@@ -10,6 +10,7 @@ from .drive import MARGIN
 from .dynamics.logic_ode import LogicODE
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
+from .pace import pace_of_tissue
 from .prediction import context_of
 from .tissue_data import TissueData
 from .tokenization_hmlm import HMLMTokenizer
@@ -32,7 +33,7 @@ def gate_tables(
     of_all = model.next_state.tissue(logits, wiring)
     repeated = wiring.repeated(members)
     gates = of_all.gates(repeated)
-    tau = gates.tau_hours_F.view(members, -1)
+    tau = gates.tau_hours_F.view(members, -1) / pace_of_tissue(model)
     molecules = pd.DataFrame(
         {
             "molecule": data.network.names,

@@ -16,6 +16,7 @@ from .conditions import Condition, Observation
 from .formats import load_network
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
+from .pace import condition_at, observation_at, pace_of, pace_of_tissue
 from .prediction import context_of, predict_states
 from .pretrained import load_pretrained, refuse_tissue
 from .tokenization_hmlm import HMLMTokenizer, check_baseline, check_observation
@@ -57,12 +58,14 @@ class SignalingPipeline:
         if baseline is not None:
             check_baseline(baseline, network)
             known = np.array([baseline.get(name, np.nan) for name in network.names])
+        times = [o.time_hours for _, seen in measured for o in seen]
+        self.pace = pace_of(times) if measured else pace_of_tissue(model)
         self.context = context_of(
             tokenizer,
             network,
             known,
-            [condition for condition, _ in measured],
-            [seen for _, seen in measured],
+            [condition_at(condition, self.pace) for condition, _ in measured],
+            [[observation_at(o, self.pace) for o in seen] for _, seen in measured],
         )
 
     @classmethod
@@ -119,7 +122,7 @@ class SignalingPipeline:
         names = list(conditions)
         found = predict_states(
             self.model, self.context, self.network, list(conditions.values()), hours,
-            self._as_seen(list(conditions), observed or {}), modality,
+            self._as_seen(list(conditions), observed or {}), modality, self.pace,
         )  # fmt: skip
         molecules = list(self.network.names)
         return pd.DataFrame(

@@ -16,6 +16,7 @@ from .batch_graph import moved
 from .conditions import LONGEST_HOURS, MODALITIES, Condition, Observation
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
+from .pace import condition_at, pace_of_tissue
 from .tokenization_hmlm import HMLMTokenizer, encode_conditions
 
 
@@ -69,6 +70,7 @@ def predict_states(
     hours: Sequence[float] | np.ndarray,
     observed: tuple[np.ndarray, np.ndarray] | None = None,
     modality: str = "activity",
+    pace: float | None = None,
 ) -> Prediction:
     """States of asked conditions, all from the baseline that the context states.
 
@@ -79,24 +81,28 @@ def predict_states(
         observed: what was seen of the asked conditions themselves: times in hours (T), and states
             (Q, T, N), NaN where nothing was. The answer uses it on both sides of a time.
         modality: of `MODALITIES`: what the states show in it, instead of the states themselves.
+        pace: in which the context is told; that of the tissue of a fine-tuned model by default.
 
     Raises:
-        ValueError: there is no such modality, or a time is negative, beyond `LONGEST_HOURS` or no
-            number.
+        ValueError: there is no such modality, or a time is negative, no number, or beyond
+            `LONGEST_HOURS` of the model's, of which as many pass in an hour as the pace says.
     """
+    pace = pace_of_tissue(model) if pace is None else pace
     if modality not in MODALITIES:
         raise ValueError(f"modality {modality!r}; expected one of {', '.join(MODALITIES)}")
     hours = np.asarray(hours, dtype=float)
     if hours.ndim != 1:
         raise ValueError(f"hours are {hours.tolist()!r}; expected a list of times")
-    if not ((hours >= 0) & (hours <= LONGEST_HOURS)).all():
-        raise ValueError(f"hours are {hours.tolist()}; expected times from 0 to {LONGEST_HOURS:g}")
+    if not ((hours >= 0) & (hours * pace <= LONGEST_HOURS)).all():
+        longest = LONGEST_HOURS / pace
+        raise ValueError(f"hours are {hours.tolist()}; expected times from 0 to {longest:g}")
     count, molecules = len(conditions), len(network.molecules)
     if not count or not len(hours):
         nothing = np.zeros((count, len(hours), molecules), dtype=np.float32)
         return Prediction(nothing, nothing)
-    question: dict[str, Any] = encode_conditions(network, conditions, "query_")
-    question["query_hours"] = np.tile(np.asarray(hours, dtype=np.float32), (count, 1))
+    asked = [condition_at(condition, pace) for condition in conditions]
+    question: dict[str, Any] = encode_conditions(network, asked, "query_")
+    question["query_hours"] = np.tile((hours * pace).astype(np.float32), (count, 1))
     tensors = {name: torch.from_numpy(value)[None] for name, value in question.items()}
     if "baseline_state" in context:
         shape = (1, count, molecules)
@@ -105,7 +111,7 @@ def predict_states(
     if observed is not None:
         seen_hours, states = observed
         tensors["query_observation_hours"] = torch.tensor(
-            np.tile(seen_hours, (1, count, 1)), dtype=torch.float32
+            np.tile(seen_hours * pace, (1, count, 1)), dtype=torch.float32
         )
         value = torch.tensor(states[None], dtype=torch.float32)
         tensors["query_observation_mask"] = value.isfinite()

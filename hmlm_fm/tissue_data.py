@@ -14,6 +14,7 @@ import torch
 from .conditions import Condition, Observation
 from .measurements import Measurements
 from .network import SignalingNetwork
+from .pace import condition_at, observation_at
 from .prediction import context_of
 from .tokenization_hmlm import HMLMTokenizer
 
@@ -76,6 +77,15 @@ class TissueData:
             states=self.states[:, later],
             measured=self.measured[:, later],
             sd=None if self.sd is None else self.sd[:, later],
+        )
+
+    def at_pace(self, pace: float) -> TissueData:
+        """The same in the model's hours; see `pace`."""
+        return replace(
+            self,
+            conditions=tuple(condition_at(c, pace) for c in self.conditions),
+            times_hours=self.times_hours * pace,
+            others=tuple(tuple(observation_at(o, pace) for o in seen) for seen in self.others),
         )
 
     def context(

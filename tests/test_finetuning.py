@@ -24,6 +24,7 @@ from hmlm_fm.gate_inference import INFERRED
 from hmlm_fm.interpret import gate_tables
 from hmlm_fm.metrics import interval, score
 from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
+from hmlm_fm.pace import USUAL_HOURS, condition_at, pace_of
 from hmlm_fm.pipeline import SignalingPipeline
 from hmlm_fm.prediction import context_of, predict_states
 from hmlm_fm.pretrained import untrained_model
@@ -179,6 +180,30 @@ def test_a_state_at_rest_that_nobody_measured_is_that_of_the_fitted_gates(model,
         assert np.ptp(told.states[0], axis=0).max() < 0.01
         assert np.abs(told.states[0, 0] - baseline).max() < 0.05
         assert (told.scale[0, 0][blank] > 0.001).all()
+
+
+def test_what_is_over_in_half_an_hour_is_fitted_as_what_takes_a_day(model, task):
+    data = TissueData.of(task.seen)
+    held = (Perturbation("E", "clamp", 0.4, 12.0, 30.0),)
+    data = replace(data, conditions=(Condition({"A": 0.9}, held), *data.conditions[1:]))
+    day, minutes = (data.at_pace(USUAL_HOURS / 48 / faster) for faster in (1, 48))
+    assert pace_of(day.times_hours) == 1
+    assert pace_of(minutes.times_hours) == pytest.approx(48)
+    asked = [Condition({"B": 0.8}, held), Condition({"C": 0.5})]
+    told, tables = [], []
+    for of_pace, faster in ((day, 1), (minutes, 48)):
+        chosen, fit = fine_tune(*model, of_pace, replace(FEW, steps=10))
+        assert fit.steps == 10
+        hours = np.array([0, 6, 13, 24]) / faster
+        conditions = [condition_at(condition, 1 / faster) for condition in asked]
+        context = of_pace.context(model[1], [])
+        told.append(predict_states(chosen, context, data.network, conditions, hours))
+        tables.append(gate_tables(chosen, model[1], of_pace)[0])
+    assert np.allclose(told[0].states, told[1].states, atol=1e-4)
+    assert np.allclose(told[0].scale, told[1].scale, atol=1e-3)
+    assert np.allclose(tables[0]["tau_hours"], 48 * tables[1]["tau_hours"], rtol=1e-3)
+    with pytest.raises(ValueError, match=r"expected times from 0 to 208\.333"):
+        predict_states(chosen, context, data.network, asked, [400.0])
 
 
 def test_inference_in_context_learns_without_a_gradient_step(model, task):

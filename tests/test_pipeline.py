@@ -12,6 +12,7 @@ from hmlm_fm import load_network
 from hmlm_fm.conditions import Condition, Observation, Perturbation
 from hmlm_fm.formats.json_format import write_json
 from hmlm_fm.network import NetworkError
+from hmlm_fm.pace import condition_at, observation_at
 from hmlm_fm.pipeline import BASELINE_FILE, NETWORK_FILE, SignalingPipeline
 from hmlm_fm.pretrained import load_pretrained
 
@@ -109,6 +110,28 @@ def test_nothing_asked_is_nothing_told(model):
         told = pipeline(conditions, hours)
         assert list(told.columns) == columns
         assert told.empty
+
+
+def test_what_was_measured_within_minutes_is_told_in_hours(model):
+    """The same course, sixty times as fast: it is asked, and corrected, as fast as it was shown."""
+    asked = {
+        "cut": Condition({"EGF": 0.9}, (Perturbation("RAS", "knockout", 1.0, 6.0, 9.0),)),
+        "plain": Condition({"TGFB1": 0.6}),
+    }
+    seen = [Observation("ERK", 8.0, 0.7), Observation("RAS", 24.0, 0.6)]
+    told = []
+    for faster in (1, 60):
+        shown = [(Condition({"EGF": 0.5}), [observation_at(o, 1 / faster) for o in seen])]
+        pipeline = SignalingPipeline(*model, toy_network(), measured=shown)
+        found = pipeline(
+            {name: condition_at(condition, 1 / faster) for name, condition in asked.items()},
+            np.array([0, 2, 7, 24]) / faster,
+            observed={"plain": [observation_at(Observation("ERK", 12.0, 0.4), 1 / faster)]},
+        )
+        told.append(found)
+    assert np.allclose(told[0]["state"], told[1]["state"], atol=1e-5)
+    assert np.allclose(told[0]["sd"], told[1]["sd"], atol=1e-5)
+    assert np.allclose(told[0]["time_hours"], 60 * told[1]["time_hours"])
 
 
 @pytest.mark.parametrize("name", ["foxo", "dna-damage", "cardiac-fibroblast"])
