@@ -9,6 +9,8 @@ import csv
 import io
 import math
 import re
+import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,13 +23,13 @@ from rich.text import Text
 
 from .conditions import LONGEST_HOURS, Condition, Perturbation
 from .dynamics.simulator import baseline_state, simulate
-from .formats.errors import FormatError
+from .formats.errors import FormatError, FormatWarning
 from .formats.files import write_text
 from .formats.measurements import read_conditions
 from .formats.tables import stranger
 from .network import SignalingNetwork
 from .output_files import check_output_files
-from .wording import counted, did_you_mean
+from .wording import counted, did_you_mean, listed
 
 DEFAULT_HOURS, DEFAULT_STEP_HOURS = 48.0, 1.0
 MOST_TIMES = 100_000
@@ -116,6 +118,8 @@ class Simulation:
 def run_simulation(network: SignalingNetwork, options: SimulateOptions) -> Simulation:
     """Simulate a network as asked, and write the files that are asked for.
 
+    A warning names the molecules whose logic is not known and matters.
+
     Raises:
         FormatError: options that make no sense, a name that the network has not, a table of
             conditions that cannot be read, a file that must not be written.
@@ -129,6 +133,7 @@ def run_simulation(network: SignalingNetwork, options: SimulateOptions) -> Simul
     times_hours = times_of(options.hours, options.step, options.times)
     chosen = tuple(dict.fromkeys(_position(name, network) for name in options.molecules))
     initial = initial_state(network, options.start)
+    _warn_of_unknown_logic(network)
     states = simulate(network, list(conditions.values()), times_hours, initial)
     simulation = Simulation(
         network,
@@ -327,6 +332,20 @@ def table(simulation: Simulation, console: Console | None = None) -> None:
     left_out = len(simulation.conditions) - MOST_TABLES
     if left_out > 0:
         console.print(f"and {left_out} more conditions; --out writes them all", highlight=False)
+
+
+def _warn_of_unknown_logic(network: SignalingNetwork) -> None:
+    acting = Counter(i.target for i in network.interactions if i.sources)
+    several = [name for name, count in acting.items() if count > 1]
+    if network.logic_known or not several:
+        return
+    warnings.warn(
+        f"the logic of network {network.name!r} is not known: all interactions on "
+        f"{listed(several)} are joined by OR, so that an inhibitor that is off switches its target "
+        "on; Netflux, bnet and SBML-qual files state the logic",
+        FormatWarning,
+        stacklevel=3,
+    )
 
 
 def _rounded(value: float) -> float:

@@ -172,6 +172,23 @@ def test_a_table_of_conditions_and_chosen_molecules(chain, tmp_path):
     assert "<svg" in (tmp_path / "out.svg").read_text()
 
 
+@pytest.mark.parametrize(
+    ("edges", "told"),
+    [
+        ("Ligand activates Receptor\nAntagonist inhibits Receptor\n", "'Receptor'"),
+        ("Ligand activates Receptor\nReceptor inhibits Ligand\n", ""),
+        ("Ligand 1 and1\nAntagonist -1 and1\nand1 1 Receptor\nX 1 Receptor\n", ""),
+    ],
+)
+def test_logic_that_is_not_known_is_warned_of_where_it_matters(edges, told, tmp_path):
+    (tmp_path / "edges.sif").write_text(edges)
+    result = hmlm_simulate(tmp_path / "edges.sif", "--hours", "2")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count("\n") == bool(told)
+    assert told in result.stderr
+    assert ("are joined by OR" in result.stderr) == bool(told)
+
+
 def test_without_a_file_the_most_changed_are_printed(chain):
     result = hmlm_simulate(chain, "--stimulus", "A=1", "--knockout", "odd=[red]@1-2@1-")
     assert result.exit_code == 0, result.output
