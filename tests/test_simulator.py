@@ -327,6 +327,8 @@ def test_errors_name_what_is_wrong():
         simulate(network, [Condition()], [2.0, 1.0])
     with pytest.raises(ValueError, match="shape"):
         simulate(network, [Condition()], [1.0], initial=torch.ones(5))
+    with pytest.raises(ValueError, match="an initial state is -1; expected numbers of at least 0"):
+        simulate(network, [Condition()], [1.0], initial=torch.tensor([0, 0, -1.0, 0, 0, 0]))
     unknown = SignalingNetwork(
         "unknown", (Molecule("A"), Molecule("B")), (Interaction(("A",), (0,), "B"),)
     )

@@ -34,6 +34,8 @@ LEAST_TOLERANCE_EPS = 20
 SAFETY = 0.9
 # Arrived conditions leave the batch when they are more than this part of it.
 SHARE_TO_LEAVE = 1 / 8
+# States that were simulated may be below 0 by a hair, and must do for a start.
+LEAST_INITIAL_STATE = -1e-3
 
 
 def simulate(
@@ -81,6 +83,10 @@ def simulate(
             )
         if not initial.isfinite().all():
             raise ValueError("initial states are not all finite; expected numbers of at least 0")
+        if (initial < LEAST_INITIAL_STATE).any():
+            raise ValueError(
+                f"an initial state is {float(initial.min()):g}; expected numbers of at least 0"
+            )
         initial = initial.expand(expected).T
     states_TMC = simulate_system(system, tensors, times_hours, initial, tolerance=tolerance)
     return states_TMC.permute(2, 0, 1)
