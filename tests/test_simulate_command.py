@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,12 @@ def test_the_baseline_is_a_steady_state(network):
     assert torch.allclose(later, baseline, atol=1e-4)
     assert baseline[0] == pytest.approx(0.6, abs=1e-4)
     assert baseline_state(network, torch.float32).dtype == torch.float32
+
+
+def test_a_slow_network_has_its_baseline_too(network):
+    slow = tuple(replace(m, tau_hours=2000.0) for m in network.molecules)
+    baseline = baseline_state(replace(network, molecules=slow))
+    assert torch.allclose(baseline, baseline_state(network), atol=1e-3)
 
 
 def test_a_window_opens_and_closes(chain, tmp_path):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from hmlm_fm.conditions import Condition, ConditionTensors
+from hmlm_fm.conditions import LONGEST_HOURS, Condition, ConditionTensors
 from hmlm_fm.network import SignalingNetwork
 
 from .elimination import Elimination
@@ -36,6 +36,8 @@ SAFETY = 0.9
 SHARE_TO_LEAVE = 1 / 8
 # States that were simulated may be below 0 by a hair, and must do for a start.
 LEAST_INITIAL_STATE = -1e-3
+# In so many of its slowest time constants a network comes to rest, if it ever does.
+TIME_CONSTANTS_TO_REST = 20
 
 
 def simulate(
@@ -127,7 +129,7 @@ def steady_state(
     """States (M, C) after which nothing moves by more than `tolerance` per time constant.
 
     Perturbations are those that are at work after `longest_hours`. A network that oscillates has
-    no such state; then the state after `longest_hours` is given.
+    no such state, and a slow one may take longer; then the state after `longest_hours` is given.
     """
     lasting = conditions.mapped(lambda value: value)
     start, end = conditions.perturbation_window_RE2.unbind(-1)
@@ -137,7 +139,7 @@ def steady_state(
     lasting.perturbation_window_RE2 = torch.where(at_work[..., None], for_ever, never)
     run = _Run(system, lasting, tolerance / 10)
     rows = run.start(initial_MC)
-    passed, chunk_hours = 0.0, 50.0
+    passed, chunk_hours = 0.0, max(50.0, longest_hours / 20)
     while passed < longest_hours:
         passed += chunk_hours
         rows = run.advance(rows, passed)
@@ -156,7 +158,9 @@ def baseline_state(network: SignalingNetwork, dtype: torch.dtype = torch.float64
 
     Returns:
         States (N), molecules in the network's order, reached from the network's y0 to the
-        accuracy of `steady_state`. A network that oscillates gives its state after 1000 hours.
+        accuracy of `steady_state`. A network that oscillates gives its state after 1000 hours, or
+        after 20 times its slowest time constant where that is longer; time constants beyond
+        `LONGEST_HOURS` count as that.
 
     Raises:
         NetworkError: a sign is unknown.
@@ -164,8 +168,10 @@ def baseline_state(network: SignalingNetwork, dtype: torch.dtype = torch.float64
     """
     system = LogicODE.from_network(network, dtype)
     at_rest = ConditionTensors.from_conditions([Condition()], network)
+    slowest = min(float(system.tau_hours.max()), LONGEST_HOURS)
+    longest_hours = max(1000.0, TIME_CONSTANTS_TO_REST * slowest)
     with torch.no_grad():
-        return steady_state(system, at_rest)[:, 0]
+        return steady_state(system, at_rest, longest_hours=longest_hours)[:, 0]
 
 
 @dataclass
