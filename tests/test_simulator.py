@@ -71,6 +71,12 @@ def test_hill_meets_its_three_points():
     )
 
 
+@pytest.mark.parametrize(("n", "ec50"), [(1.4, 0.5), (1.0, 0.1), (0.1, 0.05)])
+def test_hill_starts_at_next_to_nothing(n, ec50):
+    n, ec50 = torch.tensor(n).double(), torch.tensor(ec50).double()
+    assert 0 < hill(torch.zeros(1).double(), n, ec50**n) < (1e-12 / ec50) ** n
+
+
 def test_hand_worked_network():
     """A rises to its input with τ = 2 h; B has no regulator, so it stays where it is pulled: 0."""
     network = SignalingNetwork(

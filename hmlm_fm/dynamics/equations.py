@@ -26,7 +26,11 @@ LEAST_STATE_OF_SLOPES = 1e-3
 
 
 def hill(x: torch.Tensor, n: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
-    """Normalised Hill activation: f(0) = 0, f(EC50) = ½, f(1) = 1; c = EC50ⁿ, in (0, 1)."""
+    """Normalised Hill activation: f(0) ≈ 0, f(EC50) = ½, f(1) = 1; c = EC50ⁿ, in (0, 1).
+
+    States count as at least 1e-12, so that f(0) is below (1e-12 / EC50)ⁿ: nothing for n of 1 and
+    above, but 0.02 for n = 0.1 and EC50 = 0.05.
+    """
     return _hill(x, n, c / (1 - c), (1 - 2 * c) / (1 - c))
 
 
