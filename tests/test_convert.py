@@ -173,6 +173,27 @@ def test_boolean_formats_hold_the_logic(tmp_path, network, ending):
     assert "kinetic parameters" in lost
 
 
+@pytest.mark.parametrize("ending", [".bnet", ".sbml"])
+def test_boolean_formats_say_which_interactions_do_not_come_back(tmp_path, ending):
+    """B is always on, D keeps its state, and of C's regulators one is enough."""
+    if ending == ".sbml":
+        pytest.importorskip("libsbml")
+    edges = [("A", 1, "B"), ("A", -1, "B"), ("D", 1, "D"), ("A", 1, "C")]
+    network = SignalingNetwork(
+        "odd",
+        tuple(map(Molecule, "ABCD")),
+        (
+            *(Interaction((a,), (sign,), b, kind_of_signs((sign,))) for a, sign, b in edges),
+            Interaction(("A", "D"), (1, 1), "C", "activation"),
+        ),
+    )
+    lost = written(network, tmp_path / f"odd{ending}")
+    again = load_network(tmp_path / f"odd{ending}")
+    assert {i.rule for i in again.interactions} == {"=> A", "=> B", "A => C", "=> D"}
+    assert any(words.startswith("the regulators of 2 molecules") for words in lost)
+    assert any(words.startswith("which interactions state the logic of 1") for words in lost)
+
+
 def renamed(network: SignalingNetwork, names: dict[str, str]) -> SignalingNetwork:
     return replace(
         network,

@@ -19,7 +19,7 @@ from .errors import FormatError, FormatWarning
 from .files import read_lines, stem, write_text
 from .identifiers import Identifiers
 from .names import Meaning, meaning_of
-from .writing import BEYOND_NAMES, losses, warn_of, without_constants
+from .writing import BEYOND_NAMES, losses, losses_of_logic, warn_of, without_constants
 
 _HEADER = re.compile(
     r"""\s*"?targets?"?\s*,\s*"?(?:factors?|functions?|rules?|expressions?)"?(\s*,.*)?\s*$""",
@@ -263,4 +263,10 @@ def _lost(
         "pathways": len(network.pathways) > 1,
     }
     own = tuple(words for words, is_lost in lost.items() if is_lost)
-    return own + losses(network, *BEYOND_NAMES)
+    # An unknown sign is written as activation.
+    terms = {
+        name: [tuple((s, g or 1) for s, g in zip(i.sources, i.signs, strict=True)) for i in acting]
+        for name, interactions in on.items()
+        if (acting := [i for i in interactions if i.sources])
+    }
+    return (*own, *losses_of_logic(terms), *losses(network, *BEYOND_NAMES))

@@ -14,10 +14,7 @@ from xml.sax.saxutils import quoteattr
 from ..network import SignalingNetwork
 from .errors import FormatError
 from .files import write_text
-from .writing import is_constant, losses, warn_of, without_constants
-
-Term = tuple[tuple[str, int], ...]
-"""Sources and their signs, +1 or -1, joined by AND."""
+from .writing import Term, is_constant, losses, losses_of_logic, warn_of, without_constants
 
 _NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _HEAD = """\
@@ -208,4 +205,4 @@ def _lost(
     }
     words = (words for words, is_lost in own.items() if is_lost)
     held_by_nobody = ("members", "kinds of molecules", "kinds of interactions", "unknown logic")
-    return (*words, *losses(network, *held_by_nobody))
+    return (*words, *losses_of_logic(terms), *losses(network, *held_by_nobody))

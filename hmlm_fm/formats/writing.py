@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ..network import Interaction, SignalingNetwork
+from .boolean_logic import Expression, ExpressionBuilder, interactions_of_function
 from .errors import FormatError
 from .rules import kind_of_signs
+
+Term = tuple[tuple[str, int], ...]
+"""Sources and their signs, +1 or -1, joined by AND."""
 
 BEYOND_NAMES = (
     "members",
@@ -98,3 +103,35 @@ def without_constants(network: SignalingNetwork) -> SignalingNetwork:
             replace(i, weight=None) if is_constant(i) else i for i in network.interactions
         ),
     )
+
+
+def losses_of_logic(terms: Mapping[str, Sequence[Term]]) -> tuple[str, ...]:
+    """What becomes of the interactions on each target where a format holds their Boolean function
+    alone, in words: those that are read back of it may be others, or none."""
+    unregulated = retold = 0
+    for target, signed in terms.items():
+        told = Counter(map(frozenset, signed))
+        again, _ = interactions_of_function(target, _function_of(signed))
+        if all(i.is_input for i in again):
+            unregulated += 1
+        elif told != Counter(frozenset(zip(i.sources, i.signs, strict=True)) for i in again):
+            retold += 1
+    words = {
+        f"the regulators of {unregulated} molecules that are always on or off, or keep their own "
+        "state (they come back as inputs)": unregulated,
+        f"which interactions state the logic of {retold} molecules (shorter ones come back)": (
+            retold
+        ),
+    }
+    return tuple(lost for lost, is_lost in words.items() if is_lost)
+
+
+def _function_of(terms: Iterable[Term]) -> Expression:
+    builder = ExpressionBuilder()
+
+    def literal(source: str, sign: int) -> int:
+        variable = builder.variable(source)
+        return variable if sign > 0 else builder.negation(variable)
+
+    joined = [builder.joined("and", [literal(*signed) for signed in term]) for term in terms]
+    return builder.build(builder.joined("or", joined))
