@@ -305,6 +305,29 @@ def test_an_edge_table_holds_one_network_per_pathway(tmp_path):
     assert not first.logic_known
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "source,target,sign\nA,B,1\n",
+        "Source\tTarget\tSign\nA\tB\t1\n",
+        "source\tinteraction\ttarget\nA\tactivates\tB\n",
+        'pathway;"source";"target";arrow;sign\nP;A;B;;1\n',
+    ],
+)
+def test_another_table_of_edges_is_told_the_header_that_is_read(text, tmp_path):
+    with pytest.raises(FormatError, match="columns pathway, source, target, arrow, sign"):
+        load_network(write(tmp_path / "edges.csv", text))
+
+
+def test_molecules_called_like_columns_are_no_header(tmp_path):
+    network = load_network(write(tmp_path / "model.sif", "source\t1\ttarget\n"))
+    assert rules(network) == ["source => target"]
+    assert rules(load_network(write(tmp_path / "model.bnet", "source, target\n"))) == [
+        "target => source",
+        "=> target",
+    ]
+
+
 def test_edges_told_twice_are_merged_and_conflicts_are_unknown(tmp_path):
     network = read_edge_table(write(tmp_path / "edges.tsv", TABLE), pathway="P1")
     assert [(i.rule, i.kind) for i in network.interactions] == [

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -20,6 +21,7 @@ from ..wording import did_you_mean
 from .errors import FormatError
 from .files import read_lines, write_text
 from .names import meaning_of
+from .sif import SIGN_OF_WORD
 from .statements import Statement, interactions_of_statements
 from .writing import losses, refuse_breaks, summed, warn_of
 
@@ -61,6 +63,12 @@ _NOT_HELD = (
 def is_edge_table(header: str) -> bool:
     """Whether the first line of a file is the header of an edge table."""
     return {"pathway", "source", "target"} <= {cell.strip() for cell in header.split("\t")}
+
+
+def resembles_edge_table(line: str) -> bool:
+    """Whether the first line of a file is the header of some other table of edges."""
+    cells = {cell.strip().strip('"').lower() for cell in re.split(r"[,;\t]", line)}
+    return {"source", "target"} < cells and cells.isdisjoint(SIGN_OF_WORD)
 
 
 @overload

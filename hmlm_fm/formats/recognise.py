@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..network import SignalingNetwork
 from .biopax import read_biopax
 from .bnet import is_bnet, read_bnet
-from .edge_table import is_edge_table, read_edge_table
+from .edge_table import COLUMNS, is_edge_table, read_edge_table, resembles_edge_table
 from .errors import FormatError
 from .files import read_start
 from .gene_sets import is_gene_set, read_gmt
@@ -99,7 +99,7 @@ def format_of(path: Path) -> Format:
     if text.startswith("{") or str(path).lower().removesuffix(".gz").endswith(".json"):
         return JSON
     lines = [line for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
-    return _of_lines([line for line in lines if not line.startswith("#")] or lines)
+    return _of_lines([line for line in lines if not line.startswith("#")] or lines, path)
 
 
 def read_networks(
@@ -117,8 +117,12 @@ def read_networks(
     return format_of(path).read(path, identifiers)
 
 
-def _of_lines(lines: list[str]) -> Format:
-    """The format of a text by its first line or, where that may be a header, its first two."""
+def _of_lines(lines: list[str], path: Path) -> Format:
+    """The format of a text by its first line or, where that may be a header, its first two.
+
+    Raises:
+        FormatError: it is a table of edges with a header that is not known.
+    """
     first = lines[0]
     if is_edge_table(first):
         return EDGE_TABLE
@@ -128,6 +132,12 @@ def _of_lines(lines: list[str]) -> Format:
         return PAIRWISE
     if is_gene_set(first):
         return GENE_SETS
+    if resembles_edge_table(first):
+        raise FormatError(
+            f"its header is {first[:60]!r}; expected an edge table's, with the columns "
+            f"{', '.join(COLUMNS)} and tabs between them",
+            path=path,
+        )
     if is_bnet(lines):
         return BNET
     return SIF
