@@ -5,7 +5,8 @@ Shapes: Q asked conditions, T times, N molecules.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -38,19 +39,23 @@ class SignalingPipeline:
         tokenizer: HMLMTokenizer,
         network: SignalingNetwork,
         baseline: Mapping[str, float] | None = None,
-        measured: Sequence[tuple[Condition, Sequence[Observation]]] = (),
+        measured: Iterable[tuple[Condition, Sequence[Observation]]] = (),
     ) -> None:
         """
         Args:
             baseline: state at rest by molecule, in [0, 1]; of others, where the model's gates
                 stand still.
-            measured: conditions with what was observed of each, as context.
+            measured: conditions with what was observed of each, as context. All observations count
+                alike: their `sd_value` is not used, and a warning says so.
 
         Raises:
             NetworkError: a molecule that the network has not.
-            ValueError: a state at rest or an observation out of range; or something was measured
-                and the model is fine-tuned, whose gates it could not correct any more.
+            ValueError: a state at rest or an observation out of range; what was measured is no
+                list of pairs of a condition and its observations; or something was measured and
+                the model is fine-tuned, whose gates it could not correct any more.
         """
+        measured = _as_pairs(measured)
+        _warn_of_deviations(seen for _, seen in measured)
         if measured:
             refuse_tissue(model)
         self.model, self.tokenizer, self.network = model.eval(), tokenizer, network
@@ -94,23 +99,26 @@ class SignalingPipeline:
     def __call__(
         self,
         conditions: Mapping[str, Condition],
-        hours: Sequence[float],
+        hours: Iterable[float],
         modality: str = "activity",
         observed: Mapping[str, Sequence[Observation]] | None = None,
     ) -> pd.DataFrame:
         """Columns condition, molecule, time_hours, state (in [0, 1]) and sd.
 
         Args:
+            hours: times, the same for all conditions.
             modality: of `MODALITIES`; of another one than the activity the column is value instead
                 of state, in the unit of what the model was fitted to or shown. Fine-tuned, sd is
                 that of the state as the modality shows it.
             observed: activities that were seen of asked conditions themselves, by their names. They
-                correct what is said of the same molecule before and after, and narrow its sd.
+                correct what is said of the same molecule before and after, and narrow its sd. All
+                count alike: their `sd_value` is not used, and a warning says so.
 
         Raises:
             NetworkError: a molecule that the network has not.
-            ValueError: as `predict_states`; or something was observed of a condition that is
-                not asked, in another modality than the activity, or out of range.
+            ValueError: as `predict_states`; conditions or observations are not given by name; or
+                something was observed of a condition that is not asked, in another modality than
+                the activity, or out of range.
         """
         if not isinstance(conditions, Mapping) or not all(
             isinstance(condition, Condition) for condition in conditions.values()
@@ -120,16 +128,20 @@ class SignalingPipeline:
                 '{"treated": Condition({"TGFB": 0.8})}'
             )
         names = list(conditions)
+        seen = _by_name(observed or {})
+        _warn_of_deviations(seen.values())
+        # A number is no times, which is told below, and neither is an array that holds one.
+        times = list(hours) if np.iterable(hours) else hours
         found = predict_states(
-            self.model, self.context, self.network, list(conditions.values()), hours,
-            self._as_seen(list(conditions), observed or {}), modality, self.pace,
+            self.model, self.context, self.network, list(conditions.values()), times,
+            self._as_seen(names, seen), modality, self.pace,
         )  # fmt: skip
         molecules = list(self.network.names)
         return pd.DataFrame(
             {
-                "condition": np.repeat(names, len(hours) * len(molecules)),
-                "molecule": np.tile(molecules, len(names) * len(hours)),
-                "time_hours": np.tile(np.repeat(hours, len(molecules)), len(names)),
+                "condition": np.repeat(names, len(times) * len(molecules)),
+                "molecule": np.tile(molecules, len(names) * len(times)),
+                "time_hours": np.tile(np.repeat(times, len(molecules)), len(names)),
                 "state" if modality == "activity" else "value": found.states.ravel(),
                 "sd": found.scale.ravel(),
             }
@@ -167,3 +179,59 @@ class SignalingPipeline:
                 count[place_of] += 1
         with np.errstate(invalid="ignore"):
             return np.array(hours), total / count
+
+
+def _as_pairs(
+    measured: Iterable[tuple[Condition, Sequence[Observation]]],
+) -> list[tuple[Condition, list[Observation]]]:
+    """
+    Raises:
+        ValueError: it is something else.
+    """
+    pairs = list(measured.items() if isinstance(measured, Mapping) else measured)
+    if not all(
+        isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[0], Condition)
+        for pair in pairs
+    ):
+        raise ValueError(
+            f"measured is {measured!r}; expected conditions, each with what was observed of it, "
+            'such as [(Condition({"TGFB": 0.8}), [Observation("smad3", 6, 0.5)])]'
+        )
+    return [(condition, _as_observations(seen)) for condition, seen in pairs]
+
+
+def _by_name(observed: Mapping[str, Sequence[Observation]]) -> dict[str, list[Observation]]:
+    """
+    Raises:
+        ValueError: it is something else.
+    """
+    if not isinstance(observed, Mapping):
+        raise ValueError(
+            f"observed is {observed!r}; expected observations by the names of their conditions, "
+            'such as {"treated": [Observation("smad3", 6, 0.5)]}'
+        )
+    return {name: _as_observations(seen) for name, seen in observed.items()}
+
+
+def _as_observations(seen: Iterable[Observation]) -> list[Observation]:
+    """
+    Raises:
+        ValueError: it is something else.
+    """
+    observations = list(seen) if np.iterable(seen) else [seen]
+    for o in observations:
+        if not isinstance(o, Observation):
+            raise ValueError(
+                f'{o!r} is no observation; expected one such as Observation("smad3", 6, 0.5)'
+            )
+    return observations
+
+
+def _warn_of_deviations(observations: Iterable[Sequence[Observation]]) -> None:
+    if any(o.sd_value is not None for of_condition in observations for o in of_condition):
+        warnings.warn(
+            "the sd_value of observations is not used here: all of them count alike; fine-tuning "
+            "weighs them by it",
+            UserWarning,
+            stacklevel=3,
+        )

@@ -103,6 +103,58 @@ def test_conditions_are_asked_by_name(asked, model):
         pipeline(asked, [1.0])
 
 
+ERK = Observation("ERK", 4.0, 0.8)
+
+
+@pytest.mark.parametrize(
+    ("observed", "says"),
+    [
+        ([ERK], "expected observations by the names of their conditions"),
+        ((ERK,), "expected observations by the names of their conditions"),
+        ({"one": [("ERK", 4.0, 0.8)]}, "expected one such as Observation"),
+        ({"one": "ERK"}, "'E' is no observation"),
+        ({"one": 0.8}, "0.8 is no observation"),
+    ],
+)
+def test_what_was_observed_is_told_by_name(observed, says, model):
+    pipeline = SignalingPipeline(*model, toy_network())
+    with pytest.raises(ValueError, match=says):
+        pipeline({"one": Condition()}, [1.0], observed=observed)
+
+
+@pytest.mark.parametrize(
+    ("measured", "says"),
+    [
+        ({"one": [ERK]}, "expected conditions, each with what was observed of it"),
+        ([Condition()], "expected conditions, each with what was observed of it"),
+        ([("one", [ERK])], "expected conditions, each with what was observed of it"),
+        ([(Condition(), [0.8])], "0.8 is no observation"),
+    ],
+)
+def test_what_was_measured_is_told_in_pairs(measured, says, model):
+    with pytest.raises(ValueError, match=says):
+        SignalingPipeline(*model, toy_network(), measured=measured)
+
+
+def test_deviations_of_observations_are_not_used_and_that_is_told(model):
+    exact = replace(ERK, sd_value=0.01)
+    with pytest.warns(UserWarning, match="sd_value of observations is not used") as caught:
+        pipeline = SignalingPipeline(*model, toy_network(), measured=[(Condition(), [exact])])
+    with pytest.warns(UserWarning, match="sd_value of observations is not used") as again:
+        pipeline({"one": Condition({"EGF": 1.0})}, [1.0], observed={"one": [exact]})
+    assert {w.filename for w in (*caught, *again)} == {__file__}
+
+
+def test_hours_may_be_any_that_can_be_counted_out(model):
+    pipeline = SignalingPipeline(*model, toy_network())
+    told = [
+        pipeline({"control": Condition()}, hours)
+        for hours in ([0, 6], (h for h in (0, 6)), {0: "", 6: ""}, np.array([0, 6]), range(0, 7, 6))
+    ]
+    for table in told[1:]:
+        pd.testing.assert_frame_equal(table, told[0])
+
+
 def test_nothing_asked_is_nothing_told(model):
     pipeline = SignalingPipeline(*model, toy_network())
     columns = list(pipeline({"control": Condition()}, [1.0]).columns)
