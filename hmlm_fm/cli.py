@@ -224,6 +224,12 @@ def benchmark(
     experiments: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Published experiments, for literature.")
     ] = None,
+    conditions: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What was done, for measured.")
+    ] = None,
+    observations: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What was measured then, for measured.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> None:
     """Measure HMLM beside everything simpler."""
@@ -244,6 +250,8 @@ def benchmark(
         rows,
         workers,
         experiments,
+        conditions,
+        observations,
         corpus,
         force,
     )

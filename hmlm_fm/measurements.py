@@ -27,8 +27,10 @@ class Measurements:
         times_hours: (T) when each was measured, 0 among them.
         states: (C, T, N) activities in [0, 1].
         baseline: (N) the state at rest, from which every condition starts; clipped to [0, 1], from
-            which the simulator's error may put it a hair off.
+            which the simulator's error may put it a hair off. 0 where nobody knows it.
         seed: of all that a row draws.
+        measured: (C, T, N) which of the states there are; all of them without.
+        rest_known: (N) of which molecules the state at rest is known; of all without.
     """
 
     network: SignalingNetwork
@@ -37,14 +39,29 @@ class Measurements:
     states: np.ndarray
     baseline: np.ndarray
     seed: int = 0
+    measured: np.ndarray | None = None
+    rest_known: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "baseline", np.clip(self.baseline, 0, 1))
 
+    @property
+    def there(self) -> np.ndarray:
+        """Where a state was measured (C, T, N)."""
+        return np.ones(self.states.shape, dtype=bool) if self.measured is None else self.measured
+
+    @property
+    def known_baseline(self) -> np.ndarray:
+        """The state at rest (N), NaN where nobody knows it."""
+        if self.rest_known is None:
+            return self.baseline
+        return np.where(self.rest_known, self.baseline, np.nan)
+
     def of(self, chosen: np.ndarray) -> Measurements:
         """The same with some of the conditions only."""
         conditions = tuple(self.conditions[i] for i in chosen)
-        return replace(self, conditions=conditions, states=self.states[chosen])
+        measured = None if self.measured is None else self.measured[chosen]
+        return replace(self, conditions=conditions, states=self.states[chosen], measured=measured)
 
     def rows_of(self, conditions: Sequence[Condition]) -> list[int] | None:
         """Positions of conditions among those measured; None where one of them is not."""

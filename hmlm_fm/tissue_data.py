@@ -50,12 +50,13 @@ class TissueData:
 
     @classmethod
     def of(cls, seen: Measurements) -> TissueData:
-        """The same measurements, all of them there."""
+        """The same measurements."""
         # Noise may put a state far outside its range.
-        states, everywhere = np.clip(seen.states, 0, 1.1), np.ones(seen.states.shape, dtype=bool)
+        states = np.clip(seen.states, 0, 1.1)
         return cls(
-            seen.network, seen.conditions, seen.times_hours, states, everywhere, seen.baseline
-        )
+            seen.network, seen.conditions, seen.times_hours, states, seen.there,
+            seen.known_baseline,
+        )  # fmt: skip
 
     def without(self, held_out_CT: np.ndarray) -> TissueData:
         """The same with some times of some conditions left out; of a condition that is left out

@@ -15,7 +15,7 @@ from hmlm_fm.checkpoints import checkpoint_path
 from hmlm_fm.conditions import Condition, Observation, Perturbation
 from hmlm_fm.dynamics import simulate
 from hmlm_fm.finetuning_options import FinetuningOptions
-from hmlm_fm.finetuning_run import read_tissue, run_finetuning
+from hmlm_fm.finetuning_run import run_finetuning
 from hmlm_fm.formats.errors import FormatError, FormatWarning
 from hmlm_fm.formats.json_format import write_json
 from hmlm_fm.formats.measurements import write_conditions, write_observations
@@ -23,6 +23,7 @@ from hmlm_fm.interpret import against_truth
 from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
 from hmlm_fm.options import OptionsError, parse_options
 from hmlm_fm.pipeline import SignalingPipeline
+from hmlm_fm.tissue_tables import read_tissue
 
 ROOT = Path(__file__).parents[1]
 
@@ -95,9 +96,13 @@ def test_from_tables_to_predictions(tables, tmp_path, capsys):
     assert found[0] == pytest.approx(truth[0], abs=1e-3)
 
 
+def tissue_of(network, told):
+    return read_tissue(network, told.conditions, told.observations, told.track)
+
+
 def test_tables_keep_names_apart(tables):
     folder, network, _, states = tables
-    data = read_tissue(network, options(folder, "unused"))
+    data = tissue_of(network, options(folder, "unused"))
     assert data.times_hours.tolist() == [0, 8, 24]
     assert np.allclose(data.states, states, atol=1e-5)
     # What a knock-out holds says nothing of gates.
@@ -106,7 +111,7 @@ def test_tables_keep_names_apart(tables):
     assert data.names == tuple(tables[2])
     assert np.allclose(data.baseline, states[0, 0], atol=1e-5)
     assert not data.network.logic_known
-    assert read_tissue(network, options(folder, "unused", track="logic")).network.logic_known
+    assert tissue_of(network, options(folder, "unused", track="logic")).network.logic_known
 
 
 def observed(folder, tmp_path, seen, **more):
@@ -132,7 +137,7 @@ def at_rest_and_later(names, knocked_out=""):
 def test_what_a_perturbation_holds_is_not_the_state_at_rest(tables, tmp_path):
     folder, network, conditions, _ = tables
     seen = at_rest_and_later(conditions, "knocked out")
-    baseline = read_tissue(network, observed(folder, tmp_path, seen)).baseline
+    baseline = tissue_of(network, observed(folder, tmp_path, seen)).baseline
     assert baseline[3:] == pytest.approx([0.6, 0.6])
     assert np.isnan(baseline[:3]).all()
 
@@ -141,7 +146,7 @@ def test_tables_without_what_gates_are_fitted_to(tables, tmp_path):
     folder, network, conditions, _ = tables
     at_rest = {name: [Observation("D", 0.0, 0.3)] for name in conditions}
     with pytest.raises(FormatError, match=r"observations\.csv.*holds nothing after time 0"):
-        read_tissue(network, observed(folder, tmp_path, at_rest))
+        tissue_of(network, observed(folder, tmp_path, at_rest))
 
 
 def test_tables_with_nothing_but_what_is_held(tables, tmp_path):
@@ -150,9 +155,9 @@ def test_tables_with_nothing_but_what_is_held(tables, tmp_path):
         name: [Observation("D", 8.0 if name == "knocked out" else 0.0, 0.0)] for name in conditions
     }
     with pytest.raises(FormatError, match="nothing after time 0 but what perturbations hold"):
-        read_tissue(network, observed(folder, tmp_path, seen))
+        tissue_of(network, observed(folder, tmp_path, seen))
     seen["a"].append(Observation("E", 8.0, 0.4))
-    data = read_tissue(network, observed(folder, tmp_path, seen))
+    data = tissue_of(network, observed(folder, tmp_path, seen))
     # The others have told the state at rest, and there is nothing left to fit to.
     assert data.names == ("a",)
     assert data.baseline[network.molecule_index["D"]] == 0
@@ -169,7 +174,7 @@ def test_all_modalities_and_their_standard_deviations_are_read(tables, tmp_path)
         for name in conditions
     }
     with pytest.warns(FormatWarning, match=r"left out what was measured of 'D in knocked out'"):
-        data = read_tissue(network, observed(folder, tmp_path, seen))
+        data = tissue_of(network, observed(folder, tmp_path, seen))
     d, e = (network.molecule_index[name] for name in "DE")
     assert data.times_hours.tolist() == [0.0, 8.0, 12.0]
     knocked_out = list(conditions).index("knocked out")

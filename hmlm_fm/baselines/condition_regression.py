@@ -1,8 +1,8 @@
 """Regression of the change from the baseline on what is done to the network.
 
-Every molecule has its own regression at every measured time, from all the conditions in which no
-perturbation holds it; between the times runs a monotone cubic spline. That nothing happens where
-nothing is done is known, and counts as one more condition.
+Every molecule has its own regression at every measured time, from all the conditions in which it
+was measured and no perturbation holds it; between the times runs a monotone cubic spline. That
+nothing happens where nothing is done is known, and counts as one more condition.
 
 Shapes: C training conditions, T times, N molecules, Q asked conditions, U query times, X features,
 P molecules that are free in the same conditions.
@@ -37,9 +37,11 @@ class ConditionRegression(Rival):
         self.used = np.flatnonzero(single.any(0))
         stimuli = [i for i in self.used if i < len(seen.network.molecules)]
         self.pairs = [p for p in combinations(stimuli, 2) if single[:, p].all(1).any()]
-        change = np.concatenate([seen.states - seen.baseline, np.zeros_like(seen.states[:1])])
+        change = np.where(seen.there, seen.states - seen.baseline, 0.0)
+        change = np.concatenate([change, np.zeros_like(change[:1])])
         is_held, _ = held_states(seen.conditions, seen.times_hours, seen.network)
-        free = np.concatenate([~is_held.any(1), np.ones_like(is_held[:1, 0])])
+        free = (seen.there & ~is_held).all(1)
+        free = np.concatenate([free, np.ones_like(free[:1])])
         rested = (*seen.conditions, Condition())
         options = [False, True] if self.pairs else [False]
         solved = [self._solve(self._features(rested, with_), change, free) for with_ in options]

@@ -50,7 +50,8 @@ class GateModel(Rival):
             )
 
         start = self.graph.start(self.settings.members)
-        self.found = fit_members(predict, start, SPREAD, states, self.settings, seen.seed)
+        weight = torch.tensor(seen.there[:, later], dtype=torch.float32)
+        self.found = fit_members(predict, start, SPREAD, states, self.settings, seen.seed, weight)
         return self
 
     @torch.no_grad()

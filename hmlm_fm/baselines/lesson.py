@@ -27,6 +27,7 @@ class Lesson:
         grid = time_grid(float(seen.times_hours[-1]))
         self.given = Given.of(seen.conditions, seen.network, grid)
         self.states = torch.tensor(seen.states, dtype=torch.float32)
+        self.measured = torch.tensor(seen.there)
         self.count = len(seen.conditions)
         # Measured times may lie between those of the grid: (T, G) weights of its neighbours.
         weights = np.stack([np.interp(seen.times_hours, grid, unit) for unit in np.eye(len(grid))])
@@ -40,11 +41,17 @@ class Lesson:
 
     def loss(self, module: nn.Module, chosen: np.ndarray) -> torch.Tensor:
         states = torch.einsum("tg,cgn->ctn", self.at_times, module(self.given.rows(chosen)))
-        return ((states - self.states[chosen]) ** 2).mean()
+        return ((states - self.states[chosen])[self.measured[chosen]] ** 2).mean()
 
 
 def with_rest(seen: Measurements) -> Measurements:
     """With one more condition, known to all: nothing is done, and the baseline stays."""
-    rest = np.broadcast_to(seen.baseline, (1, *seen.states.shape[1:]))
-    states = np.concatenate([seen.states, rest])
-    return replace(seen, conditions=(*seen.conditions, Condition()), states=states)
+    one = (1, *seen.states.shape[1:])
+    states = np.concatenate([seen.states, np.broadcast_to(seen.baseline, one)])
+    known = np.broadcast_to(np.isfinite(seen.known_baseline), one)
+    return replace(
+        seen,
+        conditions=(*seen.conditions, Condition()),
+        states=states,
+        measured=np.concatenate([seen.there, known]),
+    )

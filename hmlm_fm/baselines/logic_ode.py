@@ -130,7 +130,7 @@ class LogicODE(Rival):
     def _try(self, network: SignalingNetwork, seen: Measurements) -> tuple[Fit, SignalingNetwork]:
         later = seen.times_hours > 0
         roll_out = _roll_out(network, seen, seen.times_hours[later], seen.conditions, self.members)
-        inputs = _input_levels(network, seen.baseline)
+        inputs = _input_levels(network, seen.known_baseline)
 
         def predict(parameters: Parameters, chosen: np.ndarray) -> torch.Tensor:
             return roll_out(logic_gates(parameters, inputs, roll_out.wiring), chosen)[0]
@@ -144,7 +144,9 @@ class LogicODE(Rival):
             "shared": torch.zeros(self.members, 2),
         }
         states = torch.tensor(seen.states[:, later], dtype=torch.float32)
-        return fit_members(predict, start, SPREAD, states, self.fit_settings, seen.seed), network
+        weight = torch.tensor(seen.there[:, later], dtype=torch.float32)
+        fit = fit_members(predict, start, SPREAD, states, self.fit_settings, seen.seed, weight)
+        return fit, network
 
     @property
     def fit_settings(self) -> FitSettings:
@@ -157,7 +159,7 @@ class LogicODE(Rival):
     @torch.no_grad()
     def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:
         roll_out = _roll_out(self.network, self.seen, hours, conditions, self.members)
-        inputs = _input_levels(self.network, self.seen.baseline)
+        inputs = _input_levels(self.network, self.seen.known_baseline)
         gates = logic_gates(self.parameters, inputs, roll_out.wiring)
         states, _ = roll_out(gates, np.arange(len(conditions)))
         return states.mean(0).numpy()
@@ -174,14 +176,15 @@ class FittedLogicODE(LogicODE):
 
 
 def _input_levels(network: SignalingNetwork, baseline: np.ndarray) -> torch.Tensor:
-    """Level of each molecule's own input (N): its state at rest, where nothing else drives it."""
+    """Level of each molecule's own input (N): its state at rest, where nothing else drives it and
+    somebody knows it (NaN where not)."""
     regulated = {i.target for i in network.interactions if not i.is_input}
     levels = torch.zeros(len(network.molecules))
-    known = [baseline[network.molecule_index[n]] for n in network.inputs if n not in regulated]
-    usual = float(np.mean(known)) if known else 0.1
+    told = {n: baseline[network.molecule_index[n]] for n in network.inputs if n not in regulated}
+    known = {name: level for name, level in told.items() if np.isfinite(level)}
+    usual = float(np.mean(list(known.values()))) if known else 0.1
     for name in network.inputs:
-        i = network.molecule_index[name]
-        levels[i] = usual if name in regulated else float(baseline[i])
+        levels[network.molecule_index[name]] = float(known.get(name, usual))
     return levels
 
 
@@ -195,4 +198,5 @@ def _roll_out(
     fields = HMLMTokenizer()(network, return_tensors="pt", warn_unknown=False)
     wiring = Wiring.from_batch(len(network.molecules), fields)
     rows = ConditionTensors.from_conditions(conditions, network)
-    return MemberRollOut(Transducer(HMLMConfig()), wiring, members, rows, hours, seen.baseline)
+    transducer = Transducer(HMLMConfig()).eval()
+    return MemberRollOut(transducer, wiring, members, rows, hours, seen.known_baseline)

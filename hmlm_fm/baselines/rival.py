@@ -46,7 +46,8 @@ def condition_features(conditions: Sequence[Condition], network: SignalingNetwor
 
 
 def mean_squared_error(rival: Rival, truth: Measurements) -> float:
-    """Over all conditions, times after 0 and molecules."""
+    """Over all that was measured after time 0."""
     later = truth.times_hours > 0
     predicted = rival.predict(truth.conditions, truth.times_hours[later])
-    return float(np.mean((predicted - truth.states[:, later]) ** 2))
+    there = truth.there[:, later]
+    return float(np.mean((predicted - truth.states[:, later])[there] ** 2))

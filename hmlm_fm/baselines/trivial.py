@@ -57,9 +57,9 @@ class TrainingMean(Rival):
     def fit(self, seen: Measurements) -> Self:
         self.network, self.times_hours = seen.network, seen.times_hours
         is_held, _ = held_states(seen.conditions, seen.times_hours, seen.network)
-        free = (~is_held).sum(0)
-        total = np.where(is_held, 0.0, seen.states).sum(0)
-        self.mean = np.where(free > 0, total / np.maximum(free, 1), seen.baseline)
+        free = seen.there & ~is_held
+        count, total = free.sum(0), np.where(free, seen.states, 0.0).sum(0)
+        self.mean = np.where(count > 0, total / np.maximum(count, 1), seen.baseline)
         return self
 
     def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:

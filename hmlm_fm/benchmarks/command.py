@@ -29,6 +29,7 @@ from .crosstalk import (
     summarise,
 )
 from .literature import literature_table, literature_task, rows_of_truth
+from .measured import measured_task
 from .molecules import measure_molecules, molecules_table, what_it_has_read
 from .report import Report, markdown, write_json
 from .speed import FULL, QUICK, measure_speed
@@ -43,10 +44,11 @@ QUICK_NOTE = (
 )
 Say = Callable[[str], object]
 
-_IN_CELLS = (*TASKS, "literature")
+_IN_CELLS = (*TASKS, "literature", "measured")
 _OF_A_NETWORK = [
     *(name for name, task in TASKS.items() if task.own_network is None),
     "literature",
+    "measured",
     "crosstalk",
 ]
 TAKEN_BY: dict[str, Sequence[str]] = {
@@ -54,12 +56,14 @@ TAKEN_BY: dict[str, Sequence[str]] = {
     "network": (*_OF_A_NETWORK, "speed"),
     "pathway": (*_OF_A_NETWORK, "speed"),
     "track": _OF_A_NETWORK,
-    "budget": _IN_CELLS,
+    "budget": (*TASKS, "literature"),
     "seeds": (*_IN_CELLS, "molecules"),
     "rows": (*_IN_CELLS, "molecules"),
     "cells": (*_IN_CELLS, "molecules"),
     "workers": _IN_CELLS,
     "experiments": ("literature",),
+    "conditions": ("measured",),
+    "observations": ("measured",),
     "corpus": ("molecules",),
 }
 """Options that not every task takes, with the tasks that do."""
@@ -90,6 +94,8 @@ class BenchmarkOptions:
     rows: str = ""
     workers: int | None = None
     experiments: Path | None = None
+    conditions: Path | None = None
+    observations: Path | None = None
     corpus: str = ""
     force: bool = False
 
@@ -115,7 +121,10 @@ class BenchmarkOptions:
                 raise ValueError(
                     f"--{name} is not for the task {self.task}, which takes {', '.join(taken)}"
                 )
-        named = (self.network, self.model, self.corpus, self.experiments)
+        named = (
+            self.network, self.model, self.corpus, self.experiments, self.conditions,
+            self.observations,
+        )  # fmt: skip
         read = [path for name in named if name and (path := Path(name)).exists()]
         check_output_files(self.json, self.figure, read, self.force)
         if self.task in TAKEN_BY["cells"]:
@@ -193,6 +202,23 @@ def _run_literature(options: BenchmarkOptions, say: Say) -> Report:
     return Report(rows, literature_table(rows), draw, {"network": network.name})
 
 
+def _run_measured(options: BenchmarkOptions, say: Say) -> Report:
+    if options.conditions is None or options.observations is None:
+        raise ValueError(
+            "measured asks about measurements of your own; expected --network FILE, "
+            "--conditions FILE and --observations FILE"
+        )
+    network = options.load_network()
+    task = measured_task(network, str(options.conditions), str(options.observations))
+    shown = _measure(task, network, options, say)
+    return Report(
+        shown,
+        markdown(shown, task.splits),
+        partial(plot_errors, rows=shown, splits=task.splits, title=f"measured, {network.name}"),
+        {"network": network.name},
+    )
+
+
 def _run_crosstalk(options: BenchmarkOptions, say: Say) -> Report:
     network = options.load_network()
     joined = 2 if options.quick else JOINED_NETWORKS
@@ -233,6 +259,7 @@ def _run_speed(options: BenchmarkOptions, say: Say) -> Report:
 RUNNERS: dict[str, Callable[[BenchmarkOptions, Say], Report]] = {
     **{name: partial(_run_cells, task) for name, task in TASKS.items()},
     "literature": _run_literature,
+    "measured": _run_measured,
     "crosstalk": _run_crosstalk,
     "molecules": _run_molecules,
     "speed": _run_speed,
