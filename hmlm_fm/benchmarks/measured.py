@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from hmlm_fm.calibration import LEAST_CHANGE
-from hmlm_fm.drawn_task import Budget, DrawnTask
+from hmlm_fm.drawn_task import Budget, DrawnTask, visible_network
 from hmlm_fm.formats.errors import FormatError
 from hmlm_fm.measurements import HELD_OUT_PART, Measurements
 from hmlm_fm.network import SignalingNetwork
@@ -41,10 +41,7 @@ def measured_task(network: SignalingNetwork, conditions: str, observations: str)
         FormatError: as `read_tissue`; or fewer than ten conditions with activities, or other
             modalities, which most rows cannot read.
     """
-    by_track = {
-        track: read_tissue(network, conditions, observations, track) for track in ("signs", "logic")
-    }
-    data = by_track["signs"]
+    data = read_tissue(network, conditions, observations)
     later = data.measured[:, data.times_hours > 0].any((1, 2))
     count = len({data.conditions[c] for c in np.flatnonzero(later)})
     if any(data.others):
@@ -72,7 +69,7 @@ def measured_task(network: SignalingNetwork, conditions: str, observations: str)
     return Task(
         f"measured {digest.hexdigest()[:12]}",
         (SPLIT,),
-        partial(_draw, by_track),
+        partial(_draw, data),
         [str(budget)],
         all_rows,
         score_measured,
@@ -80,17 +77,16 @@ def measured_task(network: SignalingNetwork, conditions: str, observations: str)
 
 
 def _draw(
-    by_track: dict[str, TissueData],
+    data: TissueData,
     network: SignalingNetwork,
     budget: Budget,
     track: str,
     seed: int,
 ) -> DrawnTask:
-    data = by_track[track]
     data = data.at_pace(pace_of(data.times_hours))
     known = np.isfinite(data.baseline)
     whole = Measurements(
-        data.network,
+        visible_network(network, track),
         data.conditions,
         data.times_hours,
         data.states,
