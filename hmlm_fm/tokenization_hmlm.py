@@ -209,12 +209,10 @@ class HMLMTokenizer(PreTrainedTokenizer):
             ValueError: context for a list of networks, lists of different lengths, or values out of
                 their range.
         """
-        several = [networks] if isinstance(networks, SignalingNetwork) else networks
-        if not isinstance(several, Sequence) or not all(
-            isinstance(network, SignalingNetwork) for network in several
-        ):
+        several = [networks] if _is_network(networks) else networks
+        if not isinstance(several, Sequence) or not all(map(_is_network, several)):
             raise ValueError(f"networks are {networks!r}; expected a SignalingNetwork, or a list")
-        if isinstance(networks, SignalingNetwork):
+        if not isinstance(networks, Sequence):
             encoding = self.encode_network(networks, warn_unknown)
             if baseline is not None:
                 encoding |= _encode_baseline(networks, baseline)
@@ -513,6 +511,11 @@ def check_baseline(baseline: Mapping[str, float], network: SignalingNetwork) -> 
         network.molecule(name)
         if not isinstance(value, Real) or not 0 <= value <= 1:
             raise ValueError(f"baseline of {name!r} is {value!r}; expected a state in [0, 1]")
+
+
+def _is_network(given: object) -> bool:
+    """By what it has: loaded as a checkpoint's own code, this file has a class of its own."""
+    return all(hasattr(given, name) for name in ("molecules", "interactions", "pathways"))
 
 
 def _encode_baseline(
