@@ -206,9 +206,10 @@ class HMLMTokenizer(PreTrainedTokenizer):
 
         Raises:
             NetworkError: conditions or observations name molecules that the network has not.
-            ValueError: context for a list of networks, lists of different lengths, or values out of
-                their range.
+            ValueError: context for a list of networks, lists of different lengths, values out of
+                their range, or tensors of another library.
         """
+        _check_library(return_tensors)
         several = [networks] if _is_network(networks) else networks
         if not isinstance(several, Sequence) or not all(map(_is_network, several)):
             raise ValueError(f"networks are {networks!r}; expected a SignalingNetwork, or a list")
@@ -326,14 +327,24 @@ class HMLMTokenizer(PreTrainedTokenizer):
         """Join encodings of different sizes; padding never changes a result.
 
         Only encodings that have a field fill it; where others lack it, they count as empty there.
-        States that come without a mask count as known.
+        States that come without a mask count as known. A batch of one network, such as calling the
+        tokenizer gives, counts as the encoding of that network.
         The arguments after the first are those of every Hugging Face tokenizer; networks are always
         padded to the largest of the batch, so lengths are not for choosing.
 
+        Args:
+            return_tensors: "pt" or "np"; None is "pt" too.
+
         Raises:
-            ValueError: a field that the tokenizer does not know.
+            ValueError: a field that the tokenizer does not know, a batch of several networks among
+                the encodings, no encodings, or tensors of another library.
         """
-        encoded_inputs = [_with_masks(encoding) for encoding in encoded_inputs]
+        _check_library(return_tensors)
+        if isinstance(encoded_inputs, Mapping) or not len(encoded_inputs):
+            raise ValueError(
+                f"nothing to join in {type(encoded_inputs).__name__}; expected a list of encodings"
+            )
+        encoded_inputs = [_with_masks(_of_one(encoding)) for encoding in encoded_inputs]
         keys = list(dict.fromkeys(key for encoding in encoded_inputs for key in encoding))
         unknown = [key for key in keys if key not in FIELDS]
         if unknown:
@@ -528,6 +539,32 @@ def _encode_baseline(
         state[network.molecule_index[name]] = value
         known[network.molecule_index[name]] = True
     return {"baseline_state": state, "baseline_mask": known}
+
+
+def _check_library(return_tensors: str | None) -> None:
+    """
+    Raises:
+        ValueError: tensors of a library that the tokenizer makes none of.
+    """
+    if return_tensors not in (None, "pt", "np"):
+        raise ValueError(f"return_tensors {return_tensors!r}; expected 'pt', 'np' or None")
+
+
+def _of_one(encoding: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The encoding of one network, which may be a batch of it.
+
+    Raises:
+        ValueError: the batch holds several networks.
+    """
+    mask = np.asarray(encoding.get("attention_mask", ()))
+    if mask.ndim < 2:
+        return encoding
+    if len(mask) > 1:
+        raise ValueError(
+            f"an encoding to join is itself a batch of {len(mask)} networks; expected encodings of "
+            "one network each"
+        )
+    return {key: value[0] for key, value in encoding.items()}
 
 
 def _with_masks(encoding: Mapping[str, Any]) -> dict[str, Any]:
