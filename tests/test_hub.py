@@ -1,6 +1,8 @@
 """Saved folders load where the package is not, and models travel through a hub and back."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -19,6 +21,7 @@ from hmlm_fm import (
 )
 from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
 from hmlm_fm.pipeline import SignalingPipeline
+from hmlm_fm.pretrained import load_pretrained
 
 LOAD_ELSEWHERE = """
 import sys, torch
@@ -123,6 +126,19 @@ def test_a_pipeline_of_what_auto_classes_load(folder, tmp_path, monkeypatch):
     assert type(tokenizer) is not HMLMTokenizer
     pipeline = SignalingPipeline(model, tokenizer, load_core()[0])
     assert pipeline({"rest": Condition()}, hours=[0.0, 6.0])["state"].between(0, 1).all()
+
+
+def test_a_token_list_of_another_version_is_refused(folder, tmp_path):
+    mixed = shutil.copytree(folder, tmp_path / "mixed")
+    configuration = json.loads((mixed / "config.json").read_text())
+    for version in ("", HMLMTokenizer().vocabulary.version):
+        (mixed / "config.json").write_text(
+            json.dumps(configuration | {"vocabulary_version": version})
+        )
+        load_pretrained(mixed)
+    (mixed / "config.json").write_text(json.dumps(configuration | {"vocabulary_version": "1999.1"}))
+    with pytest.raises(ValueError, match="mixed: its token list is of .* its weights, '1999.1'"):
+        load_pretrained(mixed)
 
 
 def test_push_and_load_through_a_hub(folder, tmp_path):
