@@ -63,6 +63,8 @@ class HMLMConfig(PreTrainedConfig):
     """
 
     model_type = "hmlm"
+    # transformers' Trainer gathers tensors, and these hold none of one size.
+    keys_to_ignore_at_inference = ["gates", "encoder"]
 
     vocab_size: int = 3
     vocabulary_version: str = ""

@@ -25,15 +25,21 @@ def gate_tables(
     Returns:
         molecules: molecule, tau_hours (median over members), tau_low, tau_high (their range).
         gates: target, source, sign, weight, n, ec50, all medians over members, in network order.
+
+    Raises:
+        ValueError: the model is not fine-tuned.
     """
-    assert model.next_state.tissue is not None
+    tissue = model.next_state.tissue
+    if tissue is None:
+        raise ValueError(
+            "the model carries no gates of a tissue; expected a fine-tuned one: fine-tune it on "
+            "the measurements first (hmlm_fm.finetuning.fine_tune, or finetune/run.py)"
+        )
     context = context_of(tokenizer, data.network, data.baseline)
     logits, wiring = model.infer_gates(**moved(context, model.device))
-    members = model.next_state.tissue.members
-    of_all = model.next_state.tissue(logits, wiring)
-    repeated = wiring.repeated(members)
-    gates = of_all.gates(repeated)
-    tau = gates.tau_hours_F.view(members, -1) / pace_of_tissue(model)
+    members = tissue.members
+    gates = tissue(logits, wiring).gates(wiring.repeated(members))
+    tau = gates.tau_hours_F.view(members, -1).cpu() / pace_of_tissue(model)
     molecules = pd.DataFrame(
         {
             "molecule": data.network.names,
@@ -45,15 +51,15 @@ def gate_tables(
     names = data.network.names
 
     def middle(values: torch.Tensor) -> torch.Tensor:
-        return values.view(members, -1).quantile(0.5, 0)
+        return values.view(members, -1).quantile(0.5, 0).cpu()
 
     ec50_J = gates.c_J.clamp(MARGIN, 1 - MARGIN) ** (1 / gates.n_J)
     table = pd.DataFrame(
         {
             "target": [names[i] for i in wiring.target_J.tolist()],
             "source": [names[i] for i in wiring.source_J.tolist()],
-            "sign": wiring.sign_J.numpy(),
-            "weight": middle(gates.weight_I)[wiring.interaction_J].numpy(),
+            "sign": wiring.sign_J.cpu().numpy(),
+            "weight": middle(gates.weight_I)[wiring.interaction_J.cpu()].numpy(),
             "n": middle(gates.n_J).numpy(),
             "ec50": middle(ec50_J).numpy(),
         }

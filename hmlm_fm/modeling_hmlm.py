@@ -37,11 +37,19 @@ from .batch_graph import (
     values_and_mask,
     without_signs,
 )
+from .conditions import ConditionTensors
 from .configuration_hmlm import HMLMConfig
 from .embeddings import HMLMEmbeddings
 from .evidence import Context
+from .fields import check_fields, takes_fields
 from .gates import GateLogits, PresetTable, QuietLinear
-from .losses import masked_molecule_loss, next_state_loss, observation_loss, weighted_sum
+from .losses import (
+    PART_LOSSES,
+    masked_molecule_loss,
+    next_state_loss,
+    observation_loss,
+    weighted_sum,
+)
 from .masked_head import MaskedMoleculeHead, VocabularyBias
 from .network import INTERACTION_KINDS
 from .next_state_head import NextStateHead, Question, shows_observations
@@ -191,6 +199,7 @@ class HMLMModel(HMLMPreTrainedModel):
         assert isinstance(value, nn.Embedding)
         self.embeddings.members = value
 
+    @takes_fields
     def forward(
         self,
         input_ids: torch.Tensor,
@@ -223,12 +232,16 @@ class HMLMModel(HMLMPreTrainedModel):
         baseline_state: torch.Tensor | None = None,
         baseline_mask: torch.Tensor | None = None,
         output_attentions: bool = False,
-        **kwargs: Any,
+        **of_heads: Any,
     ) -> HMLMModelOutput:
         """Encode networks; the arguments are the fields that `HMLMTokenizer` makes.
 
         `observation_expected` (B, C, O) is what somebody who knew the wiring alone expected to see;
-        `HMLMForSignaling` fills it in from its own roll-out without context.
+        `HMLMForSignaling` fills it in from its own roll-out without context. Fields that tell heads
+        something change nothing here.
+
+        Raises:
+            ValueError: as `check_fields`.
         """
         if not self.config.has("signs"):
             literal_sign, interaction_kind_ids = without_signs(literal_sign, interaction_kind_ids)
@@ -355,10 +368,36 @@ class HMLMForSignaling(HMLMPreTrainedModel):
         self.next_state = NextStateHead(config)
         self.post_init()
 
+    @takes_fields
     def forward(
         self,
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
+        molecule_kind_ids: torch.Tensor,
+        compartment_ids: torch.Tensor,
+        interaction_target: torch.Tensor,
+        interaction_kind_ids: torch.Tensor,
+        literal_interaction: torch.Tensor,
+        literal_source: torch.Tensor,
+        literal_sign: torch.Tensor,
+        literal_pair: torch.Tensor,
+        pair_index: torch.Tensor,
+        pair_hops: torch.Tensor,
+        pair_siblings: torch.Tensor,
+        partner_index: torch.Tensor,
+        membership_index: torch.Tensor,
+        pathway_mask: torch.Tensor,
+        condition_mask: torch.Tensor | None = None,
+        stimulus: torch.Tensor | None = None,
+        stimulated: torch.Tensor | None = None,
+        perturbation_index: torch.Tensor | None = None,
+        perturbation_kind: torch.Tensor | None = None,
+        perturbation_strength: torch.Tensor | None = None,
+        perturbation_window: torch.Tensor | None = None,
+        observation_index: torch.Tensor | None = None,
+        observation_modality: torch.Tensor | None = None,
+        observation_hours: torch.Tensor | None = None,
+        observation_value: torch.Tensor | None = None,
         baseline_state: torch.Tensor | None = None,
         baseline_mask: torch.Tensor | None = None,
         query_stimulus: torch.Tensor | None = None,
@@ -383,7 +422,6 @@ class HMLMForSignaling(HMLMPreTrainedModel):
         candidate_ids: torch.Tensor | None = None,
         inference_rounds: torch.Tensor | None = None,
         output_attentions: bool = False,
-        **network: Any,
     ) -> HMLMSignalingOutput:
         """Predict masked molecules, states, or both; see `HMLMTokenizer` for the fields.
 
@@ -393,28 +431,64 @@ class HMLMForSignaling(HMLMPreTrainedModel):
         whoever distributes it. `chance_seed` says, network by network, what training leaves out:
         nothing without it. `candidate_ids` are the tokens of the whole batch where this is a part
         of it. `inference_rounds`, one number for the batch, takes the place of the configuration's.
+
+        To evaluate, transformers' Trainer has to be told which fields are labels, such as
+        `TrainingArguments(label_names=["masked_ids"])` or `["target_states"]`; and to predict
+        networks of different sizes, `eval_do_concat_batches=False`.
+
+        Raises:
+            ValueError: as `check_fields`.
         """
-        encoder, wiring, context = self._encode(
-            input_ids, attention_mask, baseline_state, baseline_mask, network, output_attentions
-        )
+        fields = {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "molecule_kind_ids": molecule_kind_ids,
+            "compartment_ids": compartment_ids,
+            "interaction_target": interaction_target,
+            "interaction_kind_ids": interaction_kind_ids,
+            "literal_interaction": literal_interaction,
+            "literal_source": literal_source,
+            "literal_sign": literal_sign,
+            "literal_pair": literal_pair,
+            "pair_index": pair_index,
+            "pair_hops": pair_hops,
+            "pair_siblings": pair_siblings,
+            "partner_index": partner_index,
+            "membership_index": membership_index,
+            "pathway_mask": pathway_mask,
+            "condition_mask": condition_mask,
+            "stimulus": stimulus,
+            "stimulated": stimulated,
+            "perturbation_index": perturbation_index,
+            "perturbation_kind": perturbation_kind,
+            "perturbation_strength": perturbation_strength,
+            "perturbation_window": perturbation_window,
+            "observation_index": observation_index,
+            "observation_modality": observation_modality,
+            "observation_hours": observation_hours,
+            "observation_value": observation_value,
+            "baseline_state": baseline_state,
+            "baseline_mask": baseline_mask,
+        }
+        encoder, wiring, context = self._encode(fields, output_attentions)
         assert encoder.last_hidden_state is not None
         encoding = encoder.last_hidden_state[:, 0]
-        output = HMLMSignalingOutput(encoder=encoder)
+        told: dict[str, Any] = {}
         table = self.hmlm.embeddings.members.weight
         if masked_ids is not None or query_hours is None:
             seed_B = None if chance_seed is None else chance_seed[:, 0]
             votes = self.masked_molecule.votes(
                 input_ids,
-                network["molecule_kind_ids"],
-                network["membership_index"],
-                network["pathway_mask"].shape[1],
+                molecule_kind_ids,
+                membership_index,
+                pathway_mask.shape[1],
                 wiring,
                 table,
                 seed_B,
             )
             by_molecule = votes.unflatten(0, input_ids.shape[:2])
             if masked_ids is None:
-                output.logits = self.masked_molecule(encoding, by_molecule, table)
+                told["logits"] = self.masked_molecule(encoding, by_molecule, table)
             else:
                 chosen = (masked_ids >= 0).any(-1)
                 logits = self.masked_molecule(
@@ -423,114 +497,107 @@ class HMLMForSignaling(HMLMPreTrainedModel):
                     table,
                     self.masked_molecule.encodings_heard(seed_B, chosen),
                 )
-                output.masked_loss = masked_molecule_loss(logits, masked_ids[chosen])
-                output.neighbour_loss, output.pathway_loss = self.masked_molecule.losses_alone(
+                told["masked_loss"] = masked_molecule_loss(logits, masked_ids[chosen])
+                told["neighbour_loss"], told["pathway_loss"] = self.masked_molecule.losses_alone(
                     votes, input_ids, masked_ids, table, candidate_ids
                 )
         if query_hours is not None:
-            question = Question(
-                conditions=condition_rows(
-                    query_stimulus,
-                    query_stimulated,
-                    query_perturbation_index,
-                    query_perturbation_kind,
-                    query_perturbation_strength,
-                    query_perturbation_window,
+            answer = self.next_state(
+                encoding,
+                wiring,
+                self._question(
+                    condition_rows(
+                        query_stimulus,
+                        query_stimulated,
+                        query_perturbation_index,
+                        query_perturbation_kind,
+                        query_perturbation_strength,
+                        query_perturbation_window,
+                    ),
+                    hours_BQU=query_hours,
+                    initial_BQN=query_initial_state,
+                    initial_mask_BQN=query_initial_mask,
+                    baseline_BN=baseline_state,
+                    baseline_mask_BN=baseline_mask,
+                    observed_hours_BQS=query_observation_hours,
+                    observed_BQSN=query_observation_value,
+                    observed_mask_BQSN=query_observation_mask,
                 ),
-                hours_BQU=query_hours,
-                initial_BQN=query_initial_state,
-                initial_mask_BQN=query_initial_mask,
-                baseline_BN=baseline_state,
-                baseline_mask_BN=baseline_mask,
-                observed_hours_BQS=query_observation_hours,
-                observed_BQSN=query_observation_value,
-                observed_mask_BQSN=query_observation_mask,
+                context,
+                inference_rounds,
             )
-            answer = self.next_state(encoding, wiring, question, context, inference_rounds)
-            output.gates = answer.gates
-            output.states, output.states_scale = answer.states, answer.states_scale
-            output.modality_values = answer.modality_values
-            output.modality_scale = answer.modality_scale
-            if target_states is not None:
-                assert target_states_mask is not None
-                output.next_state_loss = next_state_loss(
+            told |= vars(answer)
+            if target_states is not None and target_states_mask is not None:
+                told["next_state_loss"] = next_state_loss(
                     answer.states, answer.states_scale, target_states, target_states_mask
                 )
-            if target_values is not None:
-                assert target_values_mask is not None
-                output.observation_loss = observation_loss(
+            if target_values is not None and target_values_mask is not None:
+                told["observation_loss"] = observation_loss(
                     answer.modality_values, answer.modality_scale, target_values, target_values_mask
                 )
         if language is not None:
             # Not by a second call of the module, which would be a second one for who wraps it.
             masked = self.forward(**dict(language))  # type: ignore[arg-type]
-            output.masked_loss = masked.masked_loss
-            output.neighbour_loss = masked.neighbour_loss
-            output.pathway_loss = masked.pathway_loss
-        output.loss = weighted_sum(
-            output.masked_loss,
-            output.neighbour_loss,
-            output.pathway_loss,
-            output.next_state_loss,
-            output.observation_loss,
-        )
-        return output
+            told |= {name: value for name, value in masked.items() if name in PART_LOSSES}
+        loss = weighted_sum(*(told.get(name) for name in PART_LOSSES))
+        # What is there when an output is made counts in its order: a loss comes first.
+        return HMLMSignalingOutput(loss=loss, **told, encoder=encoder)
 
     def infer_gates(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        baseline_state: torch.Tensor | None = None,
-        baseline_mask: torch.Tensor | None = None,
-        inference_rounds: torch.Tensor | None = None,
-        **network: Any,
+        self, inference_rounds: torch.Tensor | None = None, **fields: torch.Tensor
     ) -> tuple[GateLogits, Wiring]:
         """What the model takes the gates of networks for, given their contexts; before a gate of a
-        fine-tuned tissue takes their place."""
-        encoder, wiring, context = self._encode(
-            input_ids, attention_mask, baseline_state, baseline_mask, network
-        )
+        fine-tuned tissue takes their place.
+
+        Raises:
+            ValueError: as `check_fields`.
+        """
+        check_fields(HMLMForSignaling.forward, fields)
+        encoder, wiring, context = self._encode(dict(fields))
         assert encoder.last_hidden_state is not None
         encoding = encoder.last_hidden_state[:, 0]
         with torch.autocast(encoding.device.type, enabled=False):
             return self.next_state.infer(encoding, wiring, context, inference_rounds), wiring
 
+    def _question(self, conditions: ConditionTensors, **known: torch.Tensor | None) -> Question:
+        """What is asked, in the precision of the head; conditions and fields of `Question`."""
+        dtype = self.next_state.dtype
+        return Question(
+            conditions.mapped(lambda rows: rows.to(dtype) if rows.is_floating_point() else rows),
+            **{
+                name: value.to(torch.bool if "mask" in name else dtype)
+                for name, value in known.items()
+                if value is not None
+            },
+        )
+
     def _encode(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        baseline_state: torch.Tensor | None,
-        baseline_mask: torch.Tensor | None,
-        network: dict[str, Any],
-        output_attentions: bool = False,
+        self, fields: dict[str, Any], output_attentions: bool = False
     ) -> tuple[HMLMModelOutput, Wiring, Context | None]:
         """The encoding of networks in their contexts, their wiring as the model may see it, and
         the contexts."""
+        # Fields that are made by hand often have double precision.
+        fields = {
+            name: value.to(self.next_state.dtype) if value.dtype == torch.float64 else value
+            for name, value in fields.items()
+            if value is not None
+        }
         if not self.config.has("signs"):
-            sign, kind = without_signs(network["literal_sign"], network["interaction_kind_ids"])
-            network = network | {"literal_sign": sign, "interaction_kind_ids": kind}
-        wiring = Wiring.from_batch(input_ids.shape[1], network)
+            sign, kind = without_signs(fields["literal_sign"], fields["interaction_kind_ids"])
+            fields = fields | {"literal_sign": sign, "interaction_kind_ids": kind}
+        batch, molecules = fields["attention_mask"].shape
+        wiring = Wiring.from_batch(molecules, fields)
         expected = context = None
-        if self.next_state.hears_context and shows_observations(network):
-            unknown = input_ids.new_zeros(input_ids.shape[:2], dtype=self.next_state.dtype)
-            context = Context.of(network, baseline_state, baseline_mask, unknown)
-            alone = {name: value for name, value in network.items() if not is_context_field(name)}
+        if self.next_state.hears_context and shows_observations(fields):
+            unknown = fields["input_ids"].new_zeros(batch, molecules, dtype=self.next_state.dtype)
+            context = Context.of(
+                fields, fields.get("baseline_state"), fields.get("baseline_mask"), unknown
+            )
+            alone = {name: value for name, value in fields.items() if not is_context_field(name)}
             with torch.no_grad():
-                encoding = self.hmlm(
-                    input_ids=input_ids,
-                    attention_mask=attention_mask,
-                    baseline_state=baseline_state,
-                    baseline_mask=baseline_mask,
-                    **alone,
-                ).last_hidden_state[:, 0]
+                encoding = self.hmlm(**alone).last_hidden_state[:, 0]
                 expected = self.next_state.expect(encoding, wiring, context)
         encoder = self.hmlm(
-            observation_expected=expected,
-            input_ids=input_ids,
-            attention_mask=attention_mask,
-            baseline_state=baseline_state,
-            baseline_mask=baseline_mask,
-            output_attentions=output_attentions,
-            **network,
+            **fields, observation_expected=expected, output_attentions=output_attentions
         )
         return encoder, wiring, context

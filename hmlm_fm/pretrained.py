@@ -20,14 +20,23 @@ def load_pretrained(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTok
         name_or_path: of a shipped checkpoint, a folder, or a name on a hub.
 
     Raises:
-        OSError, ValueError: there is none, or it is one of another model.
+        OSError, ValueError: there is none, it is one of another model, or its token list is of
+            another version than its weights.
     """
     folder = checkpoint_path(str(name_or_path))
     try:
         model = HMLMForSignaling.from_pretrained(folder)
-        return model.eval(), HMLMTokenizer.from_pretrained(folder)
+        tokenizer = HMLMTokenizer.from_pretrained(folder)
     except OSError as error:  # which may not say of what
         raise OSError(f"checkpoint {name_or_path}: {error}") from None
+    known, found = model.config.vocabulary_version, tokenizer.vocabulary.version
+    # Configurations made by hand may state none.
+    if known not in ("", found):
+        raise ValueError(
+            f"checkpoint {name_or_path}: its token list is of version {found!r}; expected that of "
+            f"its weights, {known!r}: copy the vocab.json that they were saved with"
+        )
+    return model.eval(), tokenizer
 
 
 def load_untuned(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTokenizer]:

@@ -4,10 +4,7 @@ A molecule is one token, composed of the identifiers of its members; an interact
 literals (signed sources joined by AND) with a target. Nothing kinetic is ever encoded, so a model
 cannot know what it is asked to infer. This file travels with every checkpoint.
 
-Axes of the fields, in the letters that `FIELDS` uses: N molecules, K members, I interactions,
-J literals, L attention pairs, X possible partners, P pathways, R memberships, C conditions,
-O observations of a condition, E perturbations of a condition, Q asked conditions, U query times,
-S times at which an asked condition was observed, Y modalities.
+Axes are named by the letters of `fields`.
 """
 
 from __future__ import annotations
@@ -17,7 +14,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +29,7 @@ from .conditions import (
     ConditionTensors,
     Observation,
 )
+from .fields import FIELDS, MASK_OF
 from .graph_pairs import attention_pairs, pair_positions, possible_partners
 from .network import (
     COMPARTMENTS,
@@ -47,78 +45,6 @@ from .vocabulary import Vocabulary
 logger = logging.get_logger(__name__)
 
 VOCAB_FILES_NAMES = {"vocab_file": "vocab.json"}
-
-
-class Field(NamedTuple):
-    """How one field of an encoding is padded: its axes by letter (digits are fixed), and with what.
-
-    Fields that hold positions of something else are padded with -1, so that a padded entry points
-    at nothing.
-    """
-
-    axes: str
-    pad: float = 0
-
-
-FIELDS: dict[str, Field] = {
-    "input_ids": Field("NK"),
-    "attention_mask": Field("N"),
-    "molecule_kind_ids": Field("N"),
-    "compartment_ids": Field("N"),
-    "interaction_target": Field("I", -1),
-    "interaction_kind_ids": Field("I"),
-    "literal_interaction": Field("J", -1),
-    "literal_source": Field("J", -1),
-    "literal_sign": Field("J"),
-    "literal_pair": Field("J2", -1),
-    "pair_index": Field("L2", -1),
-    "pair_hops": Field("L2"),
-    "pair_siblings": Field("L"),
-    "partner_index": Field("X2", -1),
-    "membership_index": Field("R2", -1),
-    "pathway_mask": Field("P"),
-    "condition_mask": Field("C"),
-    "stimulus": Field("CN"),
-    "stimulated": Field("CN"),
-    "perturbation_index": Field("CE"),
-    "perturbation_kind": Field("CE"),
-    "perturbation_strength": Field("CE"),
-    "perturbation_window": Field("CE2", -1),
-    "observation_index": Field("CO", -1),
-    "observation_modality": Field("CO"),
-    "observation_hours": Field("CO"),
-    "observation_value": Field("CO"),
-    "baseline_state": Field("N"),
-    "baseline_mask": Field("N"),
-    "query_stimulus": Field("QN"),
-    "query_stimulated": Field("QN"),
-    "query_perturbation_index": Field("QE"),
-    "query_perturbation_kind": Field("QE"),
-    "query_perturbation_strength": Field("QE"),
-    "query_perturbation_window": Field("QE2", -1),
-    "query_initial_state": Field("QN"),
-    "query_initial_mask": Field("QN"),
-    "query_hours": Field("QU"),
-    "query_observation_hours": Field("QS"),
-    "query_observation_value": Field("QSN"),
-    "query_observation_mask": Field("QSN"),
-    "masked_ids": Field("NK", -1),
-    "chance_seed": Field("1"),
-    "inference_rounds": Field("1"),
-    "target_states": Field("QUN"),
-    "target_states_mask": Field("QUN"),
-    "target_values": Field("QUNY"),
-    "target_values_mask": Field("QUNY"),
-}
-"""Every field an encoding may hold; the last seven are what the objectives add: labels, the seed of
-what is left out in training, and how often gates are inferred."""
-
-MASK_OF = {
-    "baseline_state": "baseline_mask",
-    "query_initial_state": "query_initial_mask",
-    "query_observation_value": "query_observation_mask",
-}
-"""Fields of states, with the field that says where they are known."""
 
 
 class HMLMTokenizer(PreTrainedTokenizer):
@@ -206,15 +132,14 @@ class HMLMTokenizer(PreTrainedTokenizer):
 
         Raises:
             NetworkError: conditions or observations name molecules that the network has not.
-            ValueError: context for a list of networks, lists of different lengths, or values out of
-                their range.
+            ValueError: context for a list of networks, lists of different lengths, values out of
+                their range, or tensors of another library.
         """
-        several = [networks] if isinstance(networks, SignalingNetwork) else networks
-        if not isinstance(several, Sequence) or not all(
-            isinstance(network, SignalingNetwork) for network in several
-        ):
+        _check_library(return_tensors)
+        several = [networks] if _is_network(networks) else networks
+        if not isinstance(several, Sequence) or not all(map(_is_network, several)):
             raise ValueError(f"networks are {networks!r}; expected a SignalingNetwork, or a list")
-        if isinstance(networks, SignalingNetwork):
+        if not isinstance(networks, Sequence):
             encoding = self.encode_network(networks, warn_unknown)
             if baseline is not None:
                 encoding |= _encode_baseline(networks, baseline)
@@ -328,14 +253,24 @@ class HMLMTokenizer(PreTrainedTokenizer):
         """Join encodings of different sizes; padding never changes a result.
 
         Only encodings that have a field fill it; where others lack it, they count as empty there.
-        States that come without a mask count as known.
+        States that come without a mask count as known. A batch of one network, such as calling the
+        tokenizer gives, counts as the encoding of that network.
         The arguments after the first are those of every Hugging Face tokenizer; networks are always
         padded to the largest of the batch, so lengths are not for choosing.
 
+        Args:
+            return_tensors: "pt" or "np"; None is "pt" too.
+
         Raises:
-            ValueError: a field that the tokenizer does not know.
+            ValueError: a field that the tokenizer does not know, a batch of several networks among
+                the encodings, no encodings, or tensors of another library.
         """
-        encoded_inputs = [_with_masks(encoding) for encoding in encoded_inputs]
+        _check_library(return_tensors)
+        if isinstance(encoded_inputs, Mapping) or not len(encoded_inputs):
+            raise ValueError(
+                f"nothing to join in {type(encoded_inputs).__name__}; expected a list of encodings"
+            )
+        encoded_inputs = [_with_masks(_of_one(encoding)) for encoding in encoded_inputs]
         keys = list(dict.fromkeys(key for encoding in encoded_inputs for key in encoding))
         unknown = [key for key in keys if key not in FIELDS]
         if unknown:
@@ -515,6 +450,11 @@ def check_baseline(baseline: Mapping[str, float], network: SignalingNetwork) -> 
             raise ValueError(f"baseline of {name!r} is {value!r}; expected a state in [0, 1]")
 
 
+def _is_network(given: object) -> bool:
+    """By what it has: loaded as a checkpoint's own code, this file has a class of its own."""
+    return all(hasattr(given, name) for name in ("molecules", "interactions", "pathways"))
+
+
 def _encode_baseline(
     network: SignalingNetwork, baseline: Mapping[str, float]
 ) -> dict[str, np.ndarray]:
@@ -525,6 +465,32 @@ def _encode_baseline(
         state[network.molecule_index[name]] = value
         known[network.molecule_index[name]] = True
     return {"baseline_state": state, "baseline_mask": known}
+
+
+def _check_library(return_tensors: str | None) -> None:
+    """
+    Raises:
+        ValueError: tensors of a library that the tokenizer makes none of.
+    """
+    if return_tensors not in (None, "pt", "np"):
+        raise ValueError(f"return_tensors {return_tensors!r}; expected 'pt', 'np' or None")
+
+
+def _of_one(encoding: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The encoding of one network, which may be a batch of it.
+
+    Raises:
+        ValueError: the batch holds several networks.
+    """
+    mask = np.asarray(encoding.get("attention_mask", ()))
+    if mask.ndim < 2:
+        return encoding
+    if len(mask) > 1:
+        raise ValueError(
+            f"an encoding to join is itself a batch of {len(mask)} networks; expected encodings of "
+            "one network each"
+        )
+    return {key: value[0] for key, value in encoding.items()}
 
 
 def _with_masks(encoding: Mapping[str, Any]) -> dict[str, Any]:

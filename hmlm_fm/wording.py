@@ -1,4 +1,5 @@
-"""Parts of sentences that messages have in common. It imports nothing of the package."""
+"""Parts of sentences that messages have in common. Travels with checkpoints, and imports nothing of
+the package."""
 
 from __future__ import annotations
 

@@ -329,6 +329,12 @@ def test_time_constants_can_be_read(model, cascade):
     assert gates["ec50"].between(0, 1).all()
 
 
+def test_gates_of_a_model_that_is_not_fine_tuned_are_refused(model, cascade):
+    data = TissueData.of(draw_task(cascade, Budget(16, 9), seed=1).seen)
+    with pytest.raises(ValueError, match="expected a fine-tuned one: fine-tune it"):
+        gate_tables(*model, data)
+
+
 def test_the_logic_ode_finds_the_truth_that_it_is(cascade):
     """In track logic the fitted ODE is the truth's own form, and comes close to it."""
     task = draw_task(cascade, Budget(24, 8), track="logic", seed=1)

@@ -1,6 +1,8 @@
 """Saved folders load where the package is not, and models travel through a hub and back."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -8,8 +10,18 @@ import threading
 import pytest
 import torch
 from hub_server import HubServer
+from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer, load_core
+from hmlm_fm import (
+    Condition,
+    HMLMConfig,
+    HMLMForSignaling,
+    HMLMTokenizer,
+    load_core,
+)
+from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
+from hmlm_fm.pipeline import SignalingPipeline
+from hmlm_fm.pretrained import load_pretrained
 
 LOAD_ELSEWHERE = """
 import sys, torch
@@ -28,9 +40,15 @@ model, info = AutoModelForMaskedLM.from_pretrained(
 assert not info["missing_keys"] and not info["unexpected_keys"], info
 base, info = AutoModel.from_pretrained(folder, trust_remote_code=True, output_loading_info=True)
 assert not info["missing_keys"], info
-batch = torch.load(sys.argv[3], weights_only=True)
+from transformers.dynamic_module_utils import get_class_from_dynamic_module
+made = {name: get_class_from_dynamic_module(f"network.{name}", folder)
+        for name in ("Interaction", "Molecule", "SignalingNetwork")}
+network = made["SignalingNetwork"](
+    "pair",
+    (made["Molecule"]("EGF", members=("EGF",)), made["Molecule"]("EGFR", members=("EGFR",))),
+    (made["Interaction"](("EGF",), (1,), "EGFR", "binding"),))
 with torch.no_grad():
-    torch.save(model.eval()(**batch).logits, sys.argv[4])
+    torch.save(model.eval()(**tokenizer(network)).logits, sys.argv[3])
 assert type(model).__module__.startswith("transformers_modules")
 assert len(tokenizer.get_vocab()) == model.config.vocab_size
 """
@@ -78,14 +96,15 @@ def _run(code, *arguments, **environment):
 
 
 def test_the_folder_loads_without_the_package(folder, tmp_path):
-    batch = dict(HMLMTokenizer()(load_core()[0], warn_unknown=False))
-    torch.save(batch, tmp_path / "batch.pt")
-    root = os.getcwd()
+    network = SignalingNetwork(
+        "pair",
+        (Molecule("EGF", members=("EGF",)), Molecule("EGFR", members=("EGFR",))),
+        (Interaction(("EGF",), (1,), "EGFR", "binding"),),
+    )
     run = _run(
         LOAD_ELSEWHERE,
         folder,
-        root,
-        tmp_path / "batch.pt",
+        os.getcwd(),
         tmp_path / "logits.pt",
         HF_HOME=str(tmp_path / "home"),
         HF_HUB_OFFLINE="1",
@@ -93,8 +112,33 @@ def test_the_folder_loads_without_the_package(folder, tmp_path):
     assert run.returncode == 0, run.stderr
     model = HMLMForSignaling.from_pretrained(folder).eval()
     with torch.no_grad():
-        expected = model(**batch).logits
+        expected = model(**HMLMTokenizer()(network)).logits
     assert torch.equal(torch.load(tmp_path / "logits.pt", weights_only=True), expected)
+
+
+def test_a_pipeline_of_what_auto_classes_load(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    tokenizer, model = (
+        auto.from_pretrained(folder, trust_remote_code=True)
+        for auto in (AutoTokenizer, AutoModelForMaskedLM)
+    )
+    assert type(tokenizer) is not HMLMTokenizer
+    pipeline = SignalingPipeline(model, tokenizer, load_core()[0])
+    assert pipeline({"rest": Condition()}, hours=[0.0, 6.0])["state"].between(0, 1).all()
+
+
+def test_a_token_list_of_another_version_is_refused(folder, tmp_path):
+    mixed = shutil.copytree(folder, tmp_path / "mixed")
+    configuration = json.loads((mixed / "config.json").read_text())
+    for version in ("", HMLMTokenizer().vocabulary.version):
+        (mixed / "config.json").write_text(
+            json.dumps(configuration | {"vocabulary_version": version})
+        )
+        load_pretrained(mixed)
+    (mixed / "config.json").write_text(json.dumps(configuration | {"vocabulary_version": "1999.1"}))
+    with pytest.raises(ValueError, match="mixed: its token list is of .* its weights, '1999.1'"):
+        load_pretrained(mixed)
 
 
 def test_push_and_load_through_a_hub(folder, tmp_path):

@@ -1,6 +1,7 @@
 """Invariants of the model: what must not change a result, and what must."""
 
 import copy
+import inspect
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +23,7 @@ from hmlm_fm import (
 )
 from hmlm_fm.conditions import MODALITIES
 from hmlm_fm.configuration_hmlm import PARTS, SIZES
+from hmlm_fm.fields import FIELDS
 from hmlm_fm.network import SignalingNetwork
 from hmlm_fm.tokenization_hmlm import encode_conditions
 from hmlm_fm.transducer import grid_hours
@@ -607,3 +609,87 @@ def test_whatever_is_computed_is_trained(tokenizer):
     output.loss.backward()
     assert model.next_state.gates.partner.weight.grad is not None
     assert model.next_state.gates.partner_default.weight.grad is not None
+
+
+def test_the_loss_comes_first(model, tokenizer):
+    batch = tokenizer.pad([question(tokenizer, toy_network(), context=False)])
+    target = torch.full((1, len(QUESTIONS), len(HOURS), 6), 0.3)
+    labels = {"target_states": target, "target_states_mask": target > 0}
+    with torch.no_grad():
+        output = model(**batch, **labels)
+        bare = model(**tokenizer(toy_network(), warn_unknown=False))
+    assert output[0] is output.loss is output["loss"]
+    assert output["next_state_loss"] is output.next_state_loss
+    assert bare[0] is bare.logits
+
+
+def test_every_field_is_named_where_a_trainer_looks():
+    assert set(FIELDS) <= set(inspect.signature(HMLMForSignaling.forward).parameters)
+
+
+@pytest.mark.parametrize("base", [False, True])
+def test_missing_and_unknown_fields_are_told_at_once(model, tokenizer, base):
+    asked = model.hmlm if base else model
+    batch = tokenizer(toy_network(), warn_unknown=False)
+    with pytest.raises(ValueError, match="'atention_mask'; did you mean 'attention_mask'"):
+        asked(**batch, atention_mask=batch["attention_mask"])
+    some = {name: batch[name] for name in ("input_ids", "pair_index")}
+    with pytest.raises(ValueError, match="missing fields: attention_mask, molecule_kind_ids, .*"):
+        asked(**some)
+    with pytest.raises(ValueError, match="input_ids is a ndarray; expected a tensor"):
+        asked(**tokenizer(toy_network(), return_tensors=None, warn_unknown=False))
+    with pytest.raises(ValueError, match="return_dict is False"):
+        asked(**batch, return_dict=False)
+    with pytest.raises(ValueError, match="output_hidden_states is True"):
+        asked(**batch, output_hidden_states=True)
+    asked(**batch, return_dict=True, output_hidden_states=False)
+
+
+def test_gates_are_not_inferred_from_half_a_network(model, tokenizer):
+    batch = tokenizer(toy_network(), warn_unknown=False)
+    del batch["literal_sign"], batch["partner_index"]
+    with pytest.raises(ValueError, match="missing fields: literal_sign, partner_index"):
+        model.infer_gates(**batch)
+
+
+HOURS_BQU = torch.ones(1, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"query_hours": HOURS_BQU[0]}, r"query_hours is of shape \(3, 4\).* = \(1, 3, U\)"),
+        ({"query_hours": HOURS_BQU[:, :2]}, r"query_hours .* \(1, 2, 4\).* = \(1, 3, U\)"),
+        ({"query_hours": -HOURS_BQU}, "at least 0"),
+        ({"query_hours": HOURS_BQU * torch.nan}, "finite hours"),
+        ({"query_hours": HOURS_BQU[..., :0]}, "expected finite hours"),
+        ({"query_hours": None}, "missing fields: query_hours; expected query_hours, query_stim"),
+        ({"query_initial_state": torch.ones(1, 3, 5)}, r"query_initial_state .* = \(1, 3, 6\)"),
+        ({"query_perturbation_kind": None}, "missing fields: query_perturbation_kind"),
+        ({"target_states": torch.ones(1, 3, 4, 6)}, "missing fields: target_states_mask"),
+        (
+            {"target_states": torch.ones(1, 3, 4, 1), "target_states_mask": torch.ones(1, 3, 4, 1)},
+            r"target_states is of shape \(1, 3, 4, 1\).* = \(1, 3, 4, 6\)",
+        ),
+        (
+            {"query_observation_value": torch.ones(1, 3, 2, 6)},
+            "missing fields: query_observation_hours, query_observation_mask",
+        ),
+        ({"observation_value": None}, "missing fields: observation_value"),
+    ],
+)
+def test_a_question_of_the_wrong_shape_is_told(model, tokenizer, change, told):
+    batch = tokenizer.pad([question(tokenizer, toy_network())])
+    with pytest.raises(ValueError, match=told):
+        model(**{**batch, **change})
+
+
+@torch.no_grad()
+def test_fields_of_any_precision_are_taken(model, tokenizer):
+    batch = dict(tokenizer.pad([question(tokenizer, toy_network(), hours=(1.0, 6.0))]))
+    expected = model(**batch).states
+    for dtype in (torch.float64, torch.int64):
+        found = model(**{**batch, "query_hours": batch["query_hours"].to(dtype)}).states
+        assert torch.equal(found, expected)
+    doubled = {n: v.double() if v.is_floating_point() else v for n, v in batch.items()}
+    assert torch.allclose(model(**doubled).states, expected, atol=1e-5)

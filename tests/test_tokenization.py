@@ -63,6 +63,27 @@ def test_pad_is_a_trainer_collator(tokenizer):
         tokenizer.pad([{"colour": np.ones(3)}])
 
 
+def test_batches_of_one_network_are_joined_as_that_network(tokenizer):
+    networks = [toy_network(), load_core()[0]]
+    batches = [tokenizer(network, warn_unknown=False) for network in networks]
+    assert _same_tokens(tokenizer.pad(batches), tokenizer(networks, warn_unknown=False))
+    with pytest.raises(ValueError, match="a batch of 2 networks; expected encodings of one"):
+        tokenizer.pad([tokenizer(networks, warn_unknown=False)])
+
+
+@pytest.mark.parametrize("nothing", [[], {"input_ids": [[1]]}])
+def test_nothing_to_join_is_told(tokenizer, nothing):
+    with pytest.raises(ValueError, match="expected a list of encodings"):
+        tokenizer.pad(nothing)
+
+
+def test_tensors_of_another_library_are_refused(tokenizer):
+    with pytest.raises(ValueError, match="'tf'; expected 'pt', 'np' or None"):
+        tokenizer(toy_network(), return_tensors="tf", warn_unknown=False)
+    with pytest.raises(ValueError, match="'jax'; expected 'pt', 'np' or None"):
+        tokenizer.pad([tokenizer.encode_network(toy_network(), False)], return_tensors="jax")
+
+
 def test_unknown_molecules_warn_by_name(tokenizer, caplog):
     logger = logging.getLogger("hmlm_fm.tokenization_hmlm")
     logger.addHandler(caplog.handler)
