@@ -105,19 +105,19 @@ class Drive:
 
 
 def state_at_rest(
-    gates: Gates, wiring: Wiring, baseline_F: torch.Tensor, known_F: torch.Tensor
+    gates: Gates, wiring: Wiring, guess_F: torch.Tensor, known_F: torch.Tensor
 ) -> torch.Tensor:
     """What gates keep of themselves while nothing is done, beside what is known of it (F).
 
-    From the gates' own guess, all that is not known goes half of the way to its drive in every
+    From a guess, all that is not known goes half of the way to its drive in every
     step, as in a roll-out with one time constant for all, until its network does not move any more:
     from there an untouched condition stands still. Feedback that does not come to rest is left
     where it is after `REST_STEPS`. Gradients go through the last `LEARNED_STEPS`.
 
     Args:
-        baseline_F, known_F: states at rest and where they are known; these are held.
+        guess_F, known_F: states at rest and where they are known; these are held.
     """
-    guess = torch.where(known_F, baseline_F, gates.resting_F).to(gates.resting_F)[:, None]
+    guess = guess_F.to(gates.resting_F)[:, None]
     if bool(known_F.all()):
         return guess.squeeze(1)
     drive_of = Drive(gates, wiring, gates.input_F[:, None])

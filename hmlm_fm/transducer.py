@@ -138,7 +138,7 @@ class Transducer(nn.Module):
         known = baseline_mask_BN.flatten().bool()
         rest = torch.where(known, baseline, gates.resting_F)
         if not self.training:
-            rest = state_at_rest(gates, wiring, baseline, known)
+            rest = state_at_rest(gates, wiring, rest, known)
         state = torch.where(flat(initial_mask_BQN).bool(), flat(initial_BQN), rest[:, None])
         state = state.to(gates.tau_hours_F)
         stimulated = flat(conditions.stimulated_RN)

@@ -175,6 +175,12 @@ def _run_cells(task: Task, options: BenchmarkOptions, say: Say) -> Report:
         network = options.load_network()
     else:
         network = task.own_network()
+    return _report_cells(task, network, options, say)
+
+
+def _report_cells(
+    task: Task, network: SignalingNetwork, options: BenchmarkOptions, say: Say
+) -> Report:
     shown = _measure(task, network, options, say)
     title = f"{options.task}, {network.name}, {options.track}"
     return Report(
@@ -210,13 +216,7 @@ def _run_measured(options: BenchmarkOptions, say: Say) -> Report:
         )
     network = options.load_network()
     task = measured_task(network, str(options.conditions), str(options.observations))
-    shown = _measure(task, network, options, say)
-    return Report(
-        shown,
-        markdown(shown, task.splits),
-        partial(plot_errors, rows=shown, splits=task.splits, title=f"measured, {network.name}"),
-        {"network": network.name},
-    )
+    return _report_cells(task, network, options, say)
 
 
 def _run_crosstalk(options: BenchmarkOptions, say: Say) -> Report:

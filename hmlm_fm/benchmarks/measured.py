@@ -42,14 +42,14 @@ def measured_task(network: SignalingNetwork, conditions: str, observations: str)
             modalities, which most rows cannot read.
     """
     data = read_tissue(network, conditions, observations)
-    later = data.measured[:, data.times_hours > 0].any((1, 2))
-    count = len({data.conditions[c] for c in np.flatnonzero(later)})
     if any(data.others):
         found = sorted({o.modality for seen in data.others for o in seen})
         raise FormatError(
             f"it holds {', '.join(found)}; expected activities alone, which every row can read",
             path=observations,
         )
+    # Without other modalities, each of them has activities after time 0.
+    count = len(set(data.conditions))
     if count < FEWEST_CONDITIONS:
         raise FormatError(
             f"{count} different conditions with activities after time 0; expected at least "
@@ -57,12 +57,7 @@ def measured_task(network: SignalingNetwork, conditions: str, observations: str)
             path=observations,
         )
     digest = hashlib.sha256()
-    for values in (
-        data.times_hours,
-        data.states,
-        data.measured,
-        np.nan_to_num(data.baseline, nan=-1),
-    ):
+    for values in (data.times_hours, data.states, data.measured, data.baseline):
         digest.update(np.ascontiguousarray(values).tobytes())
     digest.update(repr(data.conditions).encode())
     budget = Budget(count - count // HELD_OUT_PART, len(data.times_hours))
@@ -95,9 +90,8 @@ def _draw(
         data.measured,
         known,
     )
-    useful = np.flatnonzero(data.measured[:, data.times_hours > 0].any((1, 2)))
     # Replicates of one condition are held out together.
-    distinct = list(dict.fromkeys(data.conditions[c] for c in useful))
+    distinct = list(dict.fromkeys(data.conditions))
     order = np.random.default_rng([2026, 29]).permutation(len(distinct))
     chosen = {distinct[i] for i in np.array_split(order, HELD_OUT_PART)[seed % HELD_OUT_PART]}
     is_held_out = np.array([condition in chosen for condition in data.conditions])
