@@ -12,11 +12,14 @@ import typer
 
 from .corpora import load_corpus
 from .formats import FormatError, Identifiers, shipped_networks
+from .formats.measurements import write_conditions, write_observations
+from .formats.midas import INHIBITION, read_midas
 from .formats.several import one_network
 from .formats.write import files_to_write, writable_format, write_networks
 from .messages import in_one_line, warnings_in_lines
 from .network import NetworkError, SignalingNetwork
 from .output_files import check_output_files, refuse_to_overwrite
+from .wording import counted
 
 _STRENGTH = "NAME=STRENGTH[@START-END]"
 
@@ -150,6 +153,51 @@ def simulate(
         typer.echo(f"{out}: {simulation.describe()}")
     if plot is not None:
         typer.echo(f"{plot}: trajectories")
+
+
+@app.command()
+def midas(
+    table: Annotated[Path, typer.Argument(metavar="IN", help="A table of MIDAS.")],
+    network: Annotated[
+        str, typer.Option(help="Whose molecules it speaks of: a file, or a shipped one's name.")
+    ],
+    conditions: Annotated[Path, typer.Option(metavar="OUT.csv", help="What was done.")],
+    observations: Annotated[Path, typer.Option(metavar="OUT.csv", help="What was measured.")],
+    pathway: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The network to take of several.")
+    ] = None,
+    time_unit: Annotated[str, typer.Option(help="Of its times: minutes or hours.")] = "minutes",
+    modality: Annotated[
+        str, typer.Option(help="Of its values: activity in [0, 1], phosphoprotein, and so on.")
+    ] = "activity",
+    inhibition: Annotated[
+        float, typer.Option(help="What inhibitors take away of what is passed on, in [0, 1].")
+    ] = INHIBITION,
+    cell_line: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose rows to read, of several.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+) -> None:
+    """Write CellNOpt's measurements as the two tables that fine-tuning and benchmarks read."""
+    inputs = (*_own_files(network), table)
+    with errors_in_one_line(), warnings_in_lines():
+        for target in (conditions, observations):
+            check_output_files(target, None, inputs, force)
+        if conditions.resolve() == observations.resolve():
+            raise FormatError("both tables are to be this file; expected two", path=conditions)
+        read = read_midas(
+            table,
+            one_network(_load(network), pathway, network),
+            time_unit=time_unit,
+            modality=modality,
+            inhibition=inhibition,
+            cell_line=cell_line,
+        )
+        write_conditions(read[0], conditions)
+        write_observations(read[1], observations)
+    values = sum(map(len, read[1].values()))
+    typer.echo(f"{conditions}: {counted(len(read[0]), 'condition')}")
+    typer.echo(f"{observations}: {counted(values, 'value')}")
 
 
 @app.command()

@@ -266,22 +266,44 @@ def _done(
 
 
 def _observation(row: Mapping[str, str], path: PathLike, place: str) -> Observation:
-    def refused(problem: str) -> FormatError:
-        return FormatError(problem, path=path, place=place)
-
     molecule = text_of(row, "molecule", path, place)
     modality = row.get("modality") or "activity"
     if modality not in MODALITIES:
-        raise refused(
+        raise FormatError(
             f"modality is {modality!r}; expected one of {', '.join(MODALITIES)}"
-            + did_you_mean(modality, MODALITIES)
+            + did_you_mean(modality, MODALITIES),
+            path=path,
+            place=place,
         )
     time_hours = number_of(row, "time_hours", path, place)
-    if not 0 <= time_hours <= LONGEST_HOURS:
-        raise refused(
-            f"time_hours is {row['time_hours']!r}; expected from 0 to {LONGEST_HOURS:g} hours"
-        )
     value = number_of(row, "value", path, place)
+    sd = None
+    if row.get("sd"):
+        sd = number_of(row, "sd", path, place)
+        if sd <= 0:
+            raise FormatError(
+                f"sd is {row['sd']!r}; expected a number above 0, or nothing",
+                path=path,
+                place=place,
+            )
+    observation = Observation(molecule, time_hours, value, modality, sd)
+    check_ranges(observation, path, place)
+    return observation
+
+
+def check_ranges(observation: Observation, path: PathLike, place: str) -> None:
+    """Refuse a time beyond `LONGEST_HOURS` and a value beyond the `PLAUSIBLE_VALUES`.
+
+    Raises:
+        FormatError: naming file and row.
+    """
+    hours, value, modality = observation.time_hours, observation.value, observation.modality
+    if not 0 <= hours <= LONGEST_HOURS:
+        raise FormatError(
+            f"the time is {hours:g} hours; expected from 0 to {LONGEST_HOURS:g} hours",
+            path=path,
+            place=place,
+        )
     low, high = PLAUSIBLE_VALUES[modality]
     if not low <= value <= high:
         unit = (
@@ -289,15 +311,11 @@ def _observation(row: Mapping[str, str], path: PathLike, place: str) -> Observat
             if modality == "activity"
             else "in relative units, such as a fold change or its logarithm"
         )
-        raise refused(
-            f"value is {row['value']!r}; expected {modality} from {low:g} to {high:g} ({unit})"
+        raise FormatError(
+            f"value is {value:g}; expected {modality} from {low:g} to {high:g} ({unit})",
+            path=path,
+            place=place,
         )
-    sd = None
-    if row.get("sd"):
-        sd = number_of(row, "sd", path, place)
-        if sd <= 0:
-            raise refused(f"sd is {row['sd']!r}; expected a number above 0, or nothing")
-    return Observation(molecule, time_hours, value, modality, sd)
 
 
 # -- writing ------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ def rows_of(
     if not text.strip():
         raise FormatError("it is empty; expected a table with a header", path=path)
     # A separator is told by the header alone: a cell further down may hold any of them.
-    separator = max(_SEPARATORS, key=lambda mark: len(_header(text, mark) & set(columns)))
+    separator = max(_SEPARATORS, key=lambda mark: len(set(_header(text, mark)) & set(columns)))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     header: list[str] | None = None
     number = 0
@@ -59,12 +59,17 @@ def rows_of(
         yield place, dict(zip(header, cells, strict=True))
 
 
-def _header(text: str, separator: str) -> set[str]:
+def header_of(path: PathLike) -> list[str]:
+    """The columns of a table that commas separate."""
+    return _header(read_text(path), ",")
+
+
+def _header(text: str, separator: str) -> list[str]:
     first = text.lstrip("\r\n").splitlines()[:1]
     try:
-        return {cell.strip() for row in csv.reader(first, delimiter=separator) for cell in row}
+        return [cell.strip() for row in csv.reader(first, delimiter=separator) for cell in row]
     except csv.Error:
-        return set()
+        return []
 
 
 def _check_header(

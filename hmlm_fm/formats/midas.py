@@ -1,0 +1,290 @@
+"""MIDAS, the tables of measurements that CellNOpt and the DREAM challenges use.
+
+A row for each treatment and time, with commas between. Columns, by the start of their names:
+
+- `TR:NAME` or `TR:NAME:TYPE`: what was given, as a level in [0, 1]; empty for none. Of the type
+  `CellLine` it says of which cells. Of the type `Inhibitors`, or without a type and named as a
+  molecule with an `i` behind, it inhibits that molecule. `NOCYTO` and `NOINHIB` do nothing.
+- `DA:NAME`, or `DA:ALL` for all of them: when it was measured.
+- `DV:NAME`: the value; empty, `NA` or `NaN` where there is none.
+
+Molecules are those of the network, whatever their case. Source of the format: Saez-Rodriguez et
+al., Bioinformatics 2008;24:840.
+"""
+
+from __future__ import annotations
+
+import statistics
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..conditions import MODALITIES, Condition, Observation, Perturbation
+from ..network import SignalingNetwork
+from ..wording import did_you_mean, listed
+from .errors import FormatError, FormatWarning
+from .measurements import check_ranges
+from .tables import PathLike, header_of, number_of, rows_of, tell_strangers
+
+HOURS_OF = {"minutes": 1 / 60, "hours": 1.0}
+INHIBITION = 0.9
+"""How much of what a molecule passes on its inhibitor takes away, where nobody says."""
+
+_EMPTY = ("", "na", "nan")
+_NOTHING_DONE = ("nocyto", "noinhib", "nolig")
+
+
+@dataclass(frozen=True)
+class _Treatment:
+    """A column `TR:` and what it does to a molecule of the network."""
+
+    column: str
+    molecule: str
+    inhibits: bool
+
+
+def read_midas(
+    path: PathLike,
+    network: SignalingNetwork,
+    *,
+    time_unit: str = "minutes",
+    modality: str = "activity",
+    inhibition: float = INHIBITION,
+    cell_line: str | None = None,
+) -> tuple[dict[str, Condition], dict[str, tuple[Observation, ...]]]:
+    """Read a table of MIDAS.
+
+    Replicates are averaged: two or three say too little of their spread. Conditions are named by
+    what was done, such as `TGFa + MEK12i`.
+
+    Args:
+        path: the table.
+        network: whose molecules it speaks of. What is done to others, and what was measured of
+            them, is left out, and one `FormatWarning` names them.
+        time_unit: of its times, of `HOURS_OF`; MIDAS does not state it.
+        modality: of its values.
+        inhibition: strength of an inhibitor at level 1.
+        cell_line: whose rows to read; needed where there are several.
+
+    Returns:
+        Conditions and observations by condition. Conditions of which nothing was measured are left
+        out, and a `FormatWarning` names them.
+
+    Raises:
+        FormatError: a missing file, no columns of one of the three kinds, a value without a time, a
+            row of another length, a level outside [0, 1], a time or value that is no number or out
+            of its range, a molecule that is given twice, several cell lines or an unknown one, or
+            no molecule of the network. The message names file and row.
+        ValueError: an unknown unit or modality, or an inhibition outside [0, 1].
+    """
+    for what, stated, known in (
+        ("time_unit", time_unit, HOURS_OF),
+        ("modality", modality, MODALITIES),
+    ):
+        if stated not in known:
+            raise ValueError(f"{what} is {stated!r}; expected one of {', '.join(known)}")
+    columns = [c for c in header_of(path) if c.startswith(("TR:", "DA:", "DV:"))]
+    time_of = _times(columns, path)
+    names = {name.casefold(): name for name in network.names}
+    treatments, unknown = _treatments(columns, names)
+    read = {column: names.get(_name(column).casefold()) for column in time_of}
+
+    conditions: dict[str, Condition] = {}
+    strangers: dict[str, list[str]] = {_name(c): [] for c, known in read.items() if known is None}
+    values: dict[tuple[str, str, float], list[float]] = {}
+    for place, row in _rows_of_cells(path, columns, cell_line):
+        done = {
+            column: level
+            for column in (*(t.column for t in treatments), *unknown)
+            if (level := _level(row, column, path, place))
+        }
+        name = _name_of_condition(done)
+        conditions.setdefault(name, _condition(treatments, done, inhibition, path, place))
+        for column in unknown:
+            strangers.setdefault(_name(column), []).extend([name] * (column in done))
+        for column, molecule in read.items():
+            if molecule is None or row[column].casefold() in _EMPTY:
+                continue
+            value = number_of(row, column, path, place)
+            hours = number_of(row, time_of[column], path, place) * HOURS_OF[time_unit]
+            check_ranges(Observation(molecule, hours, value, modality), path, place)
+            values.setdefault((name, molecule, hours), []).append(value)
+    if not conditions:
+        raise FormatError("it holds no rows", path=path)
+    changed = tuple(dict.fromkeys(name for changed in strangers.values() for name in changed))
+    spoken_of = {_name(column) for column in (*time_of, *unknown, *(t.column for t in treatments))}
+    tell_strangers(strangers, spoken_of, network, path, changed)
+
+    observations: dict[str, tuple[Observation, ...]] = dict.fromkeys(conditions, ())
+    for (name, molecule, hours), replicates in values.items():
+        mean = statistics.fmean(replicates)
+        observations[name] += (Observation(molecule, hours, mean, modality),)
+    bare = [name for name, seen in observations.items() if not seen]
+    if len(bare) == len(conditions):
+        raise FormatError(f"it holds no value of a molecule of network {network.name!r}", path=path)
+    if bare:
+        warnings.warn(
+            f"{path}: left out condition {listed(bare)}, of which nothing was measured",
+            FormatWarning,
+            stacklevel=2,
+        )
+    kept = [name for name in conditions if name not in bare]
+    return {name: conditions[name] for name in kept}, {name: observations[name] for name in kept}
+
+
+# -- columns ------------------------------------------------------------------------------------
+
+
+def _name(column: str) -> str:
+    return column.split(":")[1].strip()
+
+
+def _type(column: str) -> str:
+    """What kind of treatment a column states, or nothing."""
+    return "".join(column.split(":")[2:]).strip().casefold()
+
+
+def _times(columns: Sequence[str], path: PathLike) -> dict[str, str]:
+    """The column of the time of every column of values.
+
+    Raises:
+        FormatError: a kind of columns is missing, or the time of a value.
+    """
+    for kind, what in (("TR:", "treatments"), ("DA:", "times"), ("DV:", "values")):
+        if not any(column.startswith(kind) for column in columns):
+            raise FormatError(
+                f"there is no column {kind}NAME; expected some of {what}, as MIDAS has",
+                path=path,
+                place="row 1",
+            )
+    times = {_name(column).casefold(): column for column in columns if column.startswith("DA:")}
+    found = {}
+    for column in columns:
+        if column.startswith("DV:"):
+            time = times.get(_name(column).casefold(), times.get("all"))
+            if time is None:
+                raise FormatError(
+                    f"there is no column of the times of {column}; expected DA:{_name(column)} or "
+                    "DA:ALL",
+                    path=path,
+                    place="row 1",
+                )
+            found[column] = time
+    return found
+
+
+def _treatments(
+    columns: Sequence[str], names: Mapping[str, str]
+) -> tuple[list[_Treatment], list[str]]:
+    """What is done to molecules of a network, and the columns of what is done to others.
+
+    Args:
+        names: of the network's molecules, by how they are compared.
+    """
+    known, unknown = [], []
+    for column in columns:
+        name, kind = _name(column).casefold(), _type(column)
+        if not column.startswith("TR:") or kind == "cellline" or name in _NOTHING_DONE:
+            continue
+        inhibits = kind.startswith("inhibitor") or not kind and name not in names
+        molecule = names.get(name) or (names.get(name.removesuffix("i")) if inhibits else None)
+        if molecule is None:
+            unknown.append(column)
+        else:
+            known.append(_Treatment(column, molecule, inhibits))
+    return known, unknown
+
+
+# -- rows ---------------------------------------------------------------------------------------
+
+
+def _rows_of_cells(
+    path: PathLike, columns: Sequence[str], cell_line: str | None
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """The rows of one cell line.
+
+    Raises:
+        FormatError: there are several, or none of this name.
+    """
+    lines = {
+        _name(column): column
+        for column in columns
+        if column.startswith("TR:") and _type(column) == "cellline"
+    }
+    if cell_line is not None and cell_line not in lines:
+        hint = did_you_mean(cell_line, lines)
+        there = ", ".join(lines) or "none"
+        raise FormatError(f"there is no cell line {cell_line!r}; it has {there}{hint}", path=path)
+    first: str | None = None
+    for place, row in rows_of(path, columns, ()):
+        of = {
+            name for name, column in lines.items() if row[column].casefold() not in (*_EMPTY, "0")
+        }
+        if cell_line is not None:
+            if cell_line in of:
+                yield place, row
+            continue
+        line = " and ".join(sorted(of))
+        first = line if first is None else first
+        if line != first:
+            raise FormatError(
+                f"it is of cell line {line!r}, and others of {first!r}; expected to be told which "
+                "to read, by cell_line or --cell-line",
+                path=path,
+                place=place,
+            )
+        yield place, row
+
+
+def _level(row: Mapping[str, str], column: str, path: PathLike, place: str) -> float:
+    """
+    Raises:
+        FormatError: it is no number in [0, 1].
+    """
+    if row[column].casefold() in _EMPTY:
+        return 0.0
+    level = number_of(row, column, path, place)
+    if not 0 <= level <= 1:
+        raise FormatError(
+            f"{column} is {row[column]!r}; expected a level in [0, 1], not a concentration",
+            path=path,
+            place=place,
+        )
+    return level
+
+
+def _name_of_condition(done: Mapping[str, float]) -> str:
+    parts = (
+        _name(column) + (f" {level:g}" if level != 1 else "") for column, level in done.items()
+    )
+    return " + ".join(parts) or "control"
+
+
+def _condition(
+    treatments: Sequence[_Treatment],
+    done: Mapping[str, float],
+    inhibition: float,
+    path: PathLike,
+    place: str,
+) -> Condition:
+    """
+    Raises:
+        FormatError: a molecule is given, or inhibited, twice.
+    """
+    stimuli: dict[str, float] = {}
+    inhibited: dict[str, Perturbation] = {}
+    for treatment in treatments:
+        if treatment.column not in done:
+            continue
+        level, molecule = done[treatment.column], treatment.molecule
+        if molecule in (inhibited if treatment.inhibits else stimuli):
+            raise FormatError(
+                f"{treatment.column} does to {molecule!r} what another column does; expected one",
+                path=path,
+                place=place,
+            )
+        if treatment.inhibits:
+            inhibited[molecule] = Perturbation(molecule, "inhibition", level * inhibition)
+        else:
+            stimuli[molecule] = level
+    return Condition(stimuli, tuple(inhibited.values()))
