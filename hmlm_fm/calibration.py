@@ -28,6 +28,11 @@ Predict = Callable[[np.ndarray], tuple[torch.Tensor, torch.Tensor]]
 """States and their standard deviations, two (M, Q, T, N), of some conditions by position (Q)."""
 
 
+def in_parts(conditions: int) -> list[np.ndarray]:
+    """Positions of conditions, as many at once as are predicted together."""
+    return np.array_split(np.arange(conditions), math.ceil(conditions / AT_ONCE))
+
+
 @torch.no_grad()
 def calibrate(
     predict: Predict,
@@ -84,7 +89,7 @@ def _held_out_ratios(
         moves: (C, T, N) what counts of the states.
     """
     by_condition: list[torch.Tensor] = []
-    for chosen in np.array_split(np.arange(len(states)), math.ceil(len(states) / AT_ONCE)):
+    for chosen in in_parts(len(states)):
         found, scale = predict(chosen)
         spread = (scale.square().mean(0) + found.var(0, correction=0)).sqrt()
         missed = (found - states[chosen]).abs() / spread

@@ -229,6 +229,20 @@ class ConditionTensors:
         return (end > start).any(-1)
 
     @property
+    def done_RX(self) -> torch.Tensor:
+        """What is done to every molecule from time 0 on (R, 4N): its stimulus, and by how much
+        perturbations lower and raise it, and where a clamp holds it."""
+        from_start = self.perturbation_window_RE2[..., 0] == 0
+        columns = [torch.where(self.stimulated_RN, self.stimulus_RN, 0.0)]
+        for kinds in (("knockout", "knockdown", "inhibition"), ("overexpression",), ("clamp",)):
+            indices = [PERTURBATION_KINDS.index(kind) for kind in kinds]
+            chosen = torch.stack([self.perturbation_kind_RE == i for i in indices]).any(0)
+            strength = torch.where(chosen & from_start, self.perturbation_strength_RE, 0.0)
+            none = torch.zeros_like(self.stimulus_RN)
+            columns.append(none.scatter_reduce(-1, self.perturbation_index_RE, strength, "amax"))
+        return torch.cat(columns, -1)
+
+    @property
     def _holds(self) -> torch.Tensor:
         """Which perturbations hold a state at a value (R, E)."""
         kinds = [PERTURBATION_KINDS.index(kind) for kind in ("knockout", "clamp")]

@@ -9,14 +9,16 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
 
 from .batch_graph import moved
-from .calibration import calibrate
-from .conditions import ConditionTensors
+from .calibration import Predict, calibrate, in_parts
+from .conditions import ConditionTensors, held_states
 from .configuration_hmlm import HMLMConfig
+from .discrepancy import Unexplained, find_discrepancy
 from .fit_targets import Targets
 from .fitting import (
     ALONE,
@@ -78,6 +80,9 @@ def fine_tune(
     conditions were measured every second member starts from what an untrained model infers of them.
 
     What was measured within minutes is fitted in the model's hours (`pace`).
+
+    What the gates leave unexplained of activities is added as effects of what was done, where
+    conditions that are left out are told much better with it (`discrepancy`).
 
     Activities are fitted to as states; other modalities by what the fitted states would show in
     them, whose offsets, gains and saturations are fitted along, in units in which they vary as
@@ -173,14 +178,16 @@ def fine_tune(
         predict, start, spread, targets.values / targets.unit, settings, seed, targets.weight,
         progress, team, parts, fixed,
     )  # fmt: skip
-    tuned = _with_tissue(model, fit.parameters, pace)
     every = roll_out_of(members)
+    predict_all = partial(every, gates_for(every)(fit.parameters))
     states = targets.values[..., : len(data.network.molecules)]
     measured = torch.tensor(fitted_to.measured, device=model.device)
+    unexplained = _unexplained(predict_all, conditions, states, fitted_to)
+    tuned = _with_tissue(model, fit.parameters, pace, unexplained, fitted_to.times_hours)
     # What moves is told from the mean of what was measured where nobody knows the state at rest.
     mean = (states * measured).sum((0, 1)) / measured.sum((0, 1)).clamp(min=1)
     found = calibrate(
-        partial(every, gates_for(every)(fit.parameters)),
+        predict_all if unexplained is None else _corrected(predict_all, unexplained, model.device),
         fit.held_out,
         states,
         measured,
@@ -200,11 +207,47 @@ def _inferred(
     return model.infer_gates(**moved(context, model.device))
 
 
-def _with_tissue(model: HMLMForSignaling, parameters: Parameters, pace: float) -> HMLMForSignaling:
-    """A copy of the model that carries these gates."""
+@torch.no_grad()
+def _unexplained(
+    predict: Predict, conditions: ConditionTensors, states: torch.Tensor, data: TissueData
+) -> Unexplained | None:
+    """What fitted members leave of the measured states (C, T, N) that are free to move."""
+    fitted = [predict(chosen)[0].mean(0) for chosen in in_parts(len(states))]
+    residual = (states - torch.cat(fitted)).double().cpu().numpy()
+    held, _ = held_states(data.conditions, data.times_hours, data.network)
+    return find_discrepancy(conditions, residual, data.measured & ~held, data.times_hours)
+
+
+def _corrected(predict: Predict, unexplained: Unexplained, device: torch.device) -> Predict:
+    """As members predict, with what the other conditions say of each."""
+    left_out = torch.tensor(unexplained.left_out, dtype=torch.float32, device=device)
+    spread = torch.tensor(unexplained.spread, dtype=torch.float32, device=device)
+
+    def corrected(chosen: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        states, scale = predict(chosen)
+        return (states + left_out[chosen]).clamp(0, 1), torch.hypot(scale, spread)
+
+    return corrected
+
+
+def _with_tissue(
+    model: HMLMForSignaling,
+    parameters: Parameters,
+    pace: float,
+    unexplained: Unexplained | None,
+    hours: np.ndarray,
+) -> HMLMForSignaling:
+    """A copy of the model that carries these gates, and what they leave unexplained at these hours
+    of the model's."""
     sizes = {name: value.shape[1] for name, value in parameters.items()}
     members = len(next(iter(parameters.values())))
-    tissue = {"members": members, "sizes": sizes, "pace": pace}
+    tissue: dict[str, Any] = {"members": members, "sizes": sizes, "pace": pace}
+    if unexplained is not None:
+        tissue["discrepancy"] = {
+            "done": unexplained.done,
+            "hours": hours.tolist(),
+            "molecules": unexplained.weight.shape[2],
+        }
     tuned = HMLMForSignaling(HMLMConfig.from_dict(model.config.to_dict() | {"tissue": tissue}))
     tuned.to(model.device)  # type: ignore[arg-type]
     kept = {k: v for k, v in model.state_dict().items() if ".tissue." not in k}
@@ -214,4 +257,9 @@ def _with_tissue(model: HMLMForSignaling, parameters: Parameters, pace: float) -
         for name, table in tuned.next_state.tissue.tables.items():
             assert isinstance(table, TissueTable)
             table.weight.copy_(parameters[name])
+        if unexplained is not None:
+            discrepancy = tuned.next_state.tissue.discrepancy
+            assert discrepancy is not None
+            discrepancy.weight.copy_(torch.tensor(unexplained.weight))
+            discrepancy.spread.copy_(torch.tensor(unexplained.spread))
     return tuned.eval()

@@ -20,6 +20,7 @@ from torch import nn
 from .batch_graph import perturbed_at, values_and_mask
 from .conditions import ConditionTensors
 from .configuration_hmlm import HMLMConfig
+from .discrepancy import Discrepancy
 from .evidence import Context, gather_evidence, latest
 from .gate_inference import GateInference, of_networks
 from .gates import GateLogits, GateReadout, Gates
@@ -181,7 +182,10 @@ class NextStateHead(nn.Module):
         members = tissue.members
         wiring_of_all = wiring.repeated(members)
         told = self._roll_out(
-            tissue(logits, wiring).gates(wiring_of_all), wiring_of_all, question.repeated(members)
+            tissue(logits, wiring).gates(wiring_of_all),
+            wiring_of_all,
+            question.repeated(members),
+            tissue.discrepancy,
         )
         perturbed = question.conditions.perturbed_R
         states, scale = tissue.pooled(told.states, told.scale, perturbed)
@@ -249,7 +253,13 @@ class NextStateHead(nn.Module):
         gates = logits.gates(wiring)
         return context.missed(context.roll_out(gates, wiring, self.transducer), gates)
 
-    def _roll_out(self, gates: Gates, wiring: Wiring, question: Question) -> RolledOut:
+    def _roll_out(
+        self,
+        gates: Gates,
+        wiring: Wiring,
+        question: Question,
+        discrepancy: Discrepancy | None = None,
+    ) -> RolledOut:
         hours, conditions = question.hours_BQU, question.conditions
         batch, asked = hours.shape[:2]
         unknown = conditions.stimulus_RN.new_zeros(batch, asked, wiring.molecules)
@@ -269,14 +279,20 @@ class NextStateHead(nn.Module):
         states, drives = roll_out.at(hours)
         first = roll_out.state_GFQ[0].view(batch, wiring.molecules, asked).transpose(1, 2)
         scale = free_scale = state_scale(states, first, hours, gates)
+        if discrepancy is not None:
+            states = discrepancy(states, conditions, hours)
+            scale = free_scale = torch.hypot(scale, discrepancy.spread)
         told_at_start = initial_known.bool() | known.bool().unsqueeze(1)
         if observed_hours is not None and self.config.has("smoothing"):
             assert question.observed_BQSN is not None
             assert question.observed_mask_BQSN is not None
+            foreseen = roll_out.at(observed_hours)[0]
+            if discrepancy is not None:
+                foreseen = discrepancy(foreseen, conditions, observed_hours)
             states, narrowed = corrected_states(
                 states,
                 hours,
-                question.observed_BQSN - roll_out.at(observed_hours)[0],
+                question.observed_BQSN - foreseen,
                 question.observed_mask_BQSN,
                 observed_hours,
                 conditions,

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from .configuration_hmlm import HMLMConfig
+from .discrepancy import Discrepancy
 from .gates import GateLogits
 from .wiring import Wiring
 
@@ -30,7 +31,8 @@ class TissueTable(nn.Module):
 
 
 class TissueGates(nn.Module):
-    """The gates of every member, and what calibrates their uncertainty."""
+    """The gates of every member, what calibrates their uncertainty, and what they leave unexplained
+    where that is worthwhile."""
 
     def __init__(self, config: HMLMConfig) -> None:
         super().__init__()
@@ -41,6 +43,8 @@ class TissueGates(nn.Module):
         )
         # Logarithms of the factors on standard deviations, without and with a perturbation.
         self.log_calibration = TissueTable(1, 2)
+        unexplained = config.tissue.get("discrepancy")
+        self.discrepancy = Discrepancy(**unexplained) if unexplained else None
 
     def forward(self, logits: GateLogits, wiring: Wiring) -> GateLogits:
         """The logits of all members, end to end, from those of the network alone.
