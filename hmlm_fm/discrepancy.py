@@ -27,7 +27,7 @@ WORTHWHILE = 0.1
 """What share of the squared residuals it has to explain of conditions that are left out: gates are
 easier to read without it."""
 SHARED_COUNT = 4
-"""In how large the errors of a molecule are, those of all molecules count for so many of its own."""
+"""As many errors of a molecule weigh as much as the usual size of all of them."""
 
 
 class Discrepancy(nn.Module):
