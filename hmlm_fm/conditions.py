@@ -19,6 +19,15 @@ import torch
 from .network import NetworkError, SignalingNetwork
 
 PERTURBATION_KINDS = ("knockout", "knockdown", "inhibition", "overexpression", "clamp")
+DONE = MappingProxyType(
+    {
+        "stimulated": (),
+        "lowered": ("knockout", "knockdown", "inhibition"),
+        "raised": ("overexpression",),
+        "clamped": ("clamp",),
+    }
+)
+"""What can be done to a molecule, with the perturbations that do it."""
 MODALITIES = ("activity", "phosphoprotein", "mRNA", "protein", "imaging feature")
 PLAUSIBLE_VALUES = MappingProxyType(
     {"activity": (-0.5, 2.5)} | dict.fromkeys(MODALITIES[1:], (-20.0, 20.0))
@@ -230,11 +239,11 @@ class ConditionTensors:
 
     @property
     def done_RX(self) -> torch.Tensor:
-        """What is done to every molecule from time 0 on (R, 4N): its stimulus, and by how much
-        perturbations lower and raise it, and where a clamp holds it."""
+        """What is done to every molecule from time 0 on (R, 4N), in the order of `DONE`: the level
+        of its stimulus, then the strengths of perturbations."""
         from_start = self.perturbation_window_RE2[..., 0] == 0
         columns = [torch.where(self.stimulated_RN, self.stimulus_RN, 0.0)]
-        for kinds in (("knockout", "knockdown", "inhibition"), ("overexpression",), ("clamp",)):
+        for kinds in list(DONE.values())[1:]:
             indices = [PERTURBATION_KINDS.index(kind) for kind in kinds]
             chosen = torch.stack([self.perturbation_kind_RE == i for i in indices]).any(0)
             strength = torch.where(chosen & from_start, self.perturbation_strength_RE, 0.0)

@@ -12,6 +12,7 @@ molecules, X things that were done.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,14 +42,17 @@ class Discrepancy(nn.Module):
     weight: nn.Parameter
     spread: nn.Parameter
 
-    def __init__(self, done: list[int], hours: list[float], molecules: int) -> None:
+    def __init__(
+        self, done: list[int], hours: list[float], molecules: int, explained: float
+    ) -> None:
         """
         Args:
             done: (X) columns of `ConditionTensors.done_RX`.
             hours: (T) the measured times, all after 0 and in order.
+            explained: share of the squared residuals of conditions that are left out.
         """
         super().__init__()
-        self.done, self.hours = done, hours
+        self.done, self.hours, self.explained = done, hours, explained
         self.weight = nn.Parameter(torch.zeros(1 + len(done), len(hours), molecules))
         self.spread = nn.Parameter(torch.zeros(molecules))
 
@@ -68,10 +72,12 @@ class Discrepancy(nn.Module):
         known = torch.tensor([0.0, *self.hours], dtype=hours.dtype, device=hours.device)
         asked_RU = hours.flatten(0, 1).contiguous()
         after = torch.searchsorted(known, asked_RU, right=True).clamp(1, len(known) - 1)
-        share = (asked_RU - known[after - 1]) / (known[after] - known[after - 1])
+        share = ((asked_RU - known[after - 1]) / (known[after] - known[after - 1])).clamp(max=1)
         rows = torch.arange(len(after), device=after.device)[:, None]
         effect_RUN = torch.lerp(
-            effect_RTN[rows, after - 1], effect_RTN[rows, after], share.clamp(max=1).unsqueeze(-1)
+            effect_RTN[rows, after - 1],
+            effect_RTN[rows, after],
+            share.to(effect_RTN).unsqueeze(-1),
         )
         held, ymax = perturbed_at(conditions, hours)
         moved = (states + effect_RUN.view_as(states)).clamp(min=0)
@@ -83,19 +89,36 @@ class Unexplained:
     """What a fit found of a discrepancy.
 
     Attributes:
-        done: (X) columns of `ConditionTensors.done_RX`.
+        done, hours, explained: as in `Discrepancy`.
         weight: (1 + X, T, N) the effects.
         left_out: (C, T, N) what is said of each condition by the others alone.
         spread: (N) standard deviation of what that leaves, of a molecule that was not measured
             that of all.
-        explained: share of the squared residuals that this explains.
     """
 
     done: list[int]
+    hours: list[float]
     weight: np.ndarray
     left_out: np.ndarray
     spread: np.ndarray
     explained: float
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        """What a `Discrepancy` is made from."""
+        return {
+            "done": self.done,
+            "hours": self.hours,
+            "molecules": len(self.spread),
+            "explained": self.explained,
+        }
+
+    @torch.no_grad()
+    def fill(self, discrepancy: Discrepancy) -> Discrepancy:
+        """The same discrepancy, with what was found."""
+        discrepancy.weight.copy_(torch.tensor(self.weight))
+        discrepancy.spread.copy_(torch.tensor(self.spread))
+        return discrepancy
 
 
 def find_discrepancy(
@@ -104,13 +127,15 @@ def find_discrepancy(
     """The discrepancy of a fit; None where it would not be `WORTHWHILE`.
 
     The penalty is the one with which conditions are told best by the others; those to which the
-    same was done are left out together.
+    same was done are left out together. What perturbations hold tells nothing.
 
     Args:
         conditions: C rows.
-        residual, measured: (C, T, N) what was measured less what was fitted, and where it counts.
-        hours: (T) when.
+        residual, measured: (C, T, N) what was measured less what was fitted, and where it was.
+        hours: (T) when, after 0.
     """
+    held = conditions.effects_at_times(torch.tensor(hours).expand(len(residual), -1)).held_RN
+    measured = measured & ~held.numpy()
     done_RX = conditions.done_RX
     done = torch.nonzero(done_RX.any(0)).flatten().tolist()
     x = _with_always(done_RX[:, done]).double().numpy()
@@ -141,7 +166,9 @@ def find_discrepancy(
     spread = np.sqrt((squared.sum((0, 1)) + SHARED_COUNT * usual) / (count + SHARED_COUNT))
     weight = _at_all_times(weights[best].reshape(-1, *missed.shape[1:]), there_TN, hours)
     left_out = missed - errors[best].reshape(missed.shape)
-    return Unexplained(done, weight, left_out, spread, float(1 - squared.sum() / total))
+    return Unexplained(
+        done, hours.tolist(), weight, left_out, spread, float(1 - squared.sum() / total)
+    )
 
 
 def _with_always(done_RX: torch.Tensor) -> torch.Tensor:

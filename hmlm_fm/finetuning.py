@@ -16,7 +16,7 @@ import torch
 
 from .batch_graph import moved
 from .calibration import Predict, calibrate, in_parts
-from .conditions import ConditionTensors, held_states
+from .conditions import ConditionTensors
 from .configuration_hmlm import HMLMConfig
 from .discrepancy import Unexplained, find_discrepancy
 from .fit_targets import Targets
@@ -183,7 +183,7 @@ def fine_tune(
     states = targets.values[..., : len(data.network.molecules)]
     measured = torch.tensor(fitted_to.measured, device=model.device)
     unexplained = _unexplained(predict_all, conditions, states, fitted_to)
-    tuned = _with_tissue(model, fit.parameters, pace, unexplained, fitted_to.times_hours)
+    tuned = _with_tissue(model, fit.parameters, pace, unexplained)
     # What moves is told from the mean of what was measured where nobody knows the state at rest.
     mean = (states * measured).sum((0, 1)) / measured.sum((0, 1)).clamp(min=1)
     found = calibrate(
@@ -211,11 +211,10 @@ def _inferred(
 def _unexplained(
     predict: Predict, conditions: ConditionTensors, states: torch.Tensor, data: TissueData
 ) -> Unexplained | None:
-    """What fitted members leave of the measured states (C, T, N) that are free to move."""
+    """What fitted members leave of the measured states (C, T, N)."""
     fitted = [predict(chosen)[0].mean(0) for chosen in in_parts(len(states))]
     residual = (states - torch.cat(fitted)).double().cpu().numpy()
-    held, _ = held_states(data.conditions, data.times_hours, data.network)
-    return find_discrepancy(conditions, residual, data.measured & ~held, data.times_hours)
+    return find_discrepancy(conditions, residual, data.measured, data.times_hours)
 
 
 def _corrected(predict: Predict, unexplained: Unexplained, device: torch.device) -> Predict:
@@ -235,19 +234,13 @@ def _with_tissue(
     parameters: Parameters,
     pace: float,
     unexplained: Unexplained | None,
-    hours: np.ndarray,
 ) -> HMLMForSignaling:
-    """A copy of the model that carries these gates, and what they leave unexplained at these hours
-    of the model's."""
+    """A copy of the model that carries these gates, and what they leave unexplained."""
     sizes = {name: value.shape[1] for name, value in parameters.items()}
     members = len(next(iter(parameters.values())))
     tissue: dict[str, Any] = {"members": members, "sizes": sizes, "pace": pace}
     if unexplained is not None:
-        tissue["discrepancy"] = {
-            "done": unexplained.done,
-            "hours": hours.tolist(),
-            "molecules": unexplained.weight.shape[2],
-        }
+        tissue["discrepancy"] = unexplained.shape
     tuned = HMLMForSignaling(HMLMConfig.from_dict(model.config.to_dict() | {"tissue": tissue}))
     tuned.to(model.device)  # type: ignore[arg-type]
     kept = {k: v for k, v in model.state_dict().items() if ".tissue." not in k}
@@ -258,8 +251,6 @@ def _with_tissue(
             assert isinstance(table, TissueTable)
             table.weight.copy_(parameters[name])
         if unexplained is not None:
-            discrepancy = tuned.next_state.tissue.discrepancy
-            assert discrepancy is not None
-            discrepancy.weight.copy_(torch.tensor(unexplained.weight))
-            discrepancy.spread.copy_(torch.tensor(unexplained.spread))
+            assert tuned.next_state.tissue.discrepancy is not None
+            unexplained.fill(tuned.next_state.tissue.discrepancy)
     return tuned.eval()

@@ -20,7 +20,7 @@ from .finetuning import GATE_PARTS
 from .finetuning_options import FinetuningOptions
 from .formats.files import write_text
 from .formats.json_format import write_json
-from .interpret import against_truth, gate_tables
+from .interpret import against_truth, gate_tables, unexplained_table
 from .measurements import Measurements
 from .metrics import MARKERS
 from .modeling_hmlm import HMLMForSignaling
@@ -33,6 +33,7 @@ from .tissue_data import TissueData
 from .tokenization_hmlm import HMLMTokenizer
 from .wording import counted
 
+UNEXPLAINED_FILE = "unexplained.csv"
 FIGURE_FILE, MOST_DRAWN, TIMES_DRAWN = "trajectories.png", 8, 49
 
 
@@ -59,6 +60,9 @@ def write_result(
         molecules, gates = gate_tables(model.to("cpu"), tokenizer, data)  # type: ignore[arg-type]
         molecules.to_csv(folder / "time_constants.csv", index=False)
         gates.to_csv(folder / "gates.csv", index=False)
+        unexplained = unexplained_table(model, data.network)
+        if unexplained is not None:
+            unexplained.to_csv(folder / UNEXPLAINED_FILE, index=False)
         if task is not None:
             metrics["spearman_with_truth"] = against_truth(network, molecules, gates)
             _draw_unseen(task.asked["pairs"], told["pairs"], folder / FIGURE_FILE)
@@ -71,7 +75,7 @@ def write_result(
             "network_hash": data.network.content_hash,
         }
         write_text(folder / "training_info.json", json.dumps(info, indent=2) + "\n")
-        write_text(folder / "README.md", _card(options, data, metrics))
+        write_text(folder / "README.md", _card(options, data, metrics, unexplained))
 
 
 def _draw_unseen(truth: Measurements, told: Prediction, path: Path) -> None:
@@ -146,7 +150,12 @@ def _done(condition: Condition) -> str:
     return ", ".join(named) or "nothing is done"
 
 
-def _card(options: FinetuningOptions, data: TissueData, metrics: Mapping[str, Any]) -> str:
+def _card(
+    options: FinetuningOptions,
+    data: TissueData,
+    metrics: Mapping[str, Any],
+    unexplained: pd.DataFrame | None,
+) -> str:
     lines = [
         "---",
         "license: apache-2.0",
@@ -186,6 +195,16 @@ def _card(options: FinetuningOptions, data: TissueData, metrics: Mapping[str, An
             else "."
         ),
     ]
+    if unexplained is not None:
+        largest = unexplained.iloc[0]
+        lines += [
+            "",
+            f"What the gates miss of activities, {metrics['discrepancy_explains']:.0%} of it (by "
+            "its square, on conditions that were left out) is told by what was done and is added "
+            f"to them, in `{UNEXPLAINED_FILE}`; most to {largest['molecule']} at "
+            f"{largest['time_hours']:g} hours where {largest['to']} is {largest['done']} "
+            f"({largest['effect']:+.2f}). The network may lack an interaction there.",
+        ]
     if "unseen" in metrics:
         lines += [
             "",

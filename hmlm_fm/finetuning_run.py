@@ -126,6 +126,10 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
         "steps": fit.steps,
         "pace": pace_of(data.times_hours),
     }
+    assert tuned.next_state.tissue is not None
+    discrepancy = tuned.next_state.tissue.discrepancy
+    if discrepancy is not None:
+        metrics["discrepancy_explains"] = discrepancy.explained
     told: dict[str, Prediction] = {}
     if task is not None:
         told = _predict(tuned, tokenizer, task)

@@ -6,12 +6,15 @@ import pandas as pd
 import torch
 
 from .batch_graph import moved
+from .conditions import DONE
+from .discrepancy import ALWAYS
 from .drive import MARGIN
 from .dynamics.logic_ode import LogicODE
 from .modeling_hmlm import HMLMForSignaling
 from .network import SignalingNetwork
 from .pace import pace_of_tissue
 from .prediction import context_of
+from .tissue import TissueGates
 from .tissue_data import TissueData
 from .tokenization_hmlm import HMLMTokenizer
 
@@ -29,12 +32,7 @@ def gate_tables(
     Raises:
         ValueError: the model is not fine-tuned.
     """
-    tissue = model.next_state.tissue
-    if tissue is None:
-        raise ValueError(
-            "the model carries no gates of a tissue; expected a fine-tuned one: fine-tune it on "
-            "the measurements first (hmlm_fm.finetuning.fine_tune, or finetune/run.py)"
-        )
+    tissue = _tissue_of(model)
     context = context_of(tokenizer, data.network, data.baseline)
     logits, wiring = model.infer_gates(**moved(context, model.device))
     members = tissue.members
@@ -65,6 +63,48 @@ def gate_tables(
         }
     )
     return molecules, table
+
+
+@torch.no_grad()
+def unexplained_table(model: HMLMForSignaling, network: SignalingNetwork) -> pd.DataFrame | None:
+    """What the gates of a fine-tuned model leave unexplained, largest first: where much of one
+    molecule's effect on another is found here, the network may lack what lies between.
+
+    Returns:
+        done, to (a molecule, or "every condition"), molecule, time_hours, effect (on the activity,
+        of a stimulus or a perturbation of 1); None where nothing was worth adding to the gates.
+
+    Raises:
+        ValueError: the model is not fine-tuned.
+    """
+    discrepancy = _tissue_of(model).discrepancy
+    if discrepancy is None:
+        return None
+    count = len(network.molecules)
+    done = [("always", "every condition")]
+    done += [(list(DONE)[x // count], network.names[x % count]) for x in discrepancy.done]
+    hours = [hour / pace_of_tissue(model) for hour in discrepancy.hours]
+    effects = discrepancy.weight.clone()
+    effects[0] *= ALWAYS
+    rows = [
+        (*done[x], network.names[i], hours[t], float(effects[x, t, i]))
+        for x, t, i in torch.nonzero(effects).tolist()
+    ]
+    table = pd.DataFrame(rows, columns=["done", "to", "molecule", "time_hours", "effect"])
+    return table.sort_values("effect", key=abs, ascending=False, ignore_index=True)
+
+
+def _tissue_of(model: HMLMForSignaling) -> TissueGates:
+    """
+    Raises:
+        ValueError: the model is not fine-tuned.
+    """
+    if model.next_state.tissue is None:
+        raise ValueError(
+            "the model carries no gates of a tissue; expected a fine-tuned one: fine-tune it on "
+            "the measurements first (hmlm_fm.finetuning.fine_tune, or finetune/run.py)"
+        )
+    return model.next_state.tissue
 
 
 def against_truth(

@@ -39,6 +39,7 @@ from .batch_graph import (
 )
 from .conditions import ConditionTensors
 from .configuration_hmlm import HMLMConfig
+from .discrepancy import Discrepancy
 from .embeddings import HMLMEmbeddings
 from .evidence import Context
 from .fields import check_fields, takes_fields
@@ -176,6 +177,9 @@ class HMLMPreTrainedModel(PreTrainedModel):
             init.zeros_(module.bias)
         elif isinstance(module, TissueTable):
             init.zeros_(module.weight)
+        elif isinstance(module, Discrepancy):
+            init.zeros_(module.weight)
+            init.zeros_(module.spread)
 
 
 class HMLMModel(HMLMPreTrainedModel):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from hmlm_fm.baselines.corrected import CorrectedByResiduals
+from hmlm_fm.baselines.discrepant import WithDiscrepancy, with_discrepancy
 from hmlm_fm.baselines.gate_model import GateModel
 from hmlm_fm.baselines.graph_network import GraphNetwork
 from hmlm_fm.baselines.linear_dynamics import LinearDynamics
@@ -128,7 +129,13 @@ def all_rows(
         Row(GraphNetwork.name, GraphNetwork, grid(GraphNetwork), GraphNetwork.trial, long=True),
         Row(LogicODE.name, LogicODE),
         Row(FittedLogicODE.name, lambda: FittedLogicODE(settings), long=True),
+        Row(
+            with_discrepancy(FittedLogicODE.name),
+            lambda: WithDiscrepancy(FittedLogicODE(settings)),
+            long=True,
+        ),
         Row(GateModel.name, lambda: GateModel(settings)),
+        Row(with_discrepancy(GateModel.name), lambda: WithDiscrepancy(GateModel(settings))),
         Row(
             "HMLM from scratch",
             lambda in_context, members=settings.members: fitted(
