@@ -2,16 +2,16 @@
 
 A pathway that is missing from a network shows in what its fitted gates miss, again and again where
 the same thing was done. These residuals are told from what was done by ridge regression, one for
-all molecules and times, and added to the states of other conditions: the model discrepancy of
-Kennedy and O'Hagan (J R Stat Soc B 2001;63:425), with a linear kernel. Travels with checkpoints.
+all measured columns and times, and added to what is told of other conditions: the model discrepancy
+of Kennedy and O'Hagan (J R Stat Soc B 2001;63:425), with a linear kernel. Travels with checkpoints.
 
 Shapes: R rows (asked conditions), C fitted conditions, T measured times, U query times, N
-molecules, X things that were done.
+molecules, K columns (molecules' states, or what they show in a modality), X things that were done.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,24 +27,24 @@ ALWAYS = 0.5
 WORTHWHILE = 0.1
 """What share of the squared residuals it has to explain of conditions that are left out: gates are
 easier to read without it."""
+LEAST_WEIGHT = 1e-3
+"""What counts less than this says nothing."""
 SHARED_COUNT = 4
 """As many errors of a molecule weigh as much as the usual size of all of them."""
 
 
 class Discrepancy(nn.Module):
-    """Effects of what was done on every molecule, at the measured times.
+    """Effects of what was done on every column, at the measured times.
 
     Attributes:
-        weight: (1 + X, T, N) the effects, first of what all conditions have in common.
-        spread: (N) standard deviation of what is left.
+        weight: (1 + X, T, K) the effects, first of what all conditions have in common.
+        spread: (K) standard deviation of what is left.
     """
 
     weight: nn.Parameter
     spread: nn.Parameter
 
-    def __init__(
-        self, done: list[int], hours: list[float], molecules: int, explained: float
-    ) -> None:
+    def __init__(self, done: list[int], hours: list[float], columns: int, explained: float) -> None:
         """
         Args:
             done: (X) columns of `ConditionTensors.done_RX`.
@@ -53,35 +53,63 @@ class Discrepancy(nn.Module):
         """
         super().__init__()
         self.done, self.hours, self.explained = done, hours, explained
-        self.weight = nn.Parameter(torch.zeros(1 + len(done), len(hours), molecules))
-        self.spread = nn.Parameter(torch.zeros(molecules))
+        self.weight = nn.Parameter(torch.zeros(1 + len(done), len(hours), columns))
+        self.spread = nn.Parameter(torch.zeros(columns))
 
-    def forward(
-        self, states: torch.Tensor, conditions: ConditionTensors, hours: torch.Tensor
-    ) -> torch.Tensor:
-        """States with these effects, within their range; what a perturbation holds stays.
-
-        Args:
-            states: (B, Q, U, N) rolled out; `hours`: (B, Q, U).
-            conditions: B · Q rows.
-        """
+    def forward(self, conditions: ConditionTensors, hours_BQU: torch.Tensor) -> torch.Tensor:
+        """The effects of B · Q conditions (B, Q, U, K)."""
         done_RX = _with_always(conditions.done_RX[:, self.done])
-        effect_RTN = torch.einsum("rx,xtn->rtn", done_RX, self.weight.to(done_RX))
+        effect_RTK = torch.einsum("rx,xtk->rtk", done_RX, self.weight.to(done_RX))
         # Nothing has happened yet at time 0, and after the last time nothing more is known.
-        effect_RTN = torch.cat([torch.zeros_like(effect_RTN[:, :1]), effect_RTN], 1)
-        known = torch.tensor([0.0, *self.hours], dtype=hours.dtype, device=hours.device)
-        asked_RU = hours.flatten(0, 1).contiguous()
+        effect_RTK = torch.cat([torch.zeros_like(effect_RTK[:, :1]), effect_RTK], 1)
+        known = torch.tensor([0.0, *self.hours], dtype=hours_BQU.dtype, device=hours_BQU.device)
+        asked_RU = hours_BQU.flatten(0, 1).contiguous()
         after = torch.searchsorted(known, asked_RU, right=True).clamp(1, len(known) - 1)
         share = ((asked_RU - known[after - 1]) / (known[after] - known[after - 1])).clamp(max=1)
         rows = torch.arange(len(after), device=after.device)[:, None]
-        effect_RUN = torch.lerp(
-            effect_RTN[rows, after - 1],
-            effect_RTN[rows, after],
-            share.to(effect_RTN).unsqueeze(-1),
+        effect_RUK = torch.lerp(
+            effect_RTK[rows, after - 1],
+            effect_RTK[rows, after],
+            share.to(effect_RTK).unsqueeze(-1),
         )
-        held, ymax = perturbed_at(conditions, hours)
-        moved = (states + effect_RUN.view_as(states)).clamp(min=0)
-        return torch.where(held, states, torch.minimum(moved, torch.maximum(states, ymax)))
+        return effect_RUK.unflatten(0, hours_BQU.shape[:2])
+
+    def of_states(
+        self, states_BQUN: torch.Tensor, conditions: ConditionTensors, hours_BQU: torch.Tensor
+    ) -> torch.Tensor:
+        """States with these effects, within their range; what a perturbation holds stays."""
+        held, ymax = perturbed_at(conditions, hours_BQU)
+        moved = (states_BQUN + self(conditions, hours_BQU)).clamp(min=0)
+        return torch.where(
+            held, states_BQUN, torch.minimum(moved, torch.maximum(states_BQUN, ymax))
+        )
+
+
+class ShownDiscrepancy(Discrepancy):
+    """The same of what molecules show in modalities other than activity.
+
+    Attributes:
+        pairs: (K) molecule and modality of each column.
+    """
+
+    def __init__(self, pairs: list[tuple[int, int]], **of_columns: Any) -> None:
+        super().__init__(columns=len(pairs), **of_columns)
+        self.pairs = pairs
+
+    def of_values(
+        self,
+        values_BQUNY: torch.Tensor,
+        scale_BQUNY: torch.Tensor,
+        conditions: ConditionTensors,
+        hours_BQU: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Values with these effects, and their standard deviations with what is left."""
+        molecule_K, modality_K = torch.tensor(self.pairs, device=values_BQUNY.device).T
+        values, scale = values_BQUNY.clone(), scale_BQUNY.clone()
+        values[..., molecule_K, modality_K] += self(conditions, hours_BQU)
+        before = scale[..., molecule_K, modality_K]
+        scale[..., molecule_K, modality_K] = torch.hypot(before, self.spread)
+        return values, scale
 
 
 @dataclass(frozen=True)
@@ -90,15 +118,16 @@ class Unexplained:
 
     Attributes:
         done, hours, explained: as in `Discrepancy`.
-        weight: (1 + X, T, N) the effects.
-        left_out: (C, T, N) what is said of each condition by the others alone.
-        spread: (N) standard deviation of what that leaves, of a molecule that was not measured
+        weight: (1 + X, T, K) the effects.
+        fitted, left_out: (C, T, K) what is said of each condition by all, and by the others alone.
+        spread: (K) standard deviation of what the others leave, of a column that was not measured
             that of all.
     """
 
     done: list[int]
     hours: list[float]
     weight: np.ndarray
+    fitted: np.ndarray
     left_out: np.ndarray
     spread: np.ndarray
     explained: float
@@ -109,9 +138,14 @@ class Unexplained:
         return {
             "done": self.done,
             "hours": self.hours,
-            "molecules": len(self.spread),
+            "columns": len(self.spread),
             "explained": self.explained,
         }
+
+    def in_units(self, unit_K: np.ndarray) -> Unexplained:
+        """The same, of columns that were divided by a unit each."""
+        scaled = ("weight", "fitted", "left_out", "spread")
+        return replace(self, **{name: getattr(self, name) * unit_K for name in scaled})
 
     @torch.no_grad()
     def fill(self, discrepancy: Discrepancy) -> Discrepancy:
@@ -122,7 +156,11 @@ class Unexplained:
 
 
 def find_discrepancy(
-    conditions: ConditionTensors, residual: np.ndarray, measured: np.ndarray, hours: np.ndarray
+    conditions: ConditionTensors,
+    residual: np.ndarray,
+    weight: np.ndarray,
+    hours: np.ndarray,
+    molecule_K: np.ndarray | None = None,
 ) -> Unexplained | None:
     """The discrepancy of a fit; None where it would not be `WORTHWHILE`.
 
@@ -131,43 +169,51 @@ def find_discrepancy(
 
     Args:
         conditions: C rows.
-        residual, measured: (C, T, N) what was measured less what was fitted, and where it was.
+        residual: (C, T, K) what was measured less what was fitted.
+        weight: (C, T, K) how much each counts, 1 where it is exact, 0 where nothing was measured.
         hours: (T) when, after 0.
+        molecule_K: of each column; all molecules in order by default.
     """
     held = conditions.effects_at_times(torch.tensor(hours).expand(len(residual), -1)).held_RN
-    measured = measured & ~held.numpy()
+    held_K = held.numpy()[..., slice(None) if molecule_K is None else molecule_K]
+    counted = np.where(held_K | (weight < LEAST_WEIGHT), 0.0, weight)
     done_RX = conditions.done_RX
     done = torch.nonzero(done_RX.any(0)).flatten().tolist()
     x = _with_always(done_RX[:, done]).double().numpy()
     _, alike = np.unique(x, axis=0, return_inverse=True)
-    missed = np.where(measured, residual, 0.0)
-    there_TN = np.asarray(measured.any(0))
-    flat, there = missed.reshape(len(x), -1), measured.reshape(len(x), -1)
-    patterns, of_column = np.unique(there, axis=1, return_inverse=True)
-    weights = np.zeros((len(PENALTIES), x.shape[1], flat.shape[1]))
+    missed = np.where(counted > 0, residual, 0.0)
+    flat, worth = missed.reshape(len(x), -1), counted.reshape(len(x), -1)
+    patterns, of_column = np.unique(worth, axis=1, return_inverse=True)
+    effects = np.zeros((len(PENALTIES), x.shape[1], flat.shape[1]))
     errors = np.zeros((len(PENALTIES), *flat.shape))
-    for pattern, rows in enumerate(patterns.T):
-        columns = np.flatnonzero(of_column.ravel() == pattern)
+    for pattern, of_pattern in enumerate(patterns.T):
+        rows, columns = of_pattern > 0, np.flatnonzero(of_column.ravel() == pattern)
         if not rows.any():
             continue
         own, y = x[rows], flat[np.ix_(rows, columns)]
         for p, penalty in enumerate(PENALTIES):
-            inverse = np.linalg.inv(own @ own.T + penalty * np.eye(len(own)))
+            inverse = np.linalg.inv(own @ own.T + np.diag(penalty / of_pattern[rows]))
             dual = inverse @ y
-            weights[p][:, columns] = own.T @ dual
+            effects[p][:, columns] = own.T @ dual
             errors[p][np.ix_(rows, columns)] = _left_out_errors(inverse, dual, alike[rows])
-    best = int((errors**2).sum((1, 2)).argmin())
-    squared = (errors[best] ** 2).reshape(missed.shape)
-    total = (missed**2).sum()
-    if squared.sum() > (1 - WORTHWHILE) * total or not total:
+    squared_PCK = worth * errors**2
+    best = int(squared_PCK.sum((1, 2)).argmin())
+    left, total = squared_PCK[best].sum(), (worth * flat**2).sum()
+    if left > (1 - WORTHWHILE) * total or not total:
         return None
-    count = measured.sum((0, 1))
-    usual = squared.sum() / count.sum()
-    spread = np.sqrt((squared.sum((0, 1)) + SHARED_COUNT * usual) / (count + SHARED_COUNT))
-    weight = _at_all_times(weights[best].reshape(-1, *missed.shape[1:]), there_TN, hours)
-    left_out = missed - errors[best].reshape(missed.shape)
+    shape = (-1, *missed.shape[1:])
+    of_column, count = squared_PCK[best].reshape(shape).sum((0, 1)), counted.sum((0, 1))
+    spread = np.sqrt((of_column + SHARED_COUNT * left / count.sum()) / (count + SHARED_COUNT))
+    measured = np.asarray((counted > 0).any(0))
+    found = _at_all_times(effects[best].reshape(shape), measured, hours)
     return Unexplained(
-        done, hours.tolist(), weight, left_out, spread, float(1 - squared.sum() / total)
+        done,
+        hours.tolist(),
+        found,
+        np.einsum("cx,xtk->ctk", x, found),
+        missed - errors[best].reshape(shape),
+        spread,
+        float(1 - left / total),
     )
 
 
@@ -187,12 +233,12 @@ def _left_out_errors(inverse: np.ndarray, dual: np.ndarray, alike: np.ndarray) -
     return errors
 
 
-def _at_all_times(weight: np.ndarray, measured: np.ndarray, hours: np.ndarray) -> np.ndarray:
-    """Effects (X, T, N) at the times where a molecule was not measured (T, N), between those where
+def _at_all_times(effects: np.ndarray, measured: np.ndarray, hours: np.ndarray) -> np.ndarray:
+    """Effects (X, T, K) at the times where a column was not measured (T, K), between those where
     it was."""
-    weight = weight.copy()
-    for molecule in np.flatnonzero(measured.any(0) & ~measured.all(0)):
-        known = np.flatnonzero(measured[:, molecule])
-        for effects in weight[:, :, molecule]:
-            effects[:] = np.interp(hours, [0.0, *hours[known]], [0.0, *effects[known]])
-    return weight
+    effects = effects.copy()
+    for column in np.flatnonzero(measured.any(0) & ~measured.all(0)):
+        known = np.flatnonzero(measured[:, column])
+        for course in effects[:, :, column]:
+            course[:] = np.interp(hours, [0.0, *hours[known]], [0.0, *course[known]])
+    return effects

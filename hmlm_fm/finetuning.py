@@ -81,8 +81,8 @@ def fine_tune(
 
     What was measured within minutes is fitted in the model's hours (`pace`).
 
-    What the gates leave unexplained of activities is added as effects of what was done, where
-    conditions that are left out are told much better with it (`discrepancy`).
+    What the gates leave unexplained is added as effects of what was done, where conditions that are
+    left out are told much better with it (`discrepancy`).
 
     Activities are fitted to as states; other modalities by what the fitted states would show in
     them, whose offsets, gains and saturations are fitted along, in units in which they vary as
@@ -179,11 +179,12 @@ def fine_tune(
         progress, team, parts, fixed,
     )  # fmt: skip
     every = roll_out_of(members)
-    predict_all = partial(every, gates_for(every)(fit.parameters))
+    gates = gates_for(every)(fit.parameters)
+    unexplained, of_shown = _unexplained(every, gates, targets)
+    tuned = _with_tissue(model, fit.parameters, pace, unexplained, of_shown, targets)
     states = targets.values[..., : len(data.network.molecules)]
     measured = torch.tensor(fitted_to.measured, device=model.device)
-    unexplained = _unexplained(predict_all, conditions, states, fitted_to)
-    tuned = _with_tissue(model, fit.parameters, pace, unexplained)
+    predict_all = partial(every, gates)
     # What moves is told from the mean of what was measured where nobody knows the state at rest.
     mean = (states * measured).sum((0, 1)) / measured.sum((0, 1)).clamp(min=1)
     found = calibrate(
@@ -209,12 +210,36 @@ def _inferred(
 
 @torch.no_grad()
 def _unexplained(
-    predict: Predict, conditions: ConditionTensors, states: torch.Tensor, data: TissueData
-) -> Unexplained | None:
-    """What fitted members leave of the measured states (C, T, N)."""
-    fitted = [predict(chosen)[0].mean(0) for chosen in in_parts(len(states))]
-    residual = (states - torch.cat(fitted)).double().cpu().numpy()
-    return find_discrepancy(conditions, residual, data.measured, data.times_hours)
+    roll_out: MemberRollOut, gates: Gates, targets: Targets
+) -> tuple[Unexplained | None, Unexplained | None]:
+    """What fitted members leave of activities, and then of what other modalities showed."""
+    conditions = roll_out.conditions.mapped(lambda rows: rows.cpu())
+    hours, unit = roll_out.hours.double().cpu().numpy(), targets.unit.double().cpu().numpy()
+    weight = targets.weight.double().cpu().numpy()
+    molecules = weight.shape[2] - len(targets.molecule_V)
+
+    def residual(moved_CTN: torch.Tensor | None = None) -> np.ndarray:
+        told = [
+            torch.cat(
+                roll_out.read(gates, chosen, targets.molecule_V, targets.modality_V, moved_CTN), -1
+            ).mean(0)
+            for chosen in in_parts(len(targets.values))
+        ]
+        return (targets.values - torch.cat(told)).double().cpu().numpy() / unit
+
+    missed = residual()
+    of_states = find_discrepancy(
+        conditions, missed[..., :molecules], weight[..., :molecules], hours
+    )
+    if not len(targets.molecule_V):
+        return of_states, None
+    if of_states is not None:
+        missed = residual(torch.tensor(of_states.fitted).to(targets.values))
+    of_shown = find_discrepancy(
+        conditions, missed[..., molecules:], weight[..., molecules:], hours,
+        targets.molecule_V.cpu().numpy(),
+    )  # fmt: skip
+    return of_states, of_shown.in_units(unit[molecules:]) if of_shown else None
 
 
 def _corrected(predict: Predict, unexplained: Unexplained, device: torch.device) -> Predict:
@@ -234,13 +259,20 @@ def _with_tissue(
     parameters: Parameters,
     pace: float,
     unexplained: Unexplained | None,
+    of_shown: Unexplained | None,
+    targets: Targets,
 ) -> HMLMForSignaling:
-    """A copy of the model that carries these gates, and what they leave unexplained."""
+    """A copy of the model that carries these gates, and what they leave unexplained of states and
+    of what they show."""
     sizes = {name: value.shape[1] for name, value in parameters.items()}
     members = len(next(iter(parameters.values())))
     tissue: dict[str, Any] = {"members": members, "sizes": sizes, "pace": pace}
     if unexplained is not None:
         tissue["discrepancy"] = unexplained.shape
+    if of_shown is not None:
+        pairs = torch.stack([targets.molecule_V, targets.modality_V], 1).tolist()
+        shape = {name: value for name, value in of_shown.shape.items() if name != "columns"}
+        tissue["shown_discrepancy"] = {"pairs": pairs, **shape}
     tuned = HMLMForSignaling(HMLMConfig.from_dict(model.config.to_dict() | {"tissue": tissue}))
     tuned.to(model.device)  # type: ignore[arg-type]
     kept = {k: v for k, v in model.state_dict().items() if ".tissue." not in k}
@@ -253,4 +285,7 @@ def _with_tissue(
         if unexplained is not None:
             assert tuned.next_state.tissue.discrepancy is not None
             unexplained.fill(tuned.next_state.tissue.discrepancy)
+        if of_shown is not None:
+            assert tuned.next_state.tissue.shown_discrepancy is not None
+            of_shown.fill(tuned.next_state.tissue.shown_discrepancy)
     return tuned.eval()

@@ -61,7 +61,7 @@ def write_result(
         molecules.to_csv(folder / "time_constants.csv", index=False)
         gates.to_csv(folder / "gates.csv", index=False)
         unexplained = unexplained_table(model, data.network)
-        if unexplained is not None:
+        if len(unexplained):
             unexplained.to_csv(folder / UNEXPLAINED_FILE, index=False)
         if task is not None:
             metrics["spearman_with_truth"] = against_truth(network, molecules, gates)
@@ -154,7 +154,7 @@ def _card(
     options: FinetuningOptions,
     data: TissueData,
     metrics: Mapping[str, Any],
-    unexplained: pd.DataFrame | None,
+    unexplained: pd.DataFrame,
 ) -> str:
     lines = [
         "---",
@@ -195,13 +195,16 @@ def _card(
             else "."
         ),
     ]
-    if unexplained is not None:
+    if len(unexplained):
         largest = unexplained.iloc[0]
+        shares = " and ".join(
+            f"{share:.0%} of {what}" for what, share in metrics["discrepancy_explains"].items()
+        )
         lines += [
             "",
-            f"What the gates miss of activities, {metrics['discrepancy_explains']:.0%} of it (by "
-            "its square, on conditions that were left out) is told by what was done and is added "
-            f"to them, in `{UNEXPLAINED_FILE}`; most to {largest['molecule']} at "
+            f"Of what the gates miss, {shares} (by its square, on conditions that were left out) "
+            "is told by what was done and is added to them: effects in "
+            f"`{UNEXPLAINED_FILE}`, the largest on {largest['molecule']} at "
             f"{largest['time_hours']:g} hours where {largest['to']} is {largest['done']} "
             f"({largest['effect']:+.2f}). The network may lack an interaction there.",
         ]

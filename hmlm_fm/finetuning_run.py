@@ -126,10 +126,12 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
         "steps": fit.steps,
         "pace": pace_of(data.times_hours),
     }
-    assert tuned.next_state.tissue is not None
-    discrepancy = tuned.next_state.tissue.discrepancy
-    if discrepancy is not None:
-        metrics["discrepancy_explains"] = discrepancy.explained
+    tissue = tuned.next_state.tissue
+    assert tissue is not None
+    parts = {"activities": tissue.discrepancy, "other modalities": tissue.shown_discrepancy}
+    metrics["discrepancy_explains"] = {
+        what: part.explained for what, part in parts.items() if part is not None
+    }
     told: dict[str, Prediction] = {}
     if task is not None:
         told = _predict(tuned, tokenizer, task)

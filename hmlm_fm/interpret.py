@@ -6,8 +6,8 @@ import pandas as pd
 import torch
 
 from .batch_graph import moved
-from .conditions import DONE
-from .discrepancy import ALWAYS
+from .conditions import DONE, MODALITIES
+from .discrepancy import ALWAYS, ShownDiscrepancy
 from .drive import MARGIN
 from .dynamics.logic_ode import LogicODE
 from .modeling_hmlm import HMLMForSignaling
@@ -17,6 +17,7 @@ from .prediction import context_of
 from .tissue import TissueGates
 from .tissue_data import TissueData
 from .tokenization_hmlm import HMLMTokenizer
+from .translation import ACTIVITY
 
 
 @torch.no_grad()
@@ -66,31 +67,36 @@ def gate_tables(
 
 
 @torch.no_grad()
-def unexplained_table(model: HMLMForSignaling, network: SignalingNetwork) -> pd.DataFrame | None:
+def unexplained_table(model: HMLMForSignaling, network: SignalingNetwork) -> pd.DataFrame:
     """What the gates of a fine-tuned model leave unexplained, largest first: where much of one
     molecule's effect on another is found here, the network may lack what lies between.
 
     Returns:
-        done, to (a molecule, or "every condition"), molecule, time_hours, effect (on the activity,
-        of a stimulus or a perturbation of 1); None where nothing was worth adding to the gates.
+        done, to (a molecule, or "every condition"), molecule, modality, time_hours, effect (on what
+        it shows, of a stimulus or a perturbation of 1); no rows where nothing was worth adding.
 
     Raises:
         ValueError: the model is not fine-tuned.
     """
-    discrepancy = _tissue_of(model).discrepancy
-    if discrepancy is None:
-        return None
-    count = len(network.molecules)
-    done = [("always", "every condition")]
-    done += [(list(DONE)[x // count], network.names[x % count]) for x in discrepancy.done]
-    hours = [hour / pace_of_tissue(model) for hour in discrepancy.hours]
-    effects = discrepancy.weight.clone()
-    effects[0] *= ALWAYS
-    rows = [
-        (*done[x], network.names[i], hours[t], float(effects[x, t, i]))
-        for x, t, i in torch.nonzero(effects).tolist()
-    ]
-    table = pd.DataFrame(rows, columns=["done", "to", "molecule", "time_hours", "effect"])
+    tissue, count = _tissue_of(model), len(network.molecules)
+    rows: list[tuple[str, str, str, str, float, float]] = []
+    for discrepancy in (tissue.discrepancy, tissue.shown_discrepancy):
+        if discrepancy is None:
+            continue
+        pairs = [(i, ACTIVITY) for i in range(count)]
+        if isinstance(discrepancy, ShownDiscrepancy):
+            pairs = discrepancy.pairs
+        done = [("always", "every condition")]
+        done += [(list(DONE)[x // count], network.names[x % count]) for x in discrepancy.done]
+        effects = discrepancy.weight.clone()
+        effects[0] *= ALWAYS
+        for x, t, k in torch.nonzero(effects).tolist():
+            molecule, modality = pairs[k]
+            hours = discrepancy.hours[t] / pace_of_tissue(model)
+            names = (*done[x], network.names[molecule], MODALITIES[modality])
+            rows.append((*names, hours, float(effects[x, t, k])))
+    columns = ["done", "to", "molecule", "modality", "time_hours", "effect"]
+    table = pd.DataFrame(rows, columns=columns)
     return table.sort_values("effect", key=abs, ascending=False, ignore_index=True)
 
 

@@ -60,12 +60,23 @@ class MemberRollOut:
         return states, state_scale(states, first, hours, gates)
 
     def read(
-        self, gates: Gates, chosen: np.ndarray, molecule_V: torch.Tensor, modality_V: torch.Tensor
+        self,
+        gates: Gates,
+        chosen: np.ndarray,
+        molecule_V: torch.Tensor,
+        modality_V: torch.Tensor,
+        moved_CTN: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """States (M, Q, T, N) of some of the conditions, and what molecules show in modalities
-        (M, Q, T, V)."""
+        (M, Q, T, V).
+
+        Args:
+            moved_CTN: added to the states, within their range.
+        """
         hours = self.hours.expand(self.members, len(chosen), -1)
         states, drives = self._roll_out(gates, chosen).at(hours)
+        if moved_CTN is not None:
+            states = (states + moved_CTN[chosen]).clamp(0, 1)
         if not len(molecule_V):
             return states, states[..., molecule_V]
         first = torch.arange(self.members, device=states.device) * states.shape[-1]

@@ -200,7 +200,12 @@ class NextStateHead(nn.Module):
         shown = shown_scale(scale, drive_scale, *together, told.gates)
         values, _ = observe(told.states, told.drives, told.gates)
         value_scale = (shown.mean(0, keepdim=True) ** 2 + apart**2).sqrt()
-        return Answer(told.gates, states, scale, values.mean(0, keepdim=True), value_scale)
+        values = values.mean(0, keepdim=True)
+        if tissue.shown_discrepancy is not None:
+            values, value_scale = tissue.shown_discrepancy.of_values(
+                values, value_scale, question.conditions, question.hours_BQU
+            )
+        return Answer(told.gates, states, scale, values, value_scale)
 
     def infer(
         self,
@@ -280,7 +285,7 @@ class NextStateHead(nn.Module):
         first = roll_out.state_GFQ[0].view(batch, wiring.molecules, asked).transpose(1, 2)
         scale = free_scale = state_scale(states, first, hours, gates)
         if discrepancy is not None:
-            states = discrepancy(states, conditions, hours)
+            states = discrepancy.of_states(states, conditions, hours)
             scale = free_scale = torch.hypot(scale, discrepancy.spread)
         told_at_start = initial_known.bool() | known.bool().unsqueeze(1)
         if observed_hours is not None and self.config.has("smoothing"):
@@ -288,7 +293,7 @@ class NextStateHead(nn.Module):
             assert question.observed_mask_BQSN is not None
             foreseen = roll_out.at(observed_hours)[0]
             if discrepancy is not None:
-                foreseen = discrepancy(foreseen, conditions, observed_hours)
+                foreseen = discrepancy.of_states(foreseen, conditions, observed_hours)
             states, narrowed = corrected_states(
                 states,
                 hours,

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from .configuration_hmlm import HMLMConfig
-from .discrepancy import Discrepancy
+from .discrepancy import Discrepancy, ShownDiscrepancy
 from .gates import GateLogits
 from .wiring import Wiring
 
@@ -43,8 +43,9 @@ class TissueGates(nn.Module):
         )
         # Logarithms of the factors on standard deviations, without and with a perturbation.
         self.log_calibration = TissueTable(1, 2)
-        unexplained = config.tissue.get("discrepancy")
+        unexplained, of_shown = (config.tissue.get(k) for k in ("discrepancy", "shown_discrepancy"))
         self.discrepancy = Discrepancy(**unexplained) if unexplained else None
+        self.shown_discrepancy = ShownDiscrepancy(**of_shown) if of_shown else None
 
     def forward(self, logits: GateLogits, wiring: Wiring) -> GateLogits:
         """The logits of all members, end to end, from those of the network alone.

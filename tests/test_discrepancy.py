@@ -1,5 +1,7 @@
 """What gates leave unexplained: found where it is there, and nowhere else."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from hmlm_fm import HMLMForSignaling
 from hmlm_fm.baselines.discrepant import WithDiscrepancy
 from hmlm_fm.baselines.rival import mean_squared_error
 from hmlm_fm.baselines.trivial import Hold
-from hmlm_fm.conditions import Condition, ConditionTensors, Perturbation
+from hmlm_fm.conditions import Condition, ConditionTensors, Observation, Perturbation
 from hmlm_fm.discrepancy import ALWAYS, PENALTIES, Discrepancy, find_discrepancy
 from hmlm_fm.finetuning import fine_tune
 from hmlm_fm.fitting import FitSettings
@@ -43,15 +45,15 @@ def hidden_effect(conditions, hours=HOURS):
     return residual
 
 
-def found_of(conditions, residual, measured=None, hours=HOURS):
-    measured = np.ones(residual.shape, dtype=bool) if measured is None else measured
-    return find_discrepancy(tensors(conditions), residual, measured, hours)
+def found_of(conditions, residual, weight=None, hours=HOURS):
+    weight = np.ones(residual.shape) if weight is None else weight.astype(float)
+    return find_discrepancy(tensors(conditions), residual, weight, hours)
 
 
 def corrected(found, conditions, states, hours):
     discrepancy = found.fill(Discrepancy(**found.shape))
     asked = torch.tensor(hours, dtype=torch.float32).expand(1, len(conditions), -1)
-    return discrepancy(states, tensors(conditions), asked).detach()[0]
+    return discrepancy.of_states(states, tensors(conditions), asked).detach()[0]
 
 
 def test_effects_of_what_was_done_are_found_and_carried_over():
@@ -108,6 +110,15 @@ def test_what_is_left_out_is_told_by_the_others_alone():
         of_penalties = np.array([without(row, penalty) for penalty in PENALTIES])
         off = np.abs(np.where(measured[row], of_penalties - found.left_out[row], 0)).max((1, 2))
         assert off.min() < 1e-6
+
+
+def test_what_is_uncertain_counts_less():
+    wrong = np.random.default_rng(0).random(hidden_effect(CONDITIONS).shape) < 0.3
+    residual = np.where(wrong, 0.9, hidden_effect(CONDITIONS))
+    right = found_of(CONDITIONS, hidden_effect(CONDITIONS), ~wrong).weight
+    for weight, share in ((0.002, 0.05), (1e-4, 1e-9)):
+        told = found_of(CONDITIONS, residual, np.where(wrong, weight, 1.0)).weight
+        assert np.abs(told - right).max() <= share * np.abs(right).max()
 
 
 def test_what_is_held_stays_and_states_keep_their_range():
@@ -209,3 +220,36 @@ def test_fine_tuning_adds_it_and_keeps_it(model, tmp_path):
     )
     np.testing.assert_allclose(watched.states, answer.states, atol=1e-5)
     assert watched.scale[0, 1, INDEX["oddity"]] < answer.scale[0, 1, INDEX["oddity"]]
+
+
+@pytest.mark.parametrize("with_activities", [False, True])
+def test_what_is_shown_in_other_modalities_has_its_own(model, tmp_path, with_activities):
+    seen = measurements(CONDITIONS)
+    shown = tuple(
+        tuple(
+            Observation(name, hours, 1.0 + 2.0 * float(seen.states[c, t, INDEX[name]]), "protein")
+            for t, hours in enumerate(seen.times_hours.tolist())
+            for name in ("ERK", "oddity")
+        )
+        for c in range(len(CONDITIONS))
+    )
+    data = replace(TissueData.of(seen), others=shown)
+    if not with_activities:
+        data = replace(data, measured=np.zeros_like(data.measured))
+    tuned, _ = fine_tune(*model, data, FitSettings(members=3, steps=20), in_context=False)
+    tissue = tuned.next_state.tissue
+    assert (tissue.discrepancy is not None) == with_activities
+    context = context_of(model[1], NETWORK, data.baseline)
+
+    def told(by):
+        asked = [Condition({"EGF": 0.7})]
+        return predict_states(by, context, NETWORK, asked, [0.0, 6.0], modality="protein")
+
+    answer = told(tuned)
+    assert answer.states[0, 1, INDEX["oddity"]] == pytest.approx(1.0 + 2.0 * 0.42, abs=0.2)
+    tuned.save_pretrained(tmp_path)
+    again = told(HMLMForSignaling.from_pretrained(tmp_path))
+    np.testing.assert_array_equal(again.states, answer.states)
+    np.testing.assert_array_equal(again.scale, answer.scale)
+    table = unexplained_table(tuned, NETWORK)
+    assert set(table["modality"]) == {"protein", "activity"} if with_activities else {"protein"}

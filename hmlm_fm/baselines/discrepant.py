@@ -32,7 +32,7 @@ class WithDiscrepancy(Rival):
         found = find_discrepancy(
             ConditionTensors.from_conditions(seen.conditions, seen.network),
             (seen.states - self.rival.predict(seen.conditions, seen.times_hours))[:, later],
-            seen.there[:, later],
+            seen.there[:, later].astype(float),
             hours,
         )
         self.discrepancy = found.fill(Discrepancy(**found.shape)) if found else None
@@ -45,7 +45,7 @@ class WithDiscrepancy(Rival):
             return told
         rows = ConditionTensors.from_conditions(conditions, self.network)
         asked = torch.tensor(hours, dtype=torch.float64).expand(1, len(conditions), -1)
-        return self.discrepancy(torch.tensor(told)[None], rows, asked)[0].numpy()
+        return self.discrepancy.of_states(torch.tensor(told)[None], rows, asked)[0].numpy()
 
 
 def with_discrepancy(name: str) -> str:
