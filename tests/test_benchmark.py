@@ -1,6 +1,7 @@
 """`hmlm benchmark`: cells that are kept, rows, tables, JSON and the figure."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,6 +108,18 @@ def test_cells_are_kept_and_taken_up_again(tmp_path, monkeypatch):
     assert run_benchmark(options, said.append) == table
     knockouts = run_benchmark(replace(options, task="knockouts"), said.append)
     assert "knockouts" in knockouts
+
+
+def test_cells_are_those_of_a_model_wherever_it_lies(tmp_path, monkeypatch):
+    write_json(never_seen(), tmp_path / "network.json")
+    options = BenchmarkOptions(
+        "conditions", network=str(tmp_path / "network.json"), cells=tmp_path / "cells",
+        quick=True, rows="in context", workers=1,
+    )  # fmt: skip
+    table = run_benchmark(options)
+    monkeypatch.setattr(runner, "_measure", lambda *_: pytest.fail("it was measured already"))
+    copy = shutil.copytree(checkpoint_path("hmlm-small"), tmp_path / "copy")
+    assert run_benchmark(replace(options, model=str(copy))) == table
 
 
 def test_cells_measured_side_by_side_are_the_same(tmp_path):

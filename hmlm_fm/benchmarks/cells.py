@@ -139,8 +139,10 @@ class Bench:
 
     @cached_property
     def _shape(self) -> str:
-        """A model that starts anew depends on the configuration alone."""
-        shape = json.dumps(self.model.config.to_dict(), sort_keys=True, default=str)
+        """A model that starts anew depends on the configuration alone, wherever it was read from."""
+        config = self.model.config.to_dict()
+        config.pop("_name_or_path", None)
+        shape = json.dumps(config, sort_keys=True, default=str)
         return hashlib.sha256(shape.encode()).hexdigest()
 
 
