@@ -139,7 +139,7 @@ class Bench:
 
     @cached_property
     def _shape(self) -> str:
-        """A model that starts anew depends on the configuration alone, wherever it was read from."""
+        """A model that starts anew depends on the configuration alone, wherever that lies."""
         config = self.model.config.to_dict()
         config.pop("_name_or_path", None)
         shape = json.dumps(config, sort_keys=True, default=str)
