@@ -19,15 +19,8 @@ import torch
 from .network import NetworkError, SignalingNetwork
 
 PERTURBATION_KINDS = ("knockout", "knockdown", "inhibition", "overexpression", "clamp")
-DONE = MappingProxyType(
-    {
-        "stimulated": (),
-        "lowered": ("knockout", "knockdown", "inhibition"),
-        "raised": ("overexpression",),
-        "clamped": ("clamp",),
-    }
-)
-"""What can be done to a molecule, with the perturbations that do it."""
+DONE = ("stimulated", "lowered", "raised", "clamped", "clamped to its value")
+"""What can be done to a molecule throughout; see `ConditionTensors.done_RX`."""
 MODALITIES = ("activity", "phosphoprotein", "mRNA", "protein", "imaging feature")
 PLAUSIBLE_VALUES = MappingProxyType(
     {"activity": (-0.5, 2.5)} | dict.fromkeys(MODALITIES[1:], (-20.0, 20.0))
@@ -239,16 +232,23 @@ class ConditionTensors:
 
     @property
     def done_RX(self) -> torch.Tensor:
-        """What is done to every molecule from time 0 on (R, 4N), in the order of `DONE`: the level
-        of its stimulus, then the strengths of perturbations."""
-        from_start = self.perturbation_window_RE2[..., 0] == 0
+        """What is done to every molecule from time 0 to the end (R, 5N), in the order of `DONE`:
+        the level of its stimulus; how far perturbations together lower it, and raise it; whether a
+        clamp holds it; and where."""
+        start, end = self.perturbation_window_RE2.unbind(-1)
+        lasting = (start == 0) & (end == math.inf)
+        clamped = self.perturbation_kind_RE == PERTURBATION_KINDS.index("clamp")
         columns = [torch.where(self.stimulated_RN, self.stimulus_RN, 0.0)]
-        for kinds in list(DONE.values())[1:]:
+        for kinds in (("knockout", "knockdown", "inhibition"), ("overexpression",), ("clamp",)):
             indices = [PERTURBATION_KINDS.index(kind) for kind in kinds]
             chosen = torch.stack([self.perturbation_kind_RE == i for i in indices]).any(0)
-            strength = torch.where(chosen & from_start, self.perturbation_strength_RE, 0.0)
-            none = torch.zeros_like(self.stimulus_RN)
-            columns.append(none.scatter_reduce(-1, self.perturbation_index_RE, strength, "amax"))
+            strength = torch.where(clamped, 1.0, self.perturbation_strength_RE)
+            kept = torch.where(chosen & lasting, 1 - strength, 1.0)
+            ones = torch.ones_like(self.stimulus_RN)
+            columns.append(1 - ones.scatter_reduce(-1, self.perturbation_index_RE, kept, "prod"))
+        value = torch.where(clamped & lasting, self.perturbation_strength_RE, 0.0)
+        none = torch.zeros_like(self.stimulus_RN)
+        columns.append(none.scatter_reduce(-1, self.perturbation_index_RE, value, "amax"))
         return torch.cat(columns, -1)
 
     @property

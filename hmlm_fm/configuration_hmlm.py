@@ -55,7 +55,8 @@ class HMLMConfig(PreTrainedConfig):
         disabled_parts: some of `PARTS`, taken out of the computation; for ablations.
         tissue: of a fine-tuned model, how many members its gates have and how many logits of each
             kind its network, and in how many of the model's hours an hour of its passes
-            (`{"members": M, "sizes": {kind: L}, "pace": 1.0}`).
+            (`{"members": M, "sizes": {kind: L}, "pace": 1.0}`); and what its `discrepancy` and its
+            `shown_discrepancy` are made from, where it has any.
 
     Raises:
         ValueError: a part that does not exist, heads that do not divide the width, or a token

@@ -25,8 +25,9 @@ PENALTIES = np.logspace(-1.5, 1.5, 7)
 ALWAYS = 0.5
 """What counts as done in every condition, for what all of them have in common."""
 WORTHWHILE = 0.1
-"""What share of the squared residuals it has to explain of conditions that are left out: gates are
-easier to read without it."""
+"""What share of the squared residuals it has to explain of what is left out, and as much more as
+one group of conditions is of all: gates are easier to read without it, and of a few conditions even
+noise is told by the others now and then."""
 LEAST_WEIGHT = 1e-3
 """What counts less than this says nothing."""
 SHARED_COUNT = 4
@@ -77,12 +78,8 @@ class Discrepancy(nn.Module):
     def of_states(
         self, states_BQUN: torch.Tensor, conditions: ConditionTensors, hours_BQU: torch.Tensor
     ) -> torch.Tensor:
-        """States with these effects, within their range; what a perturbation holds stays."""
-        held, ymax = perturbed_at(conditions, hours_BQU)
-        moved = (states_BQUN + self(conditions, hours_BQU)).clamp(min=0)
-        return torch.where(
-            held, states_BQUN, torch.minimum(moved, torch.maximum(states_BQUN, ymax))
-        )
+        """States with these effects; see `moved_states`."""
+        return moved_states(states_BQUN, self(conditions, hours_BQU), conditions, hours_BQU)
 
 
 class ShownDiscrepancy(Discrepancy):
@@ -103,13 +100,32 @@ class ShownDiscrepancy(Discrepancy):
         conditions: ConditionTensors,
         hours_BQU: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Values with these effects, and their standard deviations with what is left."""
+        """Values with these effects where no perturbation holds the state, and their standard
+        deviations, no less than those of what is left."""
         molecule_K, modality_K = torch.tensor(self.pairs, device=values_BQUNY.device).T
         values, scale = values_BQUNY.clone(), scale_BQUNY.clone()
-        values[..., molecule_K, modality_K] += self(conditions, hours_BQU)
+        free = ~perturbed_at(conditions, hours_BQU)[0][..., molecule_K]
+        values[..., molecule_K, modality_K] += free * self(conditions, hours_BQU)
         before = scale[..., molecule_K, modality_K]
-        scale[..., molecule_K, modality_K] = torch.hypot(before, self.spread)
+        scale[..., molecule_K, modality_K] = torch.maximum(before, free * self.spread)
         return values, scale
+
+
+def moved_states(
+    states: torch.Tensor,
+    effect: torch.Tensor,
+    conditions: ConditionTensors,
+    hours_BQU: torch.Tensor,
+) -> torch.Tensor:
+    """States with something added, within their range; what a perturbation holds stays.
+
+    Args:
+        states, effect: (…, Q, U, N).
+        conditions: B · Q rows.
+    """
+    held, ymax = perturbed_at(conditions, hours_BQU)
+    moved = (states + effect).clamp(min=0)
+    return torch.where(held, states, torch.minimum(moved, torch.maximum(states, ymax)))
 
 
 @dataclass(frozen=True)
@@ -133,12 +149,11 @@ class Unexplained:
     explained: float
 
     @property
-    def shape(self) -> dict[str, Any]:
-        """What a `Discrepancy` is made from."""
+    def arguments(self) -> dict[str, Any]:
+        """What a `Discrepancy` is made from, but for its columns."""
         return {
             "done": self.done,
             "hours": self.hours,
-            "columns": len(self.spread),
             "explained": self.explained,
         }
 
@@ -199,11 +214,13 @@ def find_discrepancy(
     squared_PCK = worth * errors**2
     best = int(squared_PCK.sum((1, 2)).argmin())
     left, total = squared_PCK[best].sum(), (worth * flat**2).sum()
-    if left > (1 - WORTHWHILE) * total or not total:
+    groups = len(np.unique(alike[(worth > 0).any(1)]))
+    # Nothing was missed, or what is no number: then there is nothing to tell either.
+    if not total > 0 or not 1 - left / total >= WORTHWHILE + 1 / groups:
         return None
     shape = (-1, *missed.shape[1:])
-    of_column, count = squared_PCK[best].reshape(shape).sum((0, 1)), counted.sum((0, 1))
-    spread = np.sqrt((of_column + SHARED_COUNT * left / count.sum()) / (count + SHARED_COUNT))
+    left_K, count = squared_PCK[best].reshape(shape).sum((0, 1)), counted.sum((0, 1))
+    spread = np.sqrt((left_K + SHARED_COUNT * left / count.sum()) / (count + SHARED_COUNT))
     measured = np.asarray((counted > 0).any(0))
     found = _at_all_times(effects[best].reshape(shape), measured, hours)
     return Unexplained(
@@ -226,8 +243,9 @@ def _left_out_errors(inverse: np.ndarray, dual: np.ndarray, alike: np.ndarray) -
 
     The block form of the leave-one-out residual (Cawley and Talbot, Neural Networks 2004;17:1467).
     """
-    errors = np.zeros_like(dual)
-    for group in np.unique(alike):
+    errors = dual / np.diag(inverse)[:, None]
+    groups, counts = np.unique(alike, return_counts=True)
+    for group in groups[counts > 1]:
         own = np.flatnonzero(alike == group)
         errors[own] = np.linalg.solve(inverse[np.ix_(own, own)], dual[own])
     return errors

@@ -70,6 +70,7 @@ def fine_tune(
     progress: Callable[[int, float], object] = lambda step, error: None,
     team: Team = ALONE,
     tunable: Collection[str] = tuple(GATE_PARTS),
+    discrepancy: bool = True,
 ) -> tuple[HMLMForSignaling, Fit]:
     """A model whose gates are fitted to a tissue, starting from those that `model` infers.
 
@@ -95,6 +96,7 @@ def fine_tune(
         progress: told the step and the mean held-out error.
         team: the processes that fit members together; each returns the same. One by default.
         tunable: the `GATE_PARTS` that are fitted; the others stay as each member infers them.
+        discrepancy: whether to add what gates leave unexplained, where that is worthwhile.
 
     Raises:
         ValueError: too few conditions, nothing measured after time 0, no part to tune, or a model
@@ -180,15 +182,14 @@ def fine_tune(
     )  # fmt: skip
     every = roll_out_of(members)
     gates = gates_for(every)(fit.parameters)
-    unexplained, of_shown = _unexplained(every, gates, targets)
+    unexplained, of_shown = _unexplained(every, gates, targets) if discrepancy else (None, None)
     tuned = _with_tissue(model, fit.parameters, pace, unexplained, of_shown, targets)
     states = targets.values[..., : len(data.network.molecules)]
     measured = torch.tensor(fitted_to.measured, device=model.device)
-    predict_all = partial(every, gates)
     # What moves is told from the mean of what was measured where nobody knows the state at rest.
     mean = (states * measured).sum((0, 1)) / measured.sum((0, 1)).clamp(min=1)
     found = calibrate(
-        predict_all if unexplained is None else _corrected(predict_all, unexplained, model.device),
+        _corrected(every, gates, unexplained) if unexplained else partial(every, gates),
         fit.held_out,
         states,
         measured,
@@ -242,14 +243,14 @@ def _unexplained(
     return of_states, of_shown.in_units(unit[molecules:]) if of_shown else None
 
 
-def _corrected(predict: Predict, unexplained: Unexplained, device: torch.device) -> Predict:
+def _corrected(roll_out: MemberRollOut, gates: Gates, unexplained: Unexplained) -> Predict:
     """As members predict, with what the other conditions say of each."""
-    left_out = torch.tensor(unexplained.left_out, dtype=torch.float32, device=device)
-    spread = torch.tensor(unexplained.spread, dtype=torch.float32, device=device)
+    left_out = torch.tensor(unexplained.left_out).to(roll_out.hours)
+    spread = torch.tensor(unexplained.spread).to(roll_out.hours)
 
     def corrected(chosen: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        states, scale = predict(chosen)
-        return (states + left_out[chosen]).clamp(0, 1), torch.hypot(scale, spread)
+        states, scale = roll_out(gates, chosen)
+        return roll_out.moved(states, left_out, chosen), torch.hypot(scale, spread)
 
     return corrected
 
@@ -268,11 +269,11 @@ def _with_tissue(
     members = len(next(iter(parameters.values())))
     tissue: dict[str, Any] = {"members": members, "sizes": sizes, "pace": pace}
     if unexplained is not None:
-        tissue["discrepancy"] = unexplained.shape
+        columns = targets.values.shape[2] - len(targets.molecule_V)
+        tissue["discrepancy"] = {"columns": columns, **unexplained.arguments}
     if of_shown is not None:
         pairs = torch.stack([targets.molecule_V, targets.modality_V], 1).tolist()
-        shape = {name: value for name, value in of_shown.shape.items() if name != "columns"}
-        tissue["shown_discrepancy"] = {"pairs": pairs, **shape}
+        tissue["shown_discrepancy"] = {"pairs": pairs, **of_shown.arguments}
     tuned = HMLMForSignaling(HMLMConfig.from_dict(model.config.to_dict() | {"tissue": tissue}))
     tuned.to(model.device)  # type: ignore[arg-type]
     kept = {k: v for k, v in model.state_dict().items() if ".tissue." not in k}

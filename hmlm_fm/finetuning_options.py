@@ -56,6 +56,10 @@ class FinetuningOptions:
         default=-1.0,
         metadata={"help": "how hard gates are held at the start; below 0 for the usual"},
     )
+    discrepancy: bool = field(
+        default=True,
+        metadata={"help": "add what gates leave unexplained, where that is worthwhile"},
+    )
     seed: int = field(default=0, metadata={"help": "of everything that is drawn"})
 
     def check(self) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from .baselines.trivial import Hold, TrainingMean
-from .conditions import Condition
+from .conditions import DONE, Condition
 from .drawn_task import DrawnTask
 from .environment import environment
 from .finetuning import GATE_PARTS
@@ -200,13 +200,16 @@ def _card(
         shares = " and ".join(
             f"{share:.0%} of {what}" for what, share in metrics["discrepancy_explains"].items()
         )
+        where = "in every condition"
+        if largest["done"] in DONE:
+            where = f"where {largest['to']} is {largest['done']}"
         lines += [
             "",
-            f"Of what the gates miss, {shares} (by its square, on conditions that were left out) "
-            "is told by what was done and is added to them: effects in "
-            f"`{UNEXPLAINED_FILE}`, the largest on {largest['molecule']} at "
-            f"{largest['time_hours']:g} hours where {largest['to']} is {largest['done']} "
-            f"({largest['effect']:+.2f}). The network may lack an interaction there.",
+            f"Of what the gates miss, {shares} (by its square, of conditions that gates, but not "
+            "the effects, were fitted to) is told by what was done and is added to them: effects "
+            f"in `{UNEXPLAINED_FILE}`, the largest on {largest['molecule']} at "
+            f"{largest['time_hours']:g} hours {where} ({largest['effect']:+.2f}). The network may "
+            "lack an interaction there.",
         ]
     if "unseen" in metrics:
         lines += [

@@ -111,7 +111,7 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
             model = adapt(model, tokenizer, data, seed=options.seed, progress=adapted)
         tuned, fit = fine_tune(
             model, tokenizer, data, settings, options.seed, not scratch, progress, team,
-            options.tunable_parts,
+            options.tunable_parts, options.discrepancy,
         )  # fmt: skip
     except ValueError as error:
         where = f"{options.observations}: " if options.observations else ""

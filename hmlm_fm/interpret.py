@@ -76,9 +76,15 @@ def unexplained_table(model: HMLMForSignaling, network: SignalingNetwork) -> pd.
         it shows, of a stimulus or a perturbation of 1); no rows where nothing was worth adding.
 
     Raises:
-        ValueError: the model is not fine-tuned.
+        ValueError: the model is not fine-tuned, or to a network of other size.
     """
     tissue, count = _tissue_of(model), len(network.molecules)
+    expected = tissue.molecules
+    if expected != count:
+        raise ValueError(
+            f"the model is fine-tuned to a network of {expected} molecules; found {count} in "
+            f"network {network.name!r}"
+        )
     rows: list[tuple[str, str, str, str, float, float]] = []
     for discrepancy in (tissue.discrepancy, tissue.shown_discrepancy):
         if discrepancy is None:
@@ -87,7 +93,7 @@ def unexplained_table(model: HMLMForSignaling, network: SignalingNetwork) -> pd.
         if isinstance(discrepancy, ShownDiscrepancy):
             pairs = discrepancy.pairs
         done = [("always", "every condition")]
-        done += [(list(DONE)[x // count], network.names[x % count]) for x in discrepancy.done]
+        done += [(DONE[x // count], network.names[x % count]) for x in discrepancy.done]
         effects = discrepancy.weight.clone()
         effects[0] *= ALWAYS
         for x, t, k in torch.nonzero(effects).tolist():

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from .conditions import ConditionTensors
+from .discrepancy import moved_states
 from .gates import Gates
 from .observation import observe_points, state_scale
 from .transducer import RollOut, Transducer
@@ -71,12 +72,12 @@ class MemberRollOut:
         (M, Q, T, V).
 
         Args:
-            moved_CTN: added to the states, within their range.
+            moved_CTN: added to the states; see `moved`.
         """
         hours = self.hours.expand(self.members, len(chosen), -1)
         states, drives = self._roll_out(gates, chosen).at(hours)
         if moved_CTN is not None:
-            states = (states + moved_CTN[chosen]).clamp(0, 1)
+            states = self.moved(states, moved_CTN, chosen)
         if not len(molecule_V):
             return states, states[..., molecule_V]
         first = torch.arange(self.members, device=states.device) * states.shape[-1]
@@ -85,6 +86,14 @@ class MemberRollOut:
             states[..., molecule_V], drives[..., molecule_V], gates, flat, modality_V
         )
         return states, shown
+
+    def moved(
+        self, states_MQTN: torch.Tensor, effect_CTN: torch.Tensor, chosen: np.ndarray
+    ) -> torch.Tensor:
+        """States of some of the conditions with effects added; see `moved_states`."""
+        rows = self.conditions.mapped(lambda of_all: of_all[chosen])
+        hours = self.hours.expand(1, len(chosen), -1)
+        return moved_states(states_MQTN, effect_CTN[chosen], rows, hours)
 
     def _roll_out(self, gates: Gates, chosen: np.ndarray) -> RollOut:
         rows = self.conditions.mapped(lambda of_all: torch.cat([of_all[chosen]] * self.members))

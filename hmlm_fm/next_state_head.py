@@ -286,7 +286,7 @@ class NextStateHead(nn.Module):
         scale = free_scale = state_scale(states, first, hours, gates)
         if discrepancy is not None:
             states = discrepancy.of_states(states, conditions, hours)
-            scale = free_scale = torch.hypot(scale, discrepancy.spread)
+            scale = torch.hypot(scale, discrepancy.spread)
         told_at_start = initial_known.bool() | known.bool().unsqueeze(1)
         if observed_hours is not None and self.config.has("smoothing"):
             assert question.observed_BQSN is not None

@@ -47,6 +47,13 @@ class TissueGates(nn.Module):
         self.discrepancy = Discrepancy(**unexplained) if unexplained else None
         self.shown_discrepancy = ShownDiscrepancy(**of_shown) if of_shown else None
 
+    @property
+    def molecules(self) -> int:
+        """How many the network has."""
+        table = self.tables["log_tau_F"]
+        assert isinstance(table, TissueTable)
+        return table.weight.shape[1]
+
     def forward(self, logits: GateLogits, wiring: Wiring) -> GateLogits:
         """The logits of all members, end to end, from those of the network alone.
 

@@ -35,7 +35,10 @@ class WithDiscrepancy(Rival):
             seen.there[:, later].astype(float),
             hours,
         )
-        self.discrepancy = found.fill(Discrepancy(**found.shape)) if found else None
+        columns = len(seen.network.molecules)
+        self.discrepancy = (
+            found.fill(Discrepancy(columns=columns, **found.arguments)) if found else None
+        )
         return self
 
     @torch.no_grad()
