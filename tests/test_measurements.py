@@ -212,14 +212,17 @@ def test_a_thing_done_twice_with_different_values(table, toy_network):
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ("a,AKT,-1,0.5,,", "row 3: the time is -1 hours; expected from 0 to 10000 hours"),
-        ("a,AKT,172800,0.5,,", "row 3: the time is 172800 hours; expected from 0 to 10000 hours"),
+        ("a,AKT,-1,0.5,,", "row 3: time_hours is -1.0 hours; expected from 0 to 10000 hours"),
+        (
+            "a,AKT,172800,0.5,,",
+            "row 3: time_hours is 172800.0 hours; expected from 0 to 10000 hours",
+        ),
         ("a,AKT,soon,0.5,,", "row 3: time_hours is 'soon'; expected a number"),
         ("a,AKT,inf,0.5,,", "row 3: time_hours is 'inf'; expected a number"),
         ("a,AKT,1,,,", "row 3: value is ''; expected a number"),
         ("a,AKT,1,2.6,,", "row 3: value is 2.6; expected activity from -0.5 to 2.5"),
         ("a,AKT,1,-0.6,activity,", "row 3: value is -0.6; expected activity from -0.5"),
-        ("a,AKT,1,1500,mRNA,", "row 3: value is 1500; expected mRNA from -20 to 20 (in relative"),
+        ("a,AKT,1,1500,mRNA,", "row 3: value is 1500.0; expected mRNA from -20 to 20 (in relative"),
         ("a,AKT,1,inf,mRNA,", "row 3: value is 'inf'; expected a number"),
         ("a,AKT,1,1,mrna,", "did you mean 'mRNA'?"),
         ("a,AKT,1,1,,0", "row 3: sd is '0'; expected a number above 0"),

@@ -1,5 +1,6 @@
 """Tables of MIDAS: what they mean, what is refused, and what `hmlm midas` writes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def refused(table, network, text, **options) -> str:
 
 def test_rows_are_treatments_times_and_values(table, toy_network):
     conditions, observations = read_midas(table(TABLE), toy_network)
-    both = "egf 0.5 + AKTi + PTEN 0.5"
+    both = "egf 0.5 + AKTi + PTENi 0.5"
     assert conditions == {
         "control": Condition(),
         "egf": Condition({"EGF": 1.0}),
@@ -79,6 +80,35 @@ def test_a_molecule_whose_name_ends_in_i_is_given_and_not_inhibited(table):
     conditions, _ = read_midas(table(text), network)
     (condition,) = conditions.values()
     assert condition == Condition({"AngII": 1.0}, (Perturbation("proCI", "inhibition", 0.9),))
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_other_ways_to_write_the_same(table, toy_network, separator):
+    header = "tr:A:CellType,TR:EGF:Stimuli,TR:NO-INHIB,TR:AKT:Inhibitors,DA:ALL,DV:p-pip3\n"
+    text = f",,,,,\n{header}1.0,1,1,0,0,0.2\n0.0,1,0,1,0,0.9\n"
+    conditions, observations = read_midas(
+        table(text.replace(",", separator)), toy_network, cell_line="A"
+    )
+    assert conditions == {"EGF": Condition({"EGF": 1.0})}
+    assert observations == {"EGF": (Observation("PIP3", 0.0, 0.2),)}
+
+
+def test_a_stimulus_and_an_inhibitor_of_one_molecule_are_two_conditions(table, toy_network):
+    text = "TR:EGF:Stimuli,TR:EGF:Inhibitors,DA:ALL,DV:AKT\n1,0,0,0.9\n0,1,0,0.1\n"
+    conditions, observations = read_midas(table(text), toy_network)
+    assert list(conditions) == ["EGF", "EGFi"]
+    assert conditions["EGFi"] == Condition({}, (Perturbation("EGF", "inhibition", 0.9),))
+    assert observations["EGFi"] == (Observation("AKT", 0.0, 0.1),)
+
+
+def test_names_that_differ_in_case_alone_are_told_apart(table, toy_network):
+    lower = replace(toy_network.molecule("AKT"), name="akt")
+    network = replace(toy_network, molecules=(*toy_network.molecules, lower))
+    text = "TR:EGF,DA:ALL,DV:AKT,DV:akt\n1,0,0.1,0.9\n"
+    _, observations = read_midas(table(text), network)
+    assert observations["EGF"] == (Observation("AKT", 0.0, 0.1), Observation("akt", 0.0, 0.9))
+    with pytest.warns(FormatWarning, match="'Akt'"):
+        read_midas(table("TR:EGF,DA:ALL,DV:Akt,DV:PIP3\n1,0,0.1,0.9\n"), network)
 
 
 def test_what_the_network_has_not_is_named_and_left_out(table, toy_network):
@@ -117,11 +147,17 @@ def test_one_cell_line_of_several(table, toy_network):
         ("TR:EGF,DA:ALL,DV:AKT\n100,0,0.5\n", "row 2: TR:EGF is '100'; expected a level in"),
         ("TR:EGF,DA:ALL,DV:AKT\nmuch,0,0.5\n", "TR:EGF is 'much'; expected a number"),
         ("TR:EGF,DA:ALL,DV:AKT\n1,,0.5\n", "DA:ALL is ''; expected a number"),
-        ("TR:EGF,DA:ALL,DV:AKT\n1,-5,0.5\n", "the time is -0.0833333 hours; expected from 0"),
-        ("TR:EGF,DA:ALL,DV:AKT\n1,0,532.7\n", "row 2: value is 532.7; expected activity from"),
+        (
+            "TR:EGF,DA:ALL,DV:AKT\n1,-5,0.5\n",
+            "DA:ALL is -0.08333333333333333 hours",
+        ),
+        ("TR:EGF,DA:ALL,DV:AKT\n1,0,532.7\n", "row 2: DV:AKT is 532.7; expected activity from"),
         ("TR:EGF,DA:ALL,DV:AKT\n1,0,NaN\n", "no value of a molecule of network 'toy'"),
         ("TR:x,DA:ALL,DV:y\n1,0,0.5\n", "none of its 2 molecules is in network 'toy'"),
         ("TR:EGF,TR:egf:Stimuli,DA:ALL,DV:AKT\n1,1,0,0.5\n", "does to 'EGF' what another"),
+        ("TR:EGF:Drug,DA:ALL,DV:AKT\n1,0,0.5\n", "TR:EGF:Drug is of a type that is not known"),
+        ("TR:EGF,DA:ALL,DV:AKT,DV:akt\n1,0,0.5,0.5\n", "DV:AKT and DV:akt are of one molecule"),
+        ("TR:EGF,DA:AKT,DA:akt,DV:AKT\n1,0,9,0.5\n", "DA:AKT and DA:akt are of one molecule"),
     ],
 )
 def test_bad_tables_are_refused_with_their_place(table, toy_network, text, problem):
@@ -133,7 +169,7 @@ def test_bad_tables_are_refused_with_their_place(table, toy_network, text, probl
     [
         ({"time_unit": "seconds"}, "time_unit is 'seconds'; expected one of minutes, hours"),
         ({"modality": "signal"}, "modality is 'signal'"),
-        ({"inhibition": 1.5}, "strength 1.5"),
+        ({"inhibition": 1.5}, "inhibition is 1.5; expected a strength"),
     ],
 )
 def test_bad_options_are_refused(table, toy_network, options, problem):

@@ -291,28 +291,37 @@ def _observation(row: Mapping[str, str], path: PathLike, place: str) -> Observat
     return observation
 
 
-def check_ranges(observation: Observation, path: PathLike, place: str) -> None:
+def check_ranges(
+    observation: Observation,
+    path: PathLike,
+    place: str,
+    time: str = "time_hours",
+    value: str = "value",
+) -> None:
     """Refuse a time beyond `LONGEST_HOURS` and a value beyond the `PLAUSIBLE_VALUES`.
 
+    Args:
+        time, value: the columns that they come from.
+
     Raises:
-        FormatError: naming file and row.
+        FormatError: naming file, row and column.
     """
-    hours, value, modality = observation.time_hours, observation.value, observation.modality
+    hours, found, modality = observation.time_hours, observation.value, observation.modality
     if not 0 <= hours <= LONGEST_HOURS:
         raise FormatError(
-            f"the time is {hours:g} hours; expected from 0 to {LONGEST_HOURS:g} hours",
+            f"{time} is {hours!r} hours; expected from 0 to {LONGEST_HOURS:g} hours",
             path=path,
             place=place,
         )
     low, high = PLAUSIBLE_VALUES[modality]
-    if not low <= value <= high:
+    if not low <= found <= high:
         unit = (
             "activities lie in [0, 1], but for noise and overexpression"
             if modality == "activity"
             else "in relative units, such as a fold change or its logarithm"
         )
         raise FormatError(
-            f"value is {value:g}; expected {modality} from {low:g} to {high:g} ({unit})",
+            f"{value} is {found!r}; expected {modality} from {low:g} to {high:g} ({unit})",
             path=path,
             place=place,
         )

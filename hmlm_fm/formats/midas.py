@@ -1,22 +1,24 @@
 """MIDAS, the tables of measurements that CellNOpt and the DREAM challenges use.
 
-A row for each treatment and time, with commas between. Columns, by the start of their names:
+A row for each treatment and time. Columns, by the start of their names:
 
 - `TR:NAME` or `TR:NAME:TYPE`: what was given, as a level in [0, 1]; empty for none. Of the type
-  `CellLine` it says of which cells. Of the type `Inhibitors`, or without a type and named as a
-  molecule with an `i` behind, it inhibits that molecule. `NOCYTO` and `NOINHIB` do nothing.
+  `CellLine` or `CellType` it says of which cells. Of the type `Inhibitors`, or without a type and
+  named as a molecule with an `i` behind, it inhibits that molecule. `NOCYTO` and `NOINHIB` do
+  nothing.
 - `DA:NAME`, or `DA:ALL` for all of them: when it was measured.
 - `DV:NAME`: the value; empty, `NA` or `NaN` where there is none.
 
-Molecules are those of the network, whatever their case. Source of the format: Saez-Rodriguez et
-al., Bioinformatics 2008;24:840.
+Names are those of the network, or its only ones but for case; of what was measured a `p-` before
+the name is nothing but that. Source of the format: Saez-Rodriguez et al., Bioinformatics
+2008;24:840, and what CellNOptR reads.
 """
 
 from __future__ import annotations
 
 import statistics
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..conditions import MODALITIES, Condition, Observation, Perturbation
@@ -32,6 +34,8 @@ INHIBITION = 0.9
 
 _EMPTY = ("", "na", "nan")
 _NOTHING_DONE = ("nocyto", "noinhib", "nolig")
+_STIMULI = ("stimuli", "stimulus", "ligands", "ligand", "cytokines", "cytokine")
+_INHIBITORS, _CELLS = ("inhibitors", "inhibitor"), ("cellline", "celltype")
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,9 @@ def read_midas(
     """Read a table of MIDAS.
 
     Replicates are averaged: two or three say too little of their spread. Conditions are named by
-    what was done, such as `TGFa + MEK12i`.
+    what was done, such as `TGFa + MEK12i`. What was measured before anything was given stays the
+    condition that it is in the table, such as an inhibitor alone at time 0, and is not carried to
+    others.
 
     Args:
         path: the table.
@@ -71,10 +77,11 @@ def read_midas(
         out, and a `FormatWarning` names them.
 
     Raises:
-        FormatError: a missing file, no columns of one of the three kinds, a value without a time, a
-            row of another length, a level outside [0, 1], a time or value that is no number or out
-            of its range, a molecule that is given twice, several cell lines or an unknown one, or
-            no molecule of the network. The message names file and row.
+        FormatError: a missing file, no columns of one of the three kinds, a value without a time,
+            two columns of one molecule, a treatment of a type that is not known, a row of another
+            length, a level outside [0, 1], a time or value that is no number or out of its range,
+            several cell lines or an unknown one, or no molecule of the network. The message names
+            file and row.
         ValueError: an unknown unit or modality, or an inhibition outside [0, 1].
     """
     for what, stated, known in (
@@ -83,11 +90,12 @@ def read_midas(
     ):
         if stated not in known:
             raise ValueError(f"{what} is {stated!r}; expected one of {', '.join(known)}")
-    columns = [c for c in header_of(path) if c.startswith(("TR:", "DA:", "DV:"))]
+    if not 0 <= inhibition <= 1:
+        raise ValueError(f"inhibition is {inhibition}; expected a strength in [0, 1]")
+    columns = [c for c in header_of(path) if _kind(c) in ("TR", "DA", "DV")]
     time_of = _times(columns, path)
-    names = {name.casefold(): name for name in network.names}
-    treatments, unknown = _treatments(columns, names)
-    read = {column: names.get(_name(column).casefold()) for column in time_of}
+    treatments, unknown = _treatments(columns, network, path)
+    read = _molecules(time_of, network, path)
 
     conditions: dict[str, Condition] = {}
     strangers: dict[str, list[str]] = {_name(c): [] for c, known in read.items() if known is None}
@@ -98,8 +106,15 @@ def read_midas(
             for column in (*(t.column for t in treatments), *unknown)
             if (level := _level(row, column, path, place))
         }
-        name = _name_of_condition(done)
-        conditions.setdefault(name, _condition(treatments, done, inhibition, path, place))
+        name = _name_of_condition(done, treatments)
+        condition = _condition(treatments, done, inhibition, path, place)
+        if conditions.setdefault(name, condition) != condition:
+            raise FormatError(
+                f"what was done is called {name!r}, as is something else that was; expected other "
+                "names of treatments",
+                path=path,
+                place=place,
+            )
         for column in unknown:
             strangers.setdefault(_name(column), []).extend([name] * (column in done))
         for column, molecule in read.items():
@@ -107,7 +122,8 @@ def read_midas(
                 continue
             value = number_of(row, column, path, place)
             hours = number_of(row, time_of[column], path, place) * HOURS_OF[time_unit]
-            check_ranges(Observation(molecule, hours, value, modality), path, place)
+            observation = Observation(molecule, hours, value, modality)
+            check_ranges(observation, path, place, time_of[column], column)
             values.setdefault((name, molecule, hours), []).append(value)
     if not conditions:
         raise FormatError("it holds no rows", path=path)
@@ -135,8 +151,15 @@ def read_midas(
 # -- columns ------------------------------------------------------------------------------------
 
 
+def _kind(column: str) -> str:
+    """TR, DA or DV, of columns that are read."""
+    return column.partition(":")[0].strip().upper()
+
+
 def _name(column: str) -> str:
-    return column.split(":")[1].strip()
+    """What a column is of; of a treatment, without its type."""
+    name = column.partition(":")[2]
+    return (name.partition(":")[0] if _kind(column) == "TR" else name).strip()
 
 
 def _type(column: str) -> str:
@@ -144,23 +167,34 @@ def _type(column: str) -> str:
     return "".join(column.split(":")[2:]).strip().casefold()
 
 
+def _known(name: str, network: SignalingNetwork) -> str | None:
+    """The molecule of this name, or the only one that differs in case alone."""
+    if name in network.molecule_index:
+        return name
+    alike = [known for known in network.names if known.casefold() == name.casefold()]
+    return alike[0] if len(alike) == 1 else None
+
+
 def _times(columns: Sequence[str], path: PathLike) -> dict[str, str]:
     """The column of the time of every column of values.
 
     Raises:
-        FormatError: a kind of columns is missing, or the time of a value.
+        FormatError: a kind of columns is missing, or the time of a value, or there are two.
     """
-    for kind, what in (("TR:", "treatments"), ("DA:", "times"), ("DV:", "values")):
-        if not any(column.startswith(kind) for column in columns):
+    for kind, what in (("TR", "treatments"), ("DA", "times"), ("DV", "values")):
+        if not any(_kind(column) == kind for column in columns):
             raise FormatError(
-                f"there is no column {kind}NAME; expected some of {what}, as MIDAS has",
+                f"there is no column {kind}:NAME; expected some of {what}, as MIDAS has",
                 path=path,
                 place="row 1",
             )
-    times = {_name(column).casefold(): column for column in columns if column.startswith("DA:")}
+    times: dict[str, str] = {}
+    for column in columns:
+        if _kind(column) == "DA":
+            _refuse_second(times, _name(column).casefold(), column, path)
     found = {}
     for column in columns:
-        if column.startswith("DV:"):
+        if _kind(column) == "DV":
             time = times.get(_name(column).casefold(), times.get("all"))
             if time is None:
                 raise FormatError(
@@ -173,21 +207,65 @@ def _times(columns: Sequence[str], path: PathLike) -> dict[str, str]:
     return found
 
 
+def _molecules(
+    columns: Iterable[str], network: SignalingNetwork, path: PathLike
+) -> dict[str, str | None]:
+    """The molecule of every column of values, None of one that the network has not.
+
+    Raises:
+        FormatError: two columns are of one molecule.
+    """
+    columns_of: dict[str, str] = {}
+    found = {}
+    for column in columns:
+        name = _name(column)
+        molecule = _known(name, network) or _known(name.removeprefix("p-"), network)
+        if molecule is not None:
+            _refuse_second(columns_of, molecule, column, path)
+        found[column] = molecule
+    return found
+
+
+def _refuse_second(columns: dict[str, str], name: str, column: str, path: PathLike) -> None:
+    """
+    Raises:
+        FormatError: there is a column of this name already.
+    """
+    before = columns.setdefault(name, column)
+    if before != column:
+        raise FormatError(
+            f"the columns {before} and {column} are of one molecule; expected one column",
+            path=path,
+            place="row 1",
+        )
+
+
 def _treatments(
-    columns: Sequence[str], names: Mapping[str, str]
+    columns: Sequence[str], network: SignalingNetwork, path: PathLike
 ) -> tuple[list[_Treatment], list[str]]:
     """What is done to molecules of a network, and the columns of what is done to others.
 
-    Args:
-        names: of the network's molecules, by how they are compared.
+    Raises:
+        FormatError: a type of treatment that nobody knows.
     """
     known, unknown = [], []
     for column in columns:
-        name, kind = _name(column).casefold(), _type(column)
-        if not column.startswith("TR:") or kind == "cellline" or name in _NOTHING_DONE:
+        name, kind = _name(column), _type(column)
+        if _kind(column) != "TR" or kind in _CELLS:
             continue
-        inhibits = kind.startswith("inhibitor") or not kind and name not in names
-        molecule = names.get(name) or (names.get(name.removesuffix("i")) if inhibits else None)
+        if kind not in ("", *_STIMULI, *_INHIBITORS):
+            raise FormatError(
+                f"{column} is of a type that is not known; expected TR:{name}:Stimuli, "
+                f"TR:{name}:Inhibitors, TR:{name}:CellLine, or no type",
+                path=path,
+                place="row 1",
+            )
+        if name.casefold().replace("-", "").replace("_", "") in _NOTHING_DONE:
+            continue
+        molecule = _known(name, network)
+        inhibits = kind in _INHIBITORS or (not kind and molecule is None)
+        if inhibits and molecule is None and name[-1:] in ("i", "I"):
+            molecule = _known(name[:-1], network)
         if molecule is None:
             unknown.append(column)
         else:
@@ -209,7 +287,7 @@ def _rows_of_cells(
     lines = {
         _name(column): column
         for column in columns
-        if column.startswith("TR:") and _type(column) == "cellline"
+        if _kind(column) == "TR" and _type(column) in _CELLS
     }
     if cell_line is not None and cell_line not in lines:
         hint = did_you_mean(cell_line, lines)
@@ -217,9 +295,7 @@ def _rows_of_cells(
         raise FormatError(f"there is no cell line {cell_line!r}; it has {there}{hint}", path=path)
     first: str | None = None
     for place, row in rows_of(path, columns, ()):
-        of = {
-            name for name, column in lines.items() if row[column].casefold() not in (*_EMPTY, "0")
-        }
+        of = {name for name, column in lines.items() if _level(row, column, path, place)}
         if cell_line is not None:
             if cell_line in of:
                 yield place, row
@@ -253,10 +329,14 @@ def _level(row: Mapping[str, str], column: str, path: PathLike, place: str) -> f
     return level
 
 
-def _name_of_condition(done: Mapping[str, float]) -> str:
-    parts = (
-        _name(column) + (f" {level:g}" if level != 1 else "") for column, level in done.items()
-    )
+def _name_of_condition(done: Mapping[str, float], treatments: Sequence[_Treatment]) -> str:
+    inhibitors = {treatment.column for treatment in treatments if treatment.inhibits}
+    parts = []
+    for column, level in done.items():
+        name = _name(column)
+        if column in inhibitors and not name.endswith(("i", "I")):
+            name += "i"
+        parts.append(name + (f" {level:.12g}" if level != 1 else ""))
     return " + ".join(parts) or "control"
 
 

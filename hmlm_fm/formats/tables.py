@@ -60,16 +60,21 @@ def rows_of(
 
 
 def header_of(path: PathLike) -> list[str]:
-    """The columns of a table that commas separate."""
-    return _header(read_text(path), ",")
+    """The columns of a table, whatever separates them."""
+    text = read_text(path)
+    return max((_header(text, mark) for mark in _SEPARATORS), key=len)
 
 
 def _header(text: str, separator: str) -> list[str]:
-    first = text.lstrip("\r\n").splitlines()[:1]
+    """The cells of the first row that has any."""
     try:
-        return [cell.strip() for row in csv.reader(first, delimiter=separator) for cell in row]
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
+            cells = [cell.strip() for cell in row]
+            if any(cells):
+                return cells
     except csv.Error:
-        return []
+        pass
+    return []
 
 
 def _check_header(
