@@ -198,19 +198,7 @@ def find_discrepancy(
     _, alike = np.unique(x, axis=0, return_inverse=True)
     missed = np.where(counted > 0, residual, 0.0)
     flat, worth = missed.reshape(len(x), -1), counted.reshape(len(x), -1)
-    patterns, of_column = np.unique(worth, axis=1, return_inverse=True)
-    effects = np.zeros((len(PENALTIES), x.shape[1], flat.shape[1]))
-    errors = np.zeros((len(PENALTIES), *flat.shape))
-    for pattern, of_pattern in enumerate(patterns.T):
-        rows, columns = of_pattern > 0, np.flatnonzero(of_column.ravel() == pattern)
-        if not rows.any():
-            continue
-        own, y = x[rows], flat[np.ix_(rows, columns)]
-        for p, penalty in enumerate(PENALTIES):
-            inverse = np.linalg.inv(own @ own.T + np.diag(penalty / of_pattern[rows]))
-            dual = inverse @ y
-            effects[p][:, columns] = own.T @ dual
-            errors[p][np.ix_(rows, columns)] = _left_out_errors(inverse, dual, alike[rows])
+    effects, errors = _regressions(x, flat, worth, alike)
     squared_PCK = worth * errors**2
     best = int(squared_PCK.sum((1, 2)).argmin())
     left, total = squared_PCK[best].sum(), (worth * flat**2).sum()
@@ -236,6 +224,32 @@ def find_discrepancy(
 
 def _with_always(done_RX: torch.Tensor) -> torch.Tensor:
     return torch.cat([torch.full_like(done_RX[:, :1], ALWAYS), done_RX], 1)
+
+
+def _regressions(
+    x: np.ndarray, flat: np.ndarray, worth: np.ndarray, alike: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """For every penalty, the effects (P, X, ·) and what they miss of rows left out (P, C, ·).
+
+    Args:
+        x: (C, X) what was done.
+        flat, worth: (C, ·) what is to be told, and how much of it counts.
+        alike: (C) which rows are left out together.
+    """
+    patterns, of_column = np.unique(worth, axis=1, return_inverse=True)
+    effects = np.zeros((len(PENALTIES), x.shape[1], flat.shape[1]))
+    errors = np.zeros((len(PENALTIES), *flat.shape))
+    for pattern, of_pattern in enumerate(patterns.T):
+        rows, columns = of_pattern > 0, np.flatnonzero(of_column.ravel() == pattern)
+        if not rows.any():
+            continue
+        own, y = x[rows], flat[np.ix_(rows, columns)]
+        for p, penalty in enumerate(PENALTIES):
+            inverse = np.linalg.inv(own @ own.T + np.diag(penalty / of_pattern[rows]))
+            dual = inverse @ y
+            effects[p][:, columns] = own.T @ dual
+            errors[p][np.ix_(rows, columns)] = _left_out_errors(inverse, dual, alike[rows])
+    return effects, errors
 
 
 def _left_out_errors(inverse: np.ndarray, dual: np.ndarray, alike: np.ndarray) -> np.ndarray:
