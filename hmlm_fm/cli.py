@@ -185,7 +185,7 @@ def midas(
             check_output_files(target, None, inputs, force)
         if conditions.resolve() == observations.resolve():
             raise FormatError("both tables are to be this file; expected two", path=conditions)
-        read = read_midas(
+        done, seen = read_midas(
             table,
             one_network(_load(network), pathway, network),
             time_unit=time_unit,
@@ -193,10 +193,10 @@ def midas(
             inhibition=inhibition,
             cell_line=cell_line,
         )
-        write_conditions(read[0], conditions)
-        write_observations(read[1], observations)
-    values = sum(map(len, read[1].values()))
-    typer.echo(f"{conditions}: {counted(len(read[0]), 'condition')}")
+        write_conditions(done, conditions)
+        write_observations(seen, observations)
+    values = sum(map(len, seen.values()))
+    typer.echo(f"{conditions}: {counted(len(done), 'condition')}")
     typer.echo(f"{observations}: {counted(values, 'value')}")
 
 

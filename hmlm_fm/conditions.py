@@ -237,56 +237,56 @@ class ConditionTensors:
         clamp holds it; and where."""
         start, end = self.perturbation_window_RE2.unbind(-1)
         lasting = (start == 0) & (end == math.inf)
-        clamped = self.perturbation_kind_RE == PERTURBATION_KINDS.index("clamp")
-        columns = [torch.where(self.stimulated_RN, self.stimulus_RN, 0.0)]
-        for kinds in (("knockout", "knockdown", "inhibition"), ("overexpression",), ("clamp",)):
-            indices = [PERTURBATION_KINDS.index(kind) for kind in kinds]
-            chosen = torch.stack([self.perturbation_kind_RE == i for i in indices]).any(0)
-            strength = torch.where(clamped, 1.0, self.perturbation_strength_RE)
-            kept = torch.where(chosen & lasting, 1 - strength, 1.0)
-            ones = torch.ones_like(self.stimulus_RN)
-            columns.append(1 - ones.scatter_reduce(-1, self.perturbation_index_RE, kept, "prod"))
-        value = torch.where(clamped & lasting, self.perturbation_strength_RE, 0.0)
+        lowers = lasting & self._of_kind("knockout", "knockdown", "inhibition")
+        raises = lasting & self._of_kind("overexpression")
+        clamps = lasting & self._of_kind("clamp")
+        left = 1 - self.perturbation_strength_RE
+        value = torch.where(clamps, self.perturbation_strength_RE, 0.0)
         none = torch.zeros_like(self.stimulus_RN)
-        columns.append(none.scatter_reduce(-1, self.perturbation_index_RE, value, "amax"))
+        columns = (
+            torch.where(self.stimulated_RN, self.stimulus_RN, 0.0),
+            1 - self._product(lowers, left),
+            1 - self._product(raises, left),
+            1 - self._product(clamps, torch.zeros_like(left)),
+            none.scatter_reduce(-1, self.perturbation_index_RE, value, "amax"),
+        )
         return torch.cat(columns, -1)
 
     @property
     def _holds(self) -> torch.Tensor:
         """Which perturbations hold a state at a value (R, E)."""
-        kinds = [PERTURBATION_KINDS.index(kind) for kind in ("knockout", "clamp")]
-        return torch.stack([self.perturbation_kind_RE == kind for kind in kinds]).any(0)
+        return self._of_kind("knockout", "clamp")
+
+    def _of_kind(self, *kinds: str) -> torch.Tensor:
+        """Which perturbations are of one of these kinds (R, E)."""
+        indices = [PERTURBATION_KINDS.index(kind) for kind in kinds]
+        return torch.stack([self.perturbation_kind_RE == index for index in indices]).any(0)
+
+    def _product(self, chosen_RE: torch.Tensor, factor_RE: torch.Tensor) -> torch.Tensor:
+        """The product of the factors of each molecule's chosen perturbations (R, N)."""
+        ones = torch.ones_like(self.stimulus_RN)
+        factor = torch.where(chosen_RE, factor_RE, 1.0)
+        return ones.scatter_reduce(-1, self.perturbation_index_RE, factor, "prod")
 
     def effects_at(self, time_hours: torch.Tensor) -> PerturbationEffects:
         """What the perturbations do at one time per row (R), or per perturbation (R, E)."""
         start, end = self.perturbation_window_RE2.unbind(-1)
         time = (time_hours if time_hours.dim() == 2 else time_hours.unsqueeze(-1)).to(start.dtype)
         active = (start <= time) & (time < end)
-        kind, strength = self.perturbation_kind_RE, self.perturbation_strength_RE
-        ones = torch.ones_like(self.stimulus_RN)
-
-        def product(factor: torch.Tensor, *kinds: str) -> torch.Tensor:
-            chosen = active & torch.stack([kind == PERTURBATION_KINDS.index(k) for k in kinds]).any(
-                0
-            )
-            factor = torch.where(chosen, factor, 1.0)
-            return ones.scatter_reduce(-1, self.perturbation_index_RE, factor, "prod")
-
-        overexpressed = kind == PERTURBATION_KINDS.index("overexpression")
+        strength = self.perturbation_strength_RE
+        raised = torch.where(self._of_kind("overexpression"), 1 + strength, 1 - strength)
         held = active & self._holds
         # A knockout wins over a clamp of the same molecule: what is not there cannot be held.
-        value = torch.where(kind == PERTURBATION_KINDS.index("knockout"), 0.0, strength)
+        value = torch.where(self._of_kind("knockout"), 0.0, strength)
         value = torch.where(held, value, math.inf)
-        held_value = torch.full_like(ones, math.inf).scatter_reduce(
+        held_value = torch.full_like(self.stimulus_RN, math.inf).scatter_reduce(
             -1, self.perturbation_index_RE, value, "amin"
         )
         return PerturbationEffects(
-            ymax_factor_RN=product(
-                torch.where(overexpressed, 1 + strength, 1 - strength),
-                "knockdown",
-                "overexpression",
+            ymax_factor_RN=self._product(
+                active & self._of_kind("knockdown", "overexpression"), raised
             ),
-            output_factor_RN=product(1 - strength, "inhibition"),
+            output_factor_RN=self._product(active & self._of_kind("inhibition"), 1 - strength),
             held_RN=held_value.isfinite(),
             held_value_RN=torch.where(held_value.isfinite(), held_value, 0.0),
         )

@@ -20,6 +20,7 @@ from torch import nn
 
 from .batch_graph import perturbed_at
 from .conditions import ConditionTensors
+from .observation import moved_states
 
 PENALTIES = np.logspace(-1.5, 1.5, 7)
 ALWAYS = 0.5
@@ -109,23 +110,6 @@ class ShownDiscrepancy(Discrepancy):
         before = scale[..., molecule_K, modality_K]
         scale[..., molecule_K, modality_K] = torch.maximum(before, free * self.spread)
         return values, scale
-
-
-def moved_states(
-    states: torch.Tensor,
-    effect: torch.Tensor,
-    conditions: ConditionTensors,
-    hours_BQU: torch.Tensor,
-) -> torch.Tensor:
-    """States with something added, within their range; what a perturbation holds stays.
-
-    Args:
-        states, effect: (…, Q, U, N).
-        conditions: B · Q rows.
-    """
-    held, ymax = perturbed_at(conditions, hours_BQU)
-    moved = (states + effect).clamp(min=0)
-    return torch.where(held, states, torch.minimum(moved, torch.maximum(states, ymax)))
 
 
 @dataclass(frozen=True)

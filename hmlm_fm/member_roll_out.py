@@ -10,9 +10,8 @@ import numpy as np
 import torch
 
 from .conditions import ConditionTensors
-from .discrepancy import moved_states
 from .gates import Gates
-from .observation import observe_points, state_scale
+from .observation import moved_states, observe_points, state_scale
 from .transducer import RollOut, Transducer
 from .wiring import Wiring
 

@@ -32,8 +32,7 @@ def corrected_states(
     """States of a roll-out and, where they are given, their standard deviations, corrected by what
     was seen of the asked conditions themselves; two (B, Q, U, N).
 
-    What a perturbation holds stays exact, whatever was measured; a state that is still above a
-    lowered ymax comes down at its own pace.
+    What a perturbation holds stays exact, whatever was measured: see `moved_states`.
 
     Args:
         residual_BQSN, observed_BQSN: what was observed less the roll-out, and where anything was.
@@ -57,12 +56,29 @@ def corrected_states(
         smoothing_F2,
         scale_BQUN,
     )
-    held, ymax = perturbed_at(conditions, hours_BQU)
-    highest = torch.maximum(states_BQUN, ymax)
-    corrected = torch.minimum((states_BQUN + correction).clamp(min=0), highest)
     if scale is not None:
         scale = scale.clamp(min=LEAST_SCALE)
-    return torch.where(held, states_BQUN, corrected), scale
+    return moved_states(states_BQUN, correction, conditions, hours_BQU), scale
+
+
+def moved_states(
+    states: torch.Tensor,
+    move: torch.Tensor,
+    conditions: ConditionTensors,
+    hours_BQU: torch.Tensor,
+) -> torch.Tensor:
+    """States of a roll-out with something added, within their range.
+
+    What a perturbation holds stays; a state that is still above a lowered ymax comes down at its
+    own pace.
+
+    Args:
+        states, move: (…, Q, U, N).
+        conditions: B · Q rows.
+    """
+    held, ymax = perturbed_at(conditions, hours_BQU)
+    moved = torch.minimum((states + move).clamp(min=0), torch.maximum(states, ymax))
+    return torch.where(held, states, moved)
 
 
 def observe(
