@@ -101,7 +101,7 @@ def adapt(
             asked_of.times_hours,
             data.baseline,
         )
-        told = roll_out(logits.gates(wiring), asked)[0][0]
+        told = roll_out(logits.gates(wiring), asked)[0]
         counted = measured[asked]
         return ((told - states[asked]) ** 2 * counted).sum() / counted.sum().clamp(min=1)
 

@@ -1,18 +1,18 @@
 """How uncertain fitted members are, by what each of them foresaw of what it held out.
 
-Shapes: M members, C conditions, T times, N molecules, Q conditions at once, H held-out
-values of one condition.
+Shapes: M members, C conditions, T times, K columns (molecules' states, then what molecules show in
+other modalities).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from .next_state_head import NORMAL_QUANTILE
+from .tissue import variance_of_members
 
 COVERAGE = 0.9
 LEAST_CHANGE = 0.02
@@ -22,79 +22,95 @@ LEAST_CALIBRATED = 16
 HIGHEST_LEVEL = 0.98
 """Of the quantile that is covered: beyond it, which fewer than a dozen conditions ask for, are the
 few worst of thousands of errors."""
-AT_ONCE, LEAST_FACTOR = 16, 1e-3
+LEAST_FACTOR = 1e-3
+SHARED_COUNT = 4
+"""As many errors of a column weigh as much as the usual size of all of them."""
 
-Predict = Callable[[np.ndarray], tuple[torch.Tensor, torch.Tensor]]
-"""States and their standard deviations, two (M, Q, T, N), of some conditions by position (Q)."""
+
+@dataclass(frozen=True)
+class Calibration:
+    """What makes 90 % of what members held out lie in their interval.
+
+    Attributes:
+        missed: (K) standard deviation of what members missed of what they held out; see
+            `variance_of_members`.
+        factors: (2) on standard deviations, without and with a perturbation, since what a knock-out
+            does is harder to foresee.
+    """
+
+    missed: torch.Tensor
+    factors: torch.Tensor
 
 
-def in_parts(conditions: int) -> list[np.ndarray]:
-    """Positions of conditions, as many at once as are predicted together."""
-    return np.array_split(np.arange(conditions), math.ceil(conditions / AT_ONCE))
+@dataclass(frozen=True)
+class HeldOutErrors:
+    """What members foretold, and what was so.
+
+    Attributes:
+        told: (M, C, T, K) by every member.
+        held_out: (M, C, T) what each has not seen.
+        values, measured: (C, T, K) what was measured, and where, but for what is known anyway.
+        rest: (K) the state at rest, or another value that what moves is told from.
+        unit: (K) by how much values differ as activities differ by 1.
+        perturbed: (C) whether a condition has a perturbation.
+    """
+
+    told: torch.Tensor
+    held_out: torch.Tensor
+    values: torch.Tensor
+    measured: torch.Tensor
+    rest: torch.Tensor
+    unit: torch.Tensor
+    perturbed: np.ndarray
 
 
 @torch.no_grad()
-def calibrate(
-    predict: Predict,
-    held_out: torch.Tensor,
-    states: torch.Tensor,
-    measured: torch.Tensor,
-    baseline: torch.Tensor,
-    perturbed: np.ndarray,
-) -> torch.Tensor:
-    """Factors on standard deviations with which 90 % of what members held out is covered (2):
-    without and with a perturbation, since what a knock-out does is harder to foresee.
+def calibrate(errors: HeldOutErrors) -> Calibration:
+    """What covers 90 % of what members held out.
 
-    Of molecules that move; of the others nearly everything is covered whatever the factor. The
-    quantiles are those of split conformal prediction, with conditions as what is exchangeable, or
-    the molecules of a single one, whose few times would ask for the largest error of all: (1 + 1/C)
-    times the level, up to `HIGHEST_LEVEL` (Lei et al., J Am Stat Assoc 2018;113:1094), group by
-    group (Vovk et al., Algorithmic Learning in a Random World, 2005, section 4.5). A group with too
-    few conditions is taken with the other one.
-
-    Args:
-        predict: by the members, fitted.
-        held_out: (M, C, T) what each has not seen.
-        states, measured: (C, T, N) what was measured, and where.
-        baseline: (N) the state at rest.
-        perturbed: (C) whether a condition has a perturbation.
+    Of what moves; of the rest nearly everything is covered whatever the factor. The quantiles are
+    those of split conformal prediction, with conditions as what is exchangeable, or the columns of
+    a single one, whose few times would ask for the largest error of all: (1 + 1/C) times the level,
+    up to `HIGHEST_LEVEL` (Lei et al., J Am Stat Assoc 2018;113:1094), group by group (Vovk et al.,
+    Algorithmic Learning in a Random World, 2005, section 4.5). A group with too few conditions is
+    taken with the other one.
     """
-    moves = measured & ((states - baseline).abs() > LEAST_CHANGE)
-    ratios = _held_out_ratios(predict, held_out, states, moves)
-    moving = int((held_out.any(0).unsqueeze(-1) & moves).any(0).any(0).sum())
+    counted = errors.held_out.unsqueeze(-1) & errors.measured
+    missed = torch.where(counted, (errors.told - errors.values) / errors.unit, 0.0)
+    # A condition says nothing of how sure one is of itself, nor a time of a single condition.
+    alone = len(errors.values) == 1
+    axes = (0, 1) if alone else (0, 2)
+    squared, count = missed.square().sum(axes), counted.sum(axes)
+    by_others = _usual_size(squared.sum(0) - squared, count.sum(0) - count)
+    by_others = by_others.unsqueeze(0 if alone else 1)
+
+    moves = (errors.values - errors.rest).abs() > LEAST_CHANGE * errors.unit
+    spread = variance_of_members(errors.told / errors.unit, by_others**2).sqrt()
+    ratios = missed.abs() / spread
+    asked = counted & moves
+    moving = int(asked.any(0).any(0).any(0).sum())
     factors = []
-    for group in (~perturbed, perturbed):
+    for group in (~errors.perturbed, errors.perturbed):
         if group.sum() < LEAST_CALIBRATED:
             group = np.ones_like(group)
-        exchangeable = int(group.sum()) if len(states) > 1 else moving
+        chosen = torch.tensor(group, device=ratios.device)
+        exchangeable = moving if alone else int(group.sum())
         level = min(COVERAGE * (1 + 1 / max(exchangeable, 1)), HIGHEST_LEVEL)
-        factors.append(_factor([ratios[c] for c in np.flatnonzero(group)], level))
-    return torch.tensor(factors)
+        factors.append(_factor(ratios[:, chosen][asked[:, chosen]], level))
+    of_all = _usual_size(squared.sum(0), count.sum(0)) * errors.unit
+    return Calibration(of_all, torch.tensor(factors))
 
 
-def _factor(ratios: list[torch.Tensor], level: float) -> float:
+def _usual_size(squared: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
+    """Standard deviations of columns (…, K), each by its own errors and those of all: a column of
+    which nothing was measured has that of all."""
+    of_all = squared.sum(-1, keepdim=True) / count.sum(-1, keepdim=True).clamp(min=1)
+    return ((squared + SHARED_COUNT * of_all) / (count + SHARED_COUNT)).sqrt()
+
+
+def _factor(ratios: torch.Tensor, level: float) -> float:
     """What standard deviations are to be multiplied with to cover a share of the ratios."""
-    together = torch.cat(ratios).cpu().numpy()
-    if not len(together):
+    if not len(ratios):
         return 1.0
-    return max(float(np.quantile(together, level)) / NORMAL_QUANTILE, LEAST_FACTOR)
-
-
-def _held_out_ratios(
-    predict: Predict, held_out: torch.Tensor, states: torch.Tensor, moves: torch.Tensor
-) -> list[torch.Tensor]:
-    """Of each condition, what members miss of what they held out, in standard deviations (H).
-
-    Args:
-        moves: (C, T, N) what counts of the states.
-    """
-    by_condition: list[torch.Tensor] = []
-    for chosen in in_parts(len(states)):
-        found, scale = predict(chosen)
-        spread = (scale.square().mean(0) + found.var(0, correction=0)).sqrt()
-        missed = (found - states[chosen]).abs() / spread
-        for place, condition in enumerate(chosen):
-            by_condition.append(
-                missed[:, place][held_out[:, condition, :, None] & moves[condition]]
-            )
-    return by_condition
+    found = np.quantile(ratios.cpu().numpy(), level)
+    return max(float(found) / NORMAL_QUANTILE, LEAST_FACTOR)

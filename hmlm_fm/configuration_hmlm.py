@@ -54,9 +54,10 @@ class HMLMConfig(PreTrainedConfig):
         initializer_range: standard deviation of the initial weights.
         disabled_parts: some of `PARTS`, taken out of the computation; for ablations.
         tissue: of a fine-tuned model, how many members its gates have and how many logits of each
-            kind its network, and in how many of the model's hours an hour of its passes
-            (`{"members": M, "sizes": {kind: L}, "pace": 1.0}`); and what its `discrepancy` and its
-            `shown_discrepancy` are made from, where it has any.
+            kind its network, in how many of the model's hours an hour of its passes, and molecule
+            and modality of what was measured beside activities
+            (`{"members": M, "sizes": {kind: L}, "pace": 1.0, "pairs": [[N, Y]]}`); and what its
+            `discrepancy` and its `shown_discrepancy` are made from, where it has any.
 
     Raises:
         ValueError: a part that does not exist, heads that do not divide the width, or a token

@@ -31,8 +31,6 @@ one group of conditions is of all: gates are easier to read without it, and of a
 noise is told by the others now and then."""
 LEAST_WEIGHT = 1e-3
 """What counts less than this says nothing."""
-SHARED_COUNT = 4
-"""As many errors of a molecule weigh as much as the usual size of all of them."""
 
 
 class Discrepancy(nn.Module):
@@ -40,11 +38,9 @@ class Discrepancy(nn.Module):
 
     Attributes:
         weight: (1 + X, T, K) the effects, first of what all conditions have in common.
-        spread: (K) standard deviation of what is left.
     """
 
     weight: nn.Parameter
-    spread: nn.Parameter
 
     def __init__(self, done: list[int], hours: list[float], columns: int, explained: float) -> None:
         """
@@ -56,7 +52,6 @@ class Discrepancy(nn.Module):
         super().__init__()
         self.done, self.hours, self.explained = done, hours, explained
         self.weight = nn.Parameter(torch.zeros(1 + len(done), len(hours), columns))
-        self.spread = nn.Parameter(torch.zeros(columns))
 
     def forward(self, conditions: ConditionTensors, hours_BQU: torch.Tensor) -> torch.Tensor:
         """The effects of B · Q conditions (B, Q, U, K)."""
@@ -95,21 +90,14 @@ class ShownDiscrepancy(Discrepancy):
         self.pairs = pairs
 
     def of_values(
-        self,
-        values_BQUNY: torch.Tensor,
-        scale_BQUNY: torch.Tensor,
-        conditions: ConditionTensors,
-        hours_BQU: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Values with these effects where no perturbation holds the state, and their standard
-        deviations, no less than those of what is left."""
+        self, values_BQUNY: torch.Tensor, conditions: ConditionTensors, hours_BQU: torch.Tensor
+    ) -> torch.Tensor:
+        """Values with these effects, where no perturbation holds the state."""
         molecule_K, modality_K = torch.tensor(self.pairs, device=values_BQUNY.device).T
-        values, scale = values_BQUNY.clone(), scale_BQUNY.clone()
+        values = values_BQUNY.clone()
         free = ~perturbed_at(conditions, hours_BQU)[0][..., molecule_K]
         values[..., molecule_K, modality_K] += free * self(conditions, hours_BQU)
-        before = scale[..., molecule_K, modality_K]
-        scale[..., molecule_K, modality_K] = torch.maximum(before, free * self.spread)
-        return values, scale
+        return values
 
 
 @dataclass(frozen=True)
@@ -120,8 +108,6 @@ class Unexplained:
         done, hours, explained: as in `Discrepancy`.
         weight: (1 + X, T, K) the effects.
         fitted, left_out: (C, T, K) what is said of each condition by all, and by the others alone.
-        spread: (K) standard deviation of what the others leave, of a column that was not measured
-            that of all.
     """
 
     done: list[int]
@@ -129,7 +115,6 @@ class Unexplained:
     weight: np.ndarray
     fitted: np.ndarray
     left_out: np.ndarray
-    spread: np.ndarray
     explained: float
 
     @property
@@ -143,14 +128,13 @@ class Unexplained:
 
     def in_units(self, unit_K: np.ndarray) -> Unexplained:
         """The same, of columns that were divided by a unit each."""
-        scaled = ("weight", "fitted", "left_out", "spread")
+        scaled = ("weight", "fitted", "left_out")
         return replace(self, **{name: getattr(self, name) * unit_K for name in scaled})
 
     @torch.no_grad()
     def fill(self, discrepancy: Discrepancy) -> Discrepancy:
         """The same discrepancy, with what was found."""
         discrepancy.weight.copy_(torch.tensor(self.weight))
-        discrepancy.spread.copy_(torch.tensor(self.spread))
         return discrepancy
 
 
@@ -191,8 +175,6 @@ def find_discrepancy(
     if not total > 0 or not 1 - left / total >= WORTHWHILE + 1 / groups:
         return None
     shape = (-1, *missed.shape[1:])
-    left_K, count = squared_PCK[best].reshape(shape).sum((0, 1)), counted.sum((0, 1))
-    spread = np.sqrt((left_K + SHARED_COUNT * left / count.sum()) / (count + SHARED_COUNT))
     measured = np.asarray((counted > 0).any(0))
     found = _at_all_times(effects[best].reshape(shape), measured, hours)
     return Unexplained(
@@ -201,7 +183,6 @@ def find_discrepancy(
         found,
         np.einsum("cx,xtk->ctk", x, found),
         missed - errors[best].reshape(shape),
-        spread,
         float(1 - left / total),
     )
 

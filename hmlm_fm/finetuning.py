@@ -7,19 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from functools import partial
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import torch
 
 from .batch_graph import moved
-from .calibration import Predict, calibrate, in_parts
 from .conditions import ConditionTensors
-from .configuration_hmlm import HMLMConfig
-from .discrepancy import Unexplained, find_discrepancy
 from .fit_targets import Targets
+from .fitted_tissue import carrying
 from .fitting import (
     ALONE,
     MANY_CONDITIONS,
@@ -36,7 +32,7 @@ from .member_roll_out import MemberRollOut
 from .modeling_hmlm import HMLMForSignaling
 from .pace import pace_of
 from .pretrained import refuse_tissue, untrained_model
-from .tissue import TissueTable, repeated
+from .tissue import repeated
 from .tissue_data import TissueData
 from .tokenization_hmlm import HMLMTokenizer
 from .wiring import Wiring
@@ -182,23 +178,7 @@ def fine_tune(
     )  # fmt: skip
     every = roll_out_of(members)
     gates = gates_for(every)(fit.parameters)
-    unexplained, of_shown = _unexplained(every, gates, targets) if discrepancy else (None, None)
-    tuned = _with_tissue(model, fit.parameters, pace, unexplained, of_shown, targets)
-    states = targets.values[..., : len(data.network.molecules)]
-    measured = torch.tensor(fitted_to.measured, device=model.device)
-    # What moves is told from the mean of what was measured where nobody knows the state at rest.
-    mean = (states * measured).sum((0, 1)) / measured.sum((0, 1)).clamp(min=1)
-    found = calibrate(
-        _corrected(every, gates, unexplained) if unexplained else partial(every, gates),
-        fit.held_out,
-        states,
-        measured,
-        torch.where(every.known, every.baseline, mean),
-        conditions.perturbed_R.numpy(),
-    )
-    with torch.no_grad():
-        tuned.next_state.tissue.log_calibration.weight.copy_(found.log())  # type: ignore
-    return tuned, fit
+    return carrying(model, fit, targets, every, gates, pace, discrepancy), fit
 
 
 @torch.no_grad()
@@ -207,86 +187,3 @@ def _inferred(
 ) -> tuple[GateLogits, Wiring]:
     """What the model takes the gates for, given a context."""
     return model.infer_gates(**moved(context, model.device))
-
-
-@torch.no_grad()
-def _unexplained(
-    roll_out: MemberRollOut, gates: Gates, targets: Targets
-) -> tuple[Unexplained | None, Unexplained | None]:
-    """What fitted members leave of activities, and then of what other modalities showed."""
-    conditions = roll_out.conditions.mapped(lambda rows: rows.cpu())
-    hours, unit = roll_out.hours.double().cpu().numpy(), targets.unit.double().cpu().numpy()
-    weight = targets.weight.double().cpu().numpy()
-    molecules = weight.shape[2] - len(targets.molecule_V)
-
-    def residual(moved_CTN: torch.Tensor | None = None) -> np.ndarray:
-        told = [
-            torch.cat(
-                roll_out.read(gates, chosen, targets.molecule_V, targets.modality_V, moved_CTN), -1
-            ).mean(0)
-            for chosen in in_parts(len(targets.values))
-        ]
-        return (targets.values - torch.cat(told)).double().cpu().numpy() / unit
-
-    missed = residual()
-    of_states = find_discrepancy(
-        conditions, missed[..., :molecules], weight[..., :molecules], hours
-    )
-    if not len(targets.molecule_V):
-        return of_states, None
-    if of_states is not None:
-        missed = residual(torch.tensor(of_states.fitted).to(targets.values))
-    of_shown = find_discrepancy(
-        conditions, missed[..., molecules:], weight[..., molecules:], hours,
-        targets.molecule_V.cpu().numpy(),
-    )  # fmt: skip
-    return of_states, of_shown.in_units(unit[molecules:]) if of_shown else None
-
-
-def _corrected(roll_out: MemberRollOut, gates: Gates, unexplained: Unexplained) -> Predict:
-    """As members predict, with what the other conditions say of each."""
-    left_out = torch.tensor(unexplained.left_out).to(roll_out.hours)
-    spread = torch.tensor(unexplained.spread).to(roll_out.hours)
-
-    def corrected(chosen: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        states, scale = roll_out(gates, chosen)
-        return roll_out.moved(states, left_out, chosen), torch.hypot(scale, spread)
-
-    return corrected
-
-
-def _with_tissue(
-    model: HMLMForSignaling,
-    parameters: Parameters,
-    pace: float,
-    unexplained: Unexplained | None,
-    of_shown: Unexplained | None,
-    targets: Targets,
-) -> HMLMForSignaling:
-    """A copy of the model that carries these gates, and what they leave unexplained of states and
-    of what they show."""
-    sizes = {name: value.shape[1] for name, value in parameters.items()}
-    members = len(next(iter(parameters.values())))
-    tissue: dict[str, Any] = {"members": members, "sizes": sizes, "pace": pace}
-    if unexplained is not None:
-        columns = targets.values.shape[2] - len(targets.molecule_V)
-        tissue["discrepancy"] = {"columns": columns, **unexplained.arguments}
-    if of_shown is not None:
-        pairs = torch.stack([targets.molecule_V, targets.modality_V], 1).tolist()
-        tissue["shown_discrepancy"] = {"pairs": pairs, **of_shown.arguments}
-    tuned = HMLMForSignaling(HMLMConfig.from_dict(model.config.to_dict() | {"tissue": tissue}))
-    tuned.to(model.device)  # type: ignore[arg-type]
-    kept = {k: v for k, v in model.state_dict().items() if ".tissue." not in k}
-    tuned.load_state_dict(kept, strict=False)
-    assert tuned.next_state.tissue is not None
-    with torch.no_grad():
-        for name, table in tuned.next_state.tissue.tables.items():
-            assert isinstance(table, TissueTable)
-            table.weight.copy_(parameters[name])
-        if unexplained is not None:
-            assert tuned.next_state.tissue.discrepancy is not None
-            unexplained.fill(tuned.next_state.tissue.discrepancy)
-        if of_shown is not None:
-            assert tuned.next_state.tissue.shown_discrepancy is not None
-            of_shown.fill(tuned.next_state.tissue.shown_discrepancy)
-    return tuned.eval()

@@ -86,6 +86,11 @@ class Targets:
             torch.tensor(modality_V),
         )
 
+    @property
+    def molecules(self) -> int:
+        """N."""
+        return self.values.shape[2] - len(self.molecule_V)
+
     def to(self, device: torch.device | str) -> Targets:
         return Targets(*(value.to(device) for value in vars(self).values()))
 
@@ -103,10 +108,9 @@ class Targets:
         plain = replace(logits, observation_FY4=observation_FY4).gates(roll_out.wiring)
         every = np.arange(len(self.values))
         expected = roll_out.read(plain, every, self.molecule_V, self.modality_V)[1][0]
-        molecules = self.values.shape[2] - len(self.molecule_V)
-        seen = self.weight[..., molecules:] > 0
+        seen = self.weight[..., self.molecules :] > 0
         offset_Y, gain_Y = read_instruments(
-            self.values[..., molecules:][seen],
+            self.values[..., self.molecules :][seen],
             expected[seen],
             self.modality_V.expand(seen.shape)[seen],
             len(MODALITIES),

@@ -11,7 +11,7 @@ import torch
 
 from .conditions import ConditionTensors
 from .gates import Gates
-from .observation import moved_states, observe_points, state_scale
+from .observation import moved_states, observe_points
 from .transducer import RollOut, Transducer
 from .wiring import Wiring
 
@@ -51,13 +51,10 @@ class MemberRollOut:
         self.known = torch.tensor(known, device=device)
         self.hours = torch.tensor(times_hours, dtype=torch.float32, device=device)
 
-    def __call__(self, gates: Gates, chosen: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """States and their standard deviations, two (M, Q, T, N), of some of the conditions."""
-        roll_out = self._roll_out(gates, chosen)
+    def __call__(self, gates: Gates, chosen: np.ndarray) -> torch.Tensor:
+        """States (M, Q, T, N) of some of the conditions."""
         hours = self.hours.expand(self.members, len(chosen), -1)
-        states, _ = roll_out.at(hours)
-        first = roll_out.state_GFQ[0].unflatten(0, (self.members, -1)).transpose(1, 2)
-        return states, state_scale(states, first, hours, gates)
+        return self._roll_out(gates, chosen).at(hours)[0]
 
     def read(
         self,

@@ -175,11 +175,8 @@ class HMLMPreTrainedModel(PreTrainedModel):
             init.zeros_(module.bias)
         elif isinstance(module, VocabularyBias):
             init.zeros_(module.bias)
-        elif isinstance(module, TissueTable):
+        elif isinstance(module, TissueTable | Discrepancy):
             init.zeros_(module.weight)
-        elif isinstance(module, Discrepancy):
-            init.zeros_(module.weight)
-            init.zeros_(module.spread)
 
 
 class HMLMModel(HMLMPreTrainedModel):

@@ -20,7 +20,6 @@ from torch import nn
 from .batch_graph import perturbed_at, values_and_mask
 from .conditions import ConditionTensors
 from .configuration_hmlm import HMLMConfig
-from .discrepancy import Discrepancy
 from .evidence import Context, gather_evidence, latest
 from .gate_inference import GateInference, of_networks
 from .gates import GateLogits, GateReadout, Gates
@@ -185,7 +184,7 @@ class NextStateHead(nn.Module):
             tissue(logits, wiring).gates(wiring_of_all),
             wiring_of_all,
             question.repeated(members),
-            tissue.discrepancy,
+            tissue,
         )
         perturbed = question.conditions.perturbed_R
         states, scale = tissue.pooled(told.states, told.scale, perturbed)
@@ -200,10 +199,10 @@ class NextStateHead(nn.Module):
         shown = shown_scale(scale, drive_scale, *together, told.gates)
         values, _ = observe(told.states, told.drives, told.gates)
         value_scale = (shown.mean(0, keepdim=True) ** 2 + apart**2).sqrt()
-        values = values.mean(0, keepdim=True)
+        values, value_scale = tissue.pooled_where_measured(values, value_scale, perturbed)
         if tissue.shown_discrepancy is not None:
-            values, value_scale = tissue.shown_discrepancy.of_values(
-                values, value_scale, question.conditions, question.hours_BQU
+            values = tissue.shown_discrepancy.of_values(
+                values, question.conditions, question.hours_BQU
             )
         return Answer(told.gates, states, scale, values, value_scale)
 
@@ -239,7 +238,7 @@ class NextStateHead(nn.Module):
     def _in_rounds(
         self, logits: GateLogits, wiring: Wiring, context: Context, count: int
     ) -> GateLogits:
-        translated = self.config.has("translation")
+        translated, guess_F = self.config.has("translation"), logits.log_tau_F
         for done in range(count):
             with torch.no_grad():
                 gates = logits.gates(wiring)
@@ -248,7 +247,7 @@ class NextStateHead(nn.Module):
             if evidence is None:
                 break
             if done < SEARCHED_ROUNDS:
-                logits = self.search(logits, wiring, evidence)
+                logits = self.search(logits, wiring, evidence, guess_F)
             logits = self.inference(logits, wiring, evidence)
         return logits
 
@@ -263,7 +262,7 @@ class NextStateHead(nn.Module):
         gates: Gates,
         wiring: Wiring,
         question: Question,
-        discrepancy: Discrepancy | None = None,
+        tissue: TissueGates | None = None,
     ) -> RolledOut:
         hours, conditions = question.hours_BQU, question.conditions
         batch, asked = hours.shape[:2]
@@ -282,11 +281,14 @@ class NextStateHead(nn.Module):
             gates, wiring, conditions, initial, initial_known, baseline, known, float(last)
         )
         states, drives = roll_out.at(hours)
-        first = roll_out.state_GFQ[0].view(batch, wiring.molecules, asked).transpose(1, 2)
-        scale = free_scale = state_scale(states, first, hours, gates)
+        if tissue is None:
+            first = roll_out.state_GFQ[0].view(batch, wiring.molecules, asked).transpose(1, 2)
+            scale = free_scale = state_scale(states, first, hours, gates)
+        else:
+            scale = free_scale = tissue.missed_N.expand_as(states)
+        discrepancy = tissue.discrepancy if tissue is not None else None
         if discrepancy is not None:
             states = discrepancy.of_states(states, conditions, hours)
-            scale = torch.hypot(scale, discrepancy.spread)
         told_at_start = initial_known.bool() | known.bool().unsqueeze(1)
         if observed_hours is not None and self.config.has("smoothing"):
             assert question.observed_BQSN is not None

@@ -4,10 +4,13 @@ A molecule that is much slower or faster than the first guess hardly answers to 
 time constant (once a state follows its drive, how fast it does no longer shows), and small steps
 would blame its interactions instead. Each molecule's own equation is solved with its time constant
 times every factor; the factors are weighed by how well that explains what was seen, of the molecule
-and of its whole network, which share a pace. No weight changes.
+and of its whole network, which share a pace. How far they may be from the first guess is found of
+each network: where states were seen long after they came to rest, nearly all faster time constants
+explain them alike, and only a network whose molecules do differ has them leave the guess. No weight
+changes.
 
 Travels with checkpoints. Shapes: B batch, F flat molecules, O observations, K factors that are
-tried, X those and factors in between.
+tried, X those and factors in between, P precisions.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ from .wiring import Wiring
 # Factors from an eighth to eight times, symmetric, so that nothing seen is no change; what is in
 # between is interpolated, so that what is found hardly depends on where the grid lies.
 DOUBLINGS, BETWEEN = 3, 8
+# Times the prior precision: a network's time constants may be closer to the guess than in most.
+CLOSER = (1.0, 4.0, 16.0, 64.0)
 # What molecules miss is mostly what their inputs miss, which goes on in time: more observations
 # than this, of one molecule, say no more.
 MOST_COUNTED = 20.0
@@ -39,7 +44,8 @@ class TimeConstantSearch(nn.Module):
     With the noise of unknown size integrated out, n errors of mean square e² have the likelihood
     e^(-n) (Gelman et al., Bayesian Data Analysis, 3rd ed., section 3.2).
     Training learns how much errors of a molecule and of its network count, and how far time
-    constants are from the first guess.
+    constants are from the first guess; in a network they may be closer, by its marginal likelihood
+    (empirical Bayes: Gelman et al., section 5.1).
     """
 
     def __init__(self, config: HMLMConfig) -> None:
@@ -49,14 +55,28 @@ class TimeConstantSearch(nn.Module):
         # of them that the network's errors are worth, of the prior precision of the log factor.
         self.prior = PresetTable([[math.log(0.5), math.log(12.0), math.log(0.6)]])
 
-    def forward(self, logits: GateLogits, wiring: Wiring, evidence: Evidence) -> GateLogits:
-        """The logits with other time constants; where nothing was seen, as they were."""
+    def forward(
+        self,
+        logits: GateLogits,
+        wiring: Wiring,
+        evidence: Evidence,
+        guess_F: torch.Tensor,
+    ) -> GateLogits:
+        """The logits with other time constants; where nothing was seen, as they were.
+
+        Args:
+            guess_F: logarithms of the time constants before anything was seen.
+        """
         counted, worth, precision = self.prior.weight[0].exp()
         squared_KF, count_F = self._squared(logits, wiring, evidence)
         mean_KF = squared_KF / count_F.clamp(min=1)
-        evidence_KF = (
-            -0.5 * counted * count_F.clamp(max=MOST_COUNTED) * (mean_KF + LEAST_SQUARE).log()
-        )
+        own_KF = -0.5 * counted * count_F.clamp(max=MOST_COUNTED) * (mean_KF + LEAST_SQUARE).log()
+        doubling_X, between_XK = _interpolation()
+        between_XK = between_XK.to(own_KF)
+        log_factor_X1 = math.log(2) * doubling_X.to(own_KF)[:, None]
+        off_F = (logits.log_tau_F - guess_F).detach()
+        closer_P11 = own_KF.new_tensor(CLOSER)[:, None, None]
+        evidence_KF = own_KF
         if self.config.has("aggregation") and self.config.has("decomposition"):
             # Ω↑ sums what the molecules of a network miss; Ω↓ tells it to all of them.
             count_B1 = count_F.view(wiring.batch, -1).sum(1, keepdim=True)
@@ -65,18 +85,25 @@ class TimeConstantSearch(nn.Module):
             # A few observations are not worth more than they are.
             worth_B1 = torch.minimum(worth, counted * count_B1)
             of_all_KBN = -0.5 * worth_B1 * of_all_KB1.expand(-1, -1, wiring.molecules)
-            evidence_KF = evidence_KF + of_all_KBN.flatten(1)
-        told_F = (evidence_KF != evidence_KF[:1]).any(0)
-        doubling_X, between_XK = _interpolation()
-        log_factor_X1 = math.log(2) * doubling_X.to(evidence_KF)[:, None]
-        prior_X1 = -0.5 * precision * log_factor_X1**2
-        weight_XF = torch.softmax(prior_X1 + between_XK.to(evidence_KF) @ evidence_KF, dim=0)
+            evidence_KF = own_KF + of_all_KBN.flatten(1)
+        else:
+            closer_P11 = closer_P11[:1]
+        seen_F, told_F = ((of != of[:1]).any(0) for of in (own_KF, evidence_KF))
+        prior_PXF = -0.5 * precision * closer_P11 * (log_factor_X1 + off_F) ** 2
+        # The marginal likelihood of each precision: of a molecule, and of its network.
+        likely_PF = torch.logsumexp(prior_PXF + between_XK @ own_KF, dim=1)
+        likely_PF = torch.where(seen_F, likely_PF + 0.5 * closer_P11[:, 0].log(), 0.0)
+        likely_PB = likely_PF.unflatten(1, (wiring.batch, -1)).sum(2)
+        share_P1F = torch.softmax(likely_PB, dim=0).repeat_interleave(wiring.molecules, 1)[:, None]
+        weight_PXF = torch.softmax(prior_PXF + between_XK @ evidence_KF, dim=1)
+        weight_XF = (share_P1F * weight_PXF).sum(0)
         move_F = (weight_XF * log_factor_X1).sum(0)
         # How much of the first guess is left: the variance of the log factor after and before.
-        before_1 = _variance(torch.softmax(prior_X1, dim=0), log_factor_X1)
-        left_F = (_variance(weight_XF, log_factor_X1) / before_1).detach().clamp(max=1)
-        guess_F = logits.log_tau_F.detach()
-        followed_F = guess_F + left_F * (logits.log_tau_F - guess_F)
+        before_XF = (share_P1F * torch.softmax(prior_PXF, dim=1)).sum(0)
+        before_F = _variance(before_XF, log_factor_X1)
+        left_F = (_variance(weight_XF, log_factor_X1) / before_F).detach().clamp(max=1)
+        now_F = logits.log_tau_F.detach()
+        followed_F = now_F + left_F * (logits.log_tau_F - now_F)
         found_F = torch.where(told_F, followed_F + move_F, logits.log_tau_F)
         return replace(logits, log_tau_F=found_F)
 

@@ -31,8 +31,12 @@ class TissueTable(nn.Module):
 
 
 class TissueGates(nn.Module):
-    """The gates of every member, what calibrates their uncertainty, and what they leave unexplained
-    where that is worthwhile."""
+    """The gates of every member, how uncertain they are, and what they leave unexplained where that
+    is worthwhile.
+
+    Attributes:
+        pairs: (V) molecule and modality of what was measured beside activities.
+    """
 
     def __init__(self, config: HMLMConfig) -> None:
         super().__init__()
@@ -41,11 +45,14 @@ class TissueGates(nn.Module):
         self.tables = nn.ModuleDict(
             {name: TissueTable(self.members, size) for name, size in config.tissue["sizes"].items()}
         )
-        # Logarithms of the factors on standard deviations, without and with a perturbation.
+        self.pairs = [(int(m), int(y)) for m, y in config.tissue["pairs"]]
+        # Logarithms: of what members miss of states, and of what molecules show; of the factors on
+        # standard deviations, without and with a perturbation.
+        self.log_missed = TissueTable(1, self.molecules + len(self.pairs))
         self.log_calibration = TissueTable(1, 2)
         unexplained, of_shown = (config.tissue.get(k) for k in ("discrepancy", "shown_discrepancy"))
         self.discrepancy = Discrepancy(**unexplained) if unexplained else None
-        self.shown_discrepancy = ShownDiscrepancy(**of_shown) if of_shown else None
+        self.shown_discrepancy = ShownDiscrepancy(self.pairs, **of_shown) if of_shown else None
 
     @property
     def molecules(self) -> int:
@@ -73,6 +80,11 @@ class TissueGates(nn.Module):
             fitted[name] = table.weight.reshape(-1, *of_network.shape[1:])
         return replace(repeated(logits, self.members), **fitted)
 
+    @property
+    def missed_N(self) -> torch.Tensor:
+        """What members miss of states they have not seen, as a standard deviation (N)."""
+        return self.log_missed.weight[0, : self.molecules].exp()
+
     def pooled(
         self, value_MQUN: torch.Tensor, scale_MQUN: torch.Tensor, perturbed_Q: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -82,10 +94,47 @@ class TissueGates(nn.Module):
             perturbed_Q: whether a condition has a perturbation.
         """
         variance = (scale_MQUN**2).mean(0, keepdim=True)
-        variance = variance + value_MQUN.var(0, keepdim=True, correction=0)
+        variance = variance_of_members(value_MQUN, variance)
         factor = self.log_calibration.weight[0, perturbed_Q.long()].exp()
         factor = factor.view(1, -1, *(1,) * (variance.ndim - 2))
         return value_MQUN.mean(0, keepdim=True), factor * variance.sqrt()
+
+    def pooled_where_measured(
+        self,
+        value_MQUNY: torch.Tensor,
+        scale_BQUNY: torch.Tensor,
+        perturbed_Q: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What molecules show in every modality, with the standard deviations that the members'
+        errors give, where it was measured in the tissue; two (1, Q, U, N, Y).
+
+        Args:
+            scale_BQUNY: standard deviations elsewhere.
+            perturbed_Q: whether a condition has a perturbation.
+        """
+        if self.pairs:
+            molecule_V, modality_V = torch.tensor(self.pairs, device=value_MQUNY.device).T
+            read_MQUV = value_MQUNY[..., molecule_V, modality_V]
+            missed_V = self.log_missed.weight[0, self.molecules :].exp()
+            scale_BQUNY = scale_BQUNY.clone()
+            _, scale_BQUNY[..., molecule_V, modality_V] = self.pooled(
+                read_MQUV, missed_V.expand_as(read_MQUV), perturbed_Q
+            )
+        return value_MQUNY.mean(0, keepdim=True), scale_BQUNY
+
+
+APART = 2.0
+"""Members share most of what was measured, and err together: by so many times as they are apart."""
+
+
+def variance_of_members(value_M: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
+    """That of what members say together, before it is calibrated (1, …).
+
+    Args:
+        value_M: what each says (M, …).
+        variance: of what they miss in common.
+    """
+    return variance + APART**2 * value_M.var(0, keepdim=True, correction=0)
 
 
 def repeated(logits: GateLogits, times: int) -> GateLogits:

@@ -1,4 +1,4 @@
-"""The 90 % interval of fitted members covers what it should, group by group."""
+"""The 90 % interval of fitted members covers what it should, column by column, group by group."""
 
 from dataclasses import dataclass, replace
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from hmlm_fm.calibration import NORMAL_QUANTILE, calibrate
+from hmlm_fm.calibration import NORMAL_QUANTILE, HeldOutErrors, calibrate
+from hmlm_fm.tissue import variance_of_members
 
 MEMBERS, CONDITIONS, TIMES, MOLECULES = 4, 64, 5, 30
 SIZES = np.random.default_rng(1).uniform(0.01, 0.2, (CONDITIONS, 1, MOLECULES))
@@ -16,12 +17,11 @@ SIZES = np.random.default_rng(1).uniform(0.01, 0.2, (CONDITIONS, 1, MOLECULES))
 class Fitted:
     """What members foretell (M, C, T, N), and what was so (C, T, N)."""
 
-    found: torch.Tensor
-    scale: torch.Tensor
+    told: torch.Tensor
     truth: torch.Tensor
-    baseline: torch.Tensor
+    rest: torch.Tensor
 
-    def calibrated(self, perturbed=()):
+    def errors_held_out(self, perturbed=(), measured=None, unit=1.0):
         conditions = len(self.truth)
         held_out = torch.zeros(MEMBERS, conditions, TIMES, dtype=torch.bool)
         for member in range(MEMBERS):
@@ -30,51 +30,96 @@ class Fitted:
             held_out = torch.eye(MEMBERS, TIMES, dtype=torch.bool)[:, None]
         of_group = np.zeros(conditions, dtype=bool)
         of_group[list(perturbed)] = True
-        return calibrate(
-            lambda chosen: (self.found[:, chosen], self.scale[:, chosen]),
-            held_out,
-            self.truth,
-            torch.ones_like(self.truth, dtype=torch.bool),
-            self.baseline,
+        if measured is None:
+            measured = torch.ones_like(self.truth, dtype=torch.bool)
+        unit = torch.as_tensor(unit, dtype=self.truth.dtype).expand_as(self.rest)
+        return HeldOutErrors(
+            unit * self.told, held_out, unit * self.truth, measured, unit * self.rest, unit,
             of_group,
-        ).tolist()
+        )  # fmt: skip
 
-    def spread(self):
-        return (self.scale.square().mean(0) + self.found.var(0, correction=0)).sqrt()
+    def calibrated(self, perturbed=(), **how):
+        found = calibrate(self.errors_held_out(perturbed, **how))
+        return found.missed, found.factors.tolist()
+
+    def factors(self, perturbed=()):
+        return self.calibrated(perturbed)[1]
+
+    def width(self, missed):
+        return variance_of_members(self.told, missed**2)[0].sqrt() * NORMAL_QUANTILE
 
     def errors(self):
-        return (self.found - self.truth).abs()
+        return (self.told - self.truth).abs()
 
 
-def drawn(size, foretold=0.3, seed=0):
+def drawn(size, seed=0):
     """Members and truth about the same mean, apart by a standard deviation (C, 1, N)."""
     rng = np.random.default_rng(seed)
     shape = (len(size), TIMES, MOLECULES)
     truth = torch.tensor(0.5 + size * rng.standard_normal(shape))
-    found = torch.tensor(0.5 + size * rng.standard_normal((MEMBERS, *shape)))
-    baseline = torch.full((MOLECULES,), -5.0, dtype=torch.float64)
-    return Fitted(found, torch.full_like(found, foretold), truth, baseline)
+    told = torch.tensor(0.5 + size * rng.standard_normal((MEMBERS, *shape)))
+    return Fitted(told, truth, torch.full((MOLECULES,), -5.0, dtype=torch.float64))
+
+
+def agreeing(size, seed=0):
+    """Members that say the same, and miss it by a standard deviation (C, 1, N)."""
+    rng = np.random.default_rng(seed)
+    truth = torch.tensor(0.5 + size * rng.standard_normal((len(size), TIMES, MOLECULES)))
+    told = torch.full((MEMBERS, *truth.shape), 0.5, dtype=torch.float64)
+    return Fitted(told, truth, torch.full((MOLECULES,), -5.0, dtype=torch.float64))
 
 
 def test_what_members_held_out_is_covered():
-    factor, _ = drawn(SIZES).calibrated()
+    missed, (factor, _) = drawn(SIZES).calibrated()
     fresh = drawn(SIZES, seed=2)
-    inside = fresh.errors() <= NORMAL_QUANTILE * factor * fresh.spread()
+    inside = fresh.errors() <= factor * fresh.width(missed)
     assert inside.double().mean() == pytest.approx(0.9, abs=0.03)
+
+
+def test_every_molecule_is_covered_by_what_was_missed_of_it():
+    """Not by one width for all, which would cover all of some molecules and little of others."""
+    sizes = np.tile(np.geomspace(0.04, 0.3, MOLECULES), (CONDITIONS, 1, 1))
+    missed, (factor, _) = agreeing(sizes).calibrated()
+    assert missed.numpy() == pytest.approx(sizes[0, 0], rel=0.25)
+    fresh = agreeing(sizes, seed=2)
+    inside = (fresh.errors() <= factor * fresh.width(missed)).double().mean((0, 1, 2))
+    assert (inside > 0.8).all()
+    assert (inside < 0.97).all()
+
+
+def test_where_members_are_apart_the_interval_is_wider():
+    """In conditions where they err by as much as they are apart, ten times as much as in others."""
+    sizes = np.where(np.arange(CONDITIONS) % 2, 0.02, 0.2)[:, None, None]
+    sizes = np.broadcast_to(sizes, SIZES.shape)
+    missed, (factor, _) = drawn(sizes).calibrated()
+    width = factor * drawn(sizes, seed=2).width(missed).mean((1, 2))
+    assert width[::2].mean() > 1.5 * width[1::2].mean()
+
+
+def test_a_column_that_was_not_measured_has_the_usual_size_in_its_own_unit():
+    sizes = np.full((CONDITIONS, 1, MOLECULES), 0.1)
+    fitted = agreeing(sizes)
+    measured = torch.ones_like(fitted.truth, dtype=torch.bool)
+    measured[..., -1] = False
+    unit = [1.0] * (MOLECULES - 2) + [40.0, 40.0]
+    missed, _ = fitted.calibrated(measured=measured, unit=unit)
+    assert missed[-2:].tolist() == pytest.approx([4.0, 4.0], rel=0.15)
+    assert missed[:-2].tolist() == pytest.approx([0.1] * (MOLECULES - 2), rel=0.25)
 
 
 def test_conditions_are_what_is_exchangeable():
     """Where the molecules of a condition err alike, 16 conditions are 16 errors, however many
     molecules there are: the plain quantile of these covers 15/17 of further ones, under 0.9."""
     rng = np.random.default_rng(5)
-    found = torch.full((MEMBERS, 16, TIMES, MOLECULES), 0.5, dtype=torch.float64)
+    told = torch.full((MEMBERS, 16, TIMES, MOLECULES), 0.5, dtype=torch.float64)
     covered = []
     for _ in range(300):
-        errors = torch.tensor(rng.standard_normal((16, 1, 1))).expand(found.shape[1:])
-        fitted = Fitted(found, torch.ones_like(found), 0.5 + errors, found[0, 0, 0] - 9)
-        factor, _ = fitted.calibrated()
-        covered.append((np.abs(rng.standard_normal(100)) <= NORMAL_QUANTILE * factor).mean())
-    assert 0.9 < np.mean(covered) < 0.96
+        errors = torch.tensor(rng.standard_normal((16, 1, 1))).expand(told.shape[1:])
+        fitted = Fitted(told, 0.5 + errors, told[0, 0, 0] - 9)
+        missed, (factor, _) = fitted.calibrated()
+        wide = NORMAL_QUANTILE * factor * float(missed[0])
+        covered.append((np.abs(rng.standard_normal(100)) <= wide).mean())
+    assert 0.9 < np.mean(covered) < 0.98
 
 
 def test_perturbed_conditions_have_a_factor_of_their_own_where_there_are_enough():
@@ -82,50 +127,57 @@ def test_perturbed_conditions_have_a_factor_of_their_own_where_there_are_enough(
     half = range(CONDITIONS // 2, CONDITIONS)
     worse = fitted.truth.clone()
     worse[list(half)] = 0.5 + 3 * (worse[list(half)] - 0.5)
-    without, perturbed = replace(fitted, truth=worse).calibrated(half)
+    without, perturbed = replace(fitted, truth=worse).factors(half)
     assert perturbed > 1.5 * without
-    without, perturbed = replace(fitted, truth=worse).calibrated(half[-3:])
+    without, perturbed = replace(fitted, truth=worse).factors(half[-3:])
     assert perturbed == pytest.approx(without, rel=0.1)
 
 
 def test_molecules_at_rest_do_not_count():
-    fitted = drawn(SIZES)
+    """Of a factor; what is missed of them is little, and makes that of others no smaller."""
+    fitted = agreeing(SIZES)
     resting = torch.arange(MOLECULES) >= 5
     exact = replace(
         fitted,
-        truth=torch.where(resting, fitted.baseline + 0.01, fitted.truth),
-        found=torch.where(resting, fitted.baseline + 0.01, fitted.found),
+        truth=torch.where(resting, fitted.rest + 0.01, fitted.truth),
+        told=torch.where(resting, fitted.rest + 0.01, fitted.told),
     )
-    alone = Fitted(
-        fitted.found[..., :5], fitted.scale[..., :5], fitted.truth[..., :5], fitted.baseline[:5]
-    )
-    assert exact.calibrated() == pytest.approx(alone.calibrated())
+    alone = Fitted(fitted.told[..., :5], fitted.truth[..., :5], fitted.rest[:5])
+    missed, factors = exact.calibrated()
+    of_few, factors_of_few = alone.calibrated()
+    assert factors == pytest.approx(factors_of_few, rel=0.1)
+    assert missed[:5].tolist() == pytest.approx(of_few.tolist(), rel=0.1)
+    assert (missed[5:] < 0.5 * missed[:5].min()).all()
 
 
 def test_of_a_single_time_course_molecules_are_what_is_exchangeable():
     """Where a molecule errs alike at all times, 12 molecules are 12 errors: the plain quantile of
-    these covers less than 0.9 of further ones, and the largest of a few times nearly all."""
+    these covers less than 0.9 of further ones, and the largest of a few times nearly all. Of the
+    molecules themselves, each has the width of its own errors."""
     rng = np.random.default_rng(5)
-    found = torch.full((MEMBERS, 1, TIMES, 12), 0.5, dtype=torch.float64)
-    covered = []
+    told = torch.full((MEMBERS, 1, TIMES, 12), 0.5, dtype=torch.float64)
+    sizes = np.geomspace(0.05, 0.5, 12)
+    own, covered = [], []
     for _ in range(300):
-        errors = torch.tensor(rng.standard_normal((1, 1, 12))).expand(found.shape[1:])
-        fitted = Fitted(found, torch.ones_like(found), 0.5 + errors, found[0, 0, 0] - 9)
-        factor, perturbed = fitted.calibrated()
+        errors = torch.tensor(sizes * rng.standard_normal((1, TIMES, 12)))
+        missed, (factor, perturbed) = Fitted(told, 0.5 + errors, told[0, 0, 0] - 9).calibrated()
         assert factor == perturbed
-        covered.append((np.abs(rng.standard_normal(100)) <= NORMAL_QUANTILE * factor).mean())
-    assert 0.87 < np.mean(covered) < 0.96
+        wide = NORMAL_QUANTILE * factor * missed.numpy()
+        own.append(wide)
+        covered.append((np.abs(sizes * rng.standard_normal(12)) <= wide).mean())
+    assert 0.87 < np.mean(covered) < 0.97
+    assert np.mean(own, 0)[-1] > 1.8 * np.mean(own, 0)[0]
 
 
 def test_where_nothing_moved_the_factors_are_one():
     fitted = drawn(SIZES)
-    still = replace(fitted, truth=fitted.baseline.expand_as(fitted.truth))
-    assert still.calibrated() == [1, 1]
+    still = replace(fitted, truth=fitted.rest.expand_as(fitted.truth))
+    assert still.factors() == [1, 1]
 
 
 def test_of_few_conditions_the_worst_error_of_all_does_not_decide():
     fitted = drawn(SIZES[:6])
     worst = fitted.truth.clone()
-    worst[3, 2, 7] += 50
-    factor, _ = replace(fitted, truth=worst).calibrated()
-    assert factor == pytest.approx(fitted.calibrated()[0], rel=0.2)
+    worst[3, 2, 7] += 5
+    factor, _ = replace(fitted, truth=worst).factors()
+    assert factor == pytest.approx(fitted.factors()[0], rel=0.2)

@@ -70,7 +70,6 @@ def test_effects_of_what_was_done_are_found_and_carried_over():
     torch.testing.assert_close(oddity[1:], states[0, 1:, :, 0], atol=0.05, rtol=0)
     others = [i for name, i in INDEX.items() if name != "oddity"]
     torch.testing.assert_close(told[..., others], states[0][..., others])
-    assert found.spread[INDEX["oddity"]] > found.spread[INDEX["ERK"]]
 
 
 @pytest.mark.parametrize(("alike", "most"), [(False, 2), (True, 8)])

@@ -28,6 +28,7 @@ from hmlm_fm.pace import USUAL_HOURS, condition_at, pace_of
 from hmlm_fm.pipeline import SignalingPipeline
 from hmlm_fm.prediction import context_of, predict_states
 from hmlm_fm.pretrained import untrained_model
+from hmlm_fm.tissue import APART
 from hmlm_fm.tissue_data import TissueData
 from hmlm_fm.unseen_conditions import draw_task
 
@@ -260,7 +261,9 @@ def test_a_tissue_is_saved_and_loaded(tuned, model, task, tmp_path):
     after = predicted(again, model[1], task, asked)
     assert np.array_equal(before.states, after.states)
     assert np.array_equal(before.scale, after.scale)
-    assert (again.next_state.tissue.log_calibration.weight != 0).all()
+    tissue = again.next_state.tissue
+    assert (tissue.log_calibration.weight != 0).all()
+    assert (tissue.log_missed.weight != 0).all()
 
 
 def test_a_tissue_answers_for_its_network_alone(tuned, model, task):
@@ -312,7 +315,7 @@ def test_members_answer_as_one(tuned, model, task):
     assert np.allclose(np.mean([p.states for p in alone], 0), together.states, atol=1e-5)
     without = tuned[0].next_state.tissue.log_calibration.weight[0, 0].exp().item()
     variance = np.mean([p.scale**2 for p in alone], 0) / without**2
-    variance = variance + np.var([p.states for p in alone], 0)
+    variance = variance + APART**2 * np.var([p.states for p in alone], 0)
     assert np.allclose(without * np.sqrt(variance), together.scale, atol=1e-4)
 
 

@@ -8,7 +8,14 @@ import pytest
 import torch
 from toys import toy_network
 
-from hmlm_fm import Condition, HMLMConfig, HMLMForSignaling, HMLMTokenizer, Observation
+from hmlm_fm import (
+    Condition,
+    HMLMConfig,
+    HMLMForSignaling,
+    HMLMTokenizer,
+    Observation,
+    time_constant_search,
+)
 from hmlm_fm.dynamics import Perturbation, simulate
 from hmlm_fm.evidence import Context, gather_evidence, local_states
 from hmlm_fm.gate_inference import INFERRED, Cell, CellScale
@@ -251,13 +258,14 @@ def laid_out(tokenizer, baseline):
     return with_true_inputs(tokenizer, baseline, list(SHOWN))
 
 
-def with_true_inputs(tokenizer, baseline, conditions):
+def with_true_inputs(tokenizer, baseline, conditions, hours=DENSE_HOURS, network=None):
     """The wiring of `truth`, and evidence in which the inputs of every molecule are right."""
-    seen = observed(baseline, conditions=conditions, hours=DENSE_HOURS)
+    network = network or truth()
+    seen = observed(baseline, conditions=conditions, network=network, hours=hours)
     batch = tokenizer.pad([encode(tokenizer, baseline, (conditions, seen))])
     size = len(baseline)
     wiring = Wiring.from_batch(size, batch)
-    gates = true_gates(wiring).gates(wiring)
+    gates = true_gates(wiring, network).gates(wiring)
     transducer = Transducer(HMLMConfig())
     context = Context.of(batch, baseline[None].float(), torch.ones(1, size), torch.zeros(1, size))
     return wiring, gather_evidence(context, context.roll_out(gates, wiring, transducer), gates)
@@ -270,12 +278,49 @@ def test_the_search_finds_time_constants_far_from_the_guess(model, laid_out, wro
     truth_of = true_gates(wiring)
     guess = replace(truth_of, log_tau_F=truth_of.log_tau_F + np.log(wrong))
     search = model.next_state.search
-    found = search(guess, wiring, evidence)
+    found = search(guess, wiring, evidence, guess.log_tau_F)
     off = (found.log_tau_F - truth_of.log_tau_F).abs()
     assert off.max() < 0.5 < abs(np.log(wrong))
     # What was right stays right.
-    kept = search(truth_of, wiring, evidence)
+    kept = search(truth_of, wiring, evidence, truth_of.log_tau_F)
     assert (kept.log_tau_F - truth_of.log_tau_F).abs().max() < 0.2
+
+
+LATE_HOURS = (16.0, 32.0, 48.0)
+
+
+@pytest.fixture(scope="module")
+def at_rest(tokenizer, baseline):
+    """The wiring, evidence and gates of a network whose molecules all take an hour, and of which
+    nothing was seen before it came to rest."""
+    network = truth()
+    alike = tuple(replace(m, tau_hours=1.0) for m in network.molecules)
+    network = replace(network, molecules=alike)
+    laid_out = with_true_inputs(tokenizer, baseline, list(SHOWN), LATE_HOURS, network)
+    return *laid_out, true_gates(laid_out[0], network)
+
+
+@torch.no_grad()
+def test_what_was_seen_at_rest_alone_leaves_the_guess(model, at_rest, monkeypatch):
+    """It says that time constants are not much longer than they are, and no more. With one prior
+    for all networks they would be taken for shorter."""
+    wiring, evidence, guess = at_rest
+    search = model.next_state.search
+    kept = search(guess, wiring, evidence, guess.log_tau_F).log_tau_F.abs().mean()
+    assert kept < 0.15
+    monkeypatch.setattr(time_constant_search, "CLOSER", (1.0,))
+    assert search(guess, wiring, evidence, guess.log_tau_F).log_tau_F.abs().mean() > 2 * kept
+
+
+@torch.no_grad()
+def test_searched_again_and_again_time_constants_are_held_by_the_first_guess(model, at_rest):
+    wiring, evidence, guess = at_rest
+    found, moves = guess, []
+    for _ in range(6):
+        before = found.log_tau_F
+        found = model.next_state.search(found, wiring, evidence, guess.log_tau_F)
+        moves.append(float((found.log_tau_F - before).abs().max()))
+    assert moves[-1] < 0.1 * moves[0]
 
 
 def test_the_search_leaves_to_training_what_it_does_not_find(model, laid_out):
@@ -289,7 +334,7 @@ def test_the_search_leaves_to_training_what_it_does_not_find(model, laid_out):
     log_tau = (true_gates(wiring).log_tau_F + 1.0).requires_grad_()
     guess = replace(true_gates(wiring), log_tau_F=log_tau)
     model.config.disabled_parts = ["aggregation"]
-    found = model.next_state.search(guess, wiring, evidence).log_tau_F
+    found = model.next_state.search(guess, wiring, evidence, log_tau).log_tau_F
     model.config.disabled_parts = []
     assert found[unseen] == log_tau[unseen]
     found.sum().backward()
@@ -300,9 +345,9 @@ def test_the_search_leaves_to_training_what_it_does_not_find(model, laid_out):
     assert (found[seen] < log_tau[seen]).all()
 
 
-def true_gates(wiring: Wiring) -> GateLogits:
-    """The kinetics of `truth`, as logits."""
-    network = truth()
+def true_gates(wiring: Wiring, network: SignalingNetwork | None = None) -> GateLogits:
+    """The kinetics of a network, `truth` by default, as logits."""
+    network = network or truth()
     literals = len(wiring.sign_J)
     weights = torch.tensor([i.weight for i in network.interactions])
     size = len(network.molecules)

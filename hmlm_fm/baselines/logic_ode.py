@@ -161,8 +161,7 @@ class LogicODE(Rival):
         roll_out = _roll_out(self.network, self.seen, hours, conditions, self.members)
         inputs = _input_levels(self.network, self.seen.known_baseline)
         gates = logic_gates(self.parameters, inputs, roll_out.wiring)
-        states, _ = roll_out(gates, np.arange(len(conditions)))
-        return states.mean(0).numpy()
+        return roll_out(gates, np.arange(len(conditions))).mean(0).numpy()
 
 
 class FittedLogicODE(LogicODE):
