@@ -174,7 +174,8 @@ def test_a_state_at_rest_that_nobody_measured_is_that_of_the_fitted_gates(model,
     for unknown in ("FG", "ABCDEFG"):
         blank = [name in unknown for name in names]
         data = replace(TissueData.of(task.seen), baseline=np.where(blank, np.nan, baseline))
-        chosen, _ = fine_tune(*model, data, FEW)
+        # What gates leave unexplained may well move an untouched condition.
+        chosen, _ = fine_tune(*model, data, FEW, discrepancy=False)
         told = predict_states(
             chosen, data.context(model[1], []), data.network, [Condition()], np.array([0, 6, 48])
         )
