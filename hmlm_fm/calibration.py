@@ -22,7 +22,7 @@ LEAST_CALIBRATED = 16
 HIGHEST_LEVEL = 0.98
 """Of the quantile that is covered: beyond it, which fewer than a dozen conditions ask for, are the
 few worst of thousands of errors."""
-LEAST_FACTOR = 1e-3
+LEAST_FACTOR, LEAST_MISSED = 1e-3, 1e-5
 SHARED_COUNT = 4
 """As many errors of a column weigh as much as the usual size of all of them."""
 
@@ -105,7 +105,8 @@ def _usual_size(squared: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
     """Standard deviations of columns (…, K), each by its own errors and those of all: a column of
     which nothing was measured has that of all."""
     of_all = squared.sum(-1, keepdim=True) / count.sum(-1, keepdim=True).clamp(min=1)
-    return ((squared + SHARED_COUNT * of_all) / (count + SHARED_COUNT)).sqrt()
+    found = ((squared + SHARED_COUNT * of_all) / (count + SHARED_COUNT)).sqrt()
+    return found.clamp(min=LEAST_MISSED)
 
 
 def _factor(ratios: torch.Tensor, level: float) -> float:

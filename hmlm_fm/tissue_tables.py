@@ -71,7 +71,8 @@ def read_tissue(
     if not later.any():
         warnings.warn(
             f"{observations_path}: it holds no activity after time 0 that is free to move; the "
-            "intervals of states cannot be calibrated",
+            "intervals of states go by what is missed of other modalities, in units in which "
+            "these vary as activities do",
             FormatWarning,
             stacklevel=2,
         )

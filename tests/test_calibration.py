@@ -181,3 +181,12 @@ def test_of_few_conditions_the_worst_error_of_all_does_not_decide():
     worst[3, 2, 7] += 5
     factor, _ = replace(fitted, truth=worst).factors()
     assert factor == pytest.approx(fitted.factors()[0], rel=0.2)
+
+
+def test_what_is_foretold_exactly_has_an_interval():
+    fitted = drawn(SIZES)
+    exact = replace(fitted, told=fitted.truth.expand_as(fitted.told))
+    missed, factors = exact.calibrated()
+    assert (missed > 0).all()
+    assert np.isfinite(factors).all()
+    assert NORMAL_QUANTILE * max(factors) * float(missed.max()) < 1e-3

@@ -191,7 +191,7 @@ def test_a_run_without_activities(tables, tmp_path):
         name: [Observation("D", hour, 1.4, modality="phosphoprotein") for hour in (4.0, 8.0)]
         for name in conditions
     }
-    with pytest.warns(FormatWarning, match=r"observations\.csv.*cannot be calibrated"):
+    with pytest.warns(FormatWarning, match=r"observations\.csv.*go by what is missed of other"):
         run_finetuning(observed(folder, tmp_path, seen))
     pipeline = SignalingPipeline.from_pretrained(tmp_path / "out")
     assert pipeline(conditions, hours=[0.0, 8.0])["state"].between(0, 1).all()

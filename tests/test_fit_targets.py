@@ -7,12 +7,14 @@ import pytest
 
 from hmlm_fm import HMLMForSignaling
 from hmlm_fm.baselines.trivial import Hold
+from hmlm_fm.calibration import LEAST_CHANGE
 from hmlm_fm.conditions import Observation
 from hmlm_fm.drawn_task import Budget
 from hmlm_fm.finetuning import fine_tune
 from hmlm_fm.fit_targets import ROLL_OUT_ERROR, Targets
 from hmlm_fm.fitting import FitSettings
 from hmlm_fm.network import Interaction, Molecule, SignalingNetwork
+from hmlm_fm.next_state_head import NORMAL_QUANTILE
 from hmlm_fm.prediction import context_of, predict_states
 from hmlm_fm.tissue_data import TissueData
 from hmlm_fm.unseen_conditions import draw_task
@@ -53,10 +55,13 @@ def error(model, task, tuned) -> float:
     return float(np.mean((told.states - truth.states) ** 2))
 
 
+def instrument(states: np.ndarray) -> np.ndarray:
+    return OFFSET + GAIN * states * (1 + HALF) / (states + HALF)
+
+
 def shown_as(modality: str, data: TissueData, sd: float | None = None) -> TissueData:
     """The same states, seen through an instrument and not as activities."""
-    names = data.network.names
-    read = OFFSET + GAIN * data.states * (1 + HALF) / (data.states + HALF)
+    names, read = data.network.names, instrument(data.states)
     others = tuple(
         tuple(
             Observation(names[i], hours, float(read[c, t, i]), modality, sd)
@@ -130,6 +135,24 @@ def test_states_are_learned_from_other_modalities(model, task, modality):
     assert found < 0.4 * untuned
     assert found < 0.2 * held
     assert float(fit.held_out_error.mean()) < 0.3 * float(fit.error_at_start.mean())
+
+
+def test_intervals_of_other_modalities_cover_what_was_not_seen(model, network, task):
+    """They are told in the modality's own unit, by what was missed in it."""
+    data = shown_as("protein", TissueData.of(task.seen))
+    tuned, _ = fine_tune(*model, data, replace(FEW, members=6))
+    # Further conditions of the same kind.
+    truth = draw_task(network, Budget(48, 5), seed=3, splits=()).seen
+    context = context_of(model[1], task.seen.network, task.seen.baseline)
+    told = predict_states(
+        tuned, context, task.seen.network, truth.conditions, truth.times_hours, modality="protein"
+    )
+    moves = np.abs(truth.states - truth.baseline) > LEAST_CHANGE
+    moves[:, 0] = False
+    wide = NORMAL_QUANTILE * told.scale
+    inside = np.abs(told.states - instrument(truth.states)) <= wide
+    assert 0.8 <= inside[moves].mean() <= 0.99
+    assert 2 * wide[moves].mean() < 0.3 * GAIN
 
 
 def test_instruments_travel_with_the_tissue(model, task, tmp_path):
