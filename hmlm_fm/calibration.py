@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from .fit_targets import ACTIVITY_SPREAD
 from .next_state_head import NORMAL_QUANTILE
 from .tissue import variance_of_members
 
@@ -77,8 +78,9 @@ def calibrate(errors: HeldOutErrors) -> Calibration:
     """
     counted = errors.held_out.unsqueeze(-1) & errors.measured
     missed = torch.where(counted, (errors.told - errors.values) / errors.unit, 0.0)
+    told_of = counted.any(0).any(-1).any(-1).cpu().numpy()
     # A condition says nothing of how sure one is of itself, nor a time of a single condition.
-    alone = len(errors.values) == 1
+    alone = told_of.sum() == 1
     axes = (0, 1) if alone else (0, 2)
     squared, count = missed.square().sum(axes), counted.sum(axes)
     by_others = _usual_size(squared.sum(0) - squared, count.sum(0) - count)
@@ -91,10 +93,10 @@ def calibrate(errors: HeldOutErrors) -> Calibration:
     moving = int(asked.any(0).any(0).any(0).sum())
     factors = []
     for group in (~errors.perturbed, errors.perturbed):
-        if group.sum() < LEAST_CALIBRATED:
+        if (group & told_of).sum() < LEAST_CALIBRATED:
             group = np.ones_like(group)
         chosen = torch.tensor(group, device=ratios.device)
-        exchangeable = moving if alone else int(group.sum())
+        exchangeable = moving if alone else int((group & told_of).sum())
         level = min(COVERAGE * (1 + 1 / max(exchangeable, 1)), HIGHEST_LEVEL)
         factors.append(_factor(ratios[:, chosen][asked[:, chosen]], level))
     of_all = _usual_size(squared.sum(0), count.sum(0)) * errors.unit
@@ -103,8 +105,11 @@ def calibrate(errors: HeldOutErrors) -> Calibration:
 
 def _usual_size(squared: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
     """Standard deviations of columns (…, K), each by its own errors and those of all: a column of
-    which nothing was measured has that of all."""
-    of_all = squared.sum(-1, keepdim=True) / count.sum(-1, keepdim=True).clamp(min=1)
+    which nothing was measured has that of all, and where nothing at all was, they vary as states
+    do."""
+    every = count.sum(-1, keepdim=True)
+    of_all = squared.sum(-1, keepdim=True) / every.clamp(min=1)
+    of_all = torch.where(every > 0, of_all, ACTIVITY_SPREAD**2)
     found = ((squared + SHARED_COUNT * of_all) / (count + SHARED_COUNT)).sqrt()
     return found.clamp(min=LEAST_MISSED)
 

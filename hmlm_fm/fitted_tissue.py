@@ -101,7 +101,7 @@ def _held_out_errors(
     of_shown: Unexplained | None,
 ) -> HeldOutErrors:
     """What fitted members say of what they held out, with what the other conditions say that they
-    leave unexplained."""
+    leave unexplained; of other modalities beside what all conditions say of states."""
 
     def of_others(found: Unexplained | None) -> torch.Tensor | None:
         return torch.tensor(found.left_out).to(targets.values) if found else None

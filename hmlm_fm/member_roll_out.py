@@ -68,12 +68,12 @@ class MemberRollOut:
         (M, Q, T, V).
 
         Args:
-            moved_CTN: added to the states; see `moved`.
+            moved_CTN: added to the states; see `moved_states`.
         """
         hours = self.hours.expand(self.members, len(chosen), -1)
         states, drives = self._roll_out(gates, chosen).at(hours)
         if moved_CTN is not None:
-            states = self.moved(states, moved_CTN, chosen)
+            states = self._moved(states, moved_CTN, chosen)
         if not len(molecule_V):
             return states, states[..., molecule_V]
         first = torch.arange(self.members, device=states.device) * states.shape[-1]
@@ -83,7 +83,7 @@ class MemberRollOut:
         )
         return states, shown
 
-    def moved(
+    def _moved(
         self, states_MQTN: torch.Tensor, effect_CTN: torch.Tensor, chosen: np.ndarray
     ) -> torch.Tensor:
         """States of some of the conditions with effects added; see `moved_states`."""

@@ -189,7 +189,7 @@ class NextStateHead(nn.Module):
         perturbed = question.conditions.perturbed_R
         states, scale = tissue.pooled(told.states, told.scale, perturbed)
         drives, drive_scale = tissue.pooled(told.drives, told.free_scale, perturbed)
-        scale = torch.where(told.exact[:1], LEAST_SCALE, scale.clamp(max=WIDEST_SCALE))
+        scale = torch.where(told.exact[:1], LEAST_SCALE, scale.clamp(LEAST_SCALE, WIDEST_SCALE))
         # Instruments are the tissue's own, and not those whose scales pretraining learned: what is
         # uncertain of a value is the state or the drive behind it, and what members read them by.
         together = states.expand_as(told.states), drives.expand_as(told.drives)

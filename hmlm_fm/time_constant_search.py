@@ -26,8 +26,8 @@ from .evidence import Evidence, local_states
 from .gates import GateLogits, PresetTable
 from .wiring import Wiring
 
-# Factors from an eighth to eight times, symmetric, so that nothing seen is no change; what is in
-# between is interpolated, so that what is found hardly depends on where the grid lies.
+# Factors from an eighth to eight times; what is in between is interpolated, so that what is found
+# hardly depends on where the grid lies.
 DOUBLINGS, BETWEEN = 3, 8
 # Times the prior precision: a network's time constants may be closer to the guess than in most.
 CLOSER = (1.0, 4.0, 16.0, 64.0)
@@ -44,8 +44,8 @@ class TimeConstantSearch(nn.Module):
     With the noise of unknown size integrated out, n errors of mean square e² have the likelihood
     e^(-n) (Gelman et al., Bayesian Data Analysis, 3rd ed., section 3.2).
     Training learns how much errors of a molecule and of its network count, and how far time
-    constants are from the first guess; in a network they may be closer, by its marginal likelihood
-    (empirical Bayes: Gelman et al., section 5.1).
+    constants are from the first guess; in a network they may be closer, each precision counting by
+    its marginal likelihood there (a hierarchical model: Gelman et al., chapter 5).
     """
 
     def __init__(self, config: HMLMConfig) -> None:
@@ -87,12 +87,15 @@ class TimeConstantSearch(nn.Module):
             of_all_KBN = -0.5 * worth_B1 * of_all_KB1.expand(-1, -1, wiring.molecules)
             evidence_KF = own_KF + of_all_KBN.flatten(1)
         else:
+            # Then nothing is found of a network as a whole.
             closer_P11 = closer_P11[:1]
         seen_F, told_F = ((of != of[:1]).any(0) for of in (own_KF, evidence_KF))
         prior_PXF = -0.5 * precision * closer_P11 * (log_factor_X1 + off_F) ** 2
-        # The marginal likelihood of each precision: of a molecule, and of its network.
+        # The marginal likelihood of each precision: of a molecule, and of its network. Priors are
+        # whole on the grid about the guess, so that what fits all factors alike favours none.
         likely_PF = torch.logsumexp(prior_PXF + between_XK @ own_KF, dim=1)
-        likely_PF = torch.where(seen_F, likely_PF + 0.5 * closer_P11[:, 0].log(), 0.0)
+        whole_P1 = torch.logsumexp(-0.5 * precision * closer_P11 * log_factor_X1**2, dim=1)
+        likely_PF = torch.where(seen_F, likely_PF - whole_P1, 0.0)
         likely_PB = likely_PF.unflatten(1, (wiring.batch, -1)).sum(2)
         share_P1F = torch.softmax(likely_PB, dim=0).repeat_interleave(wiring.molecules, 1)[:, None]
         weight_PXF = torch.softmax(prior_PXF + between_XK @ evidence_KF, dim=1)

@@ -19,9 +19,12 @@ from .discrepancy import Discrepancy, ShownDiscrepancy
 from .gates import GateLogits
 from .wiring import Wiring
 
+APART = 2.0
+"""Members share most of what was measured, and err together: by so many times as they are apart."""
+
 
 class TissueTable(nn.Module):
-    """Logits of one kind for every member (M, L)."""
+    """Numbers of one kind for every member (M, L), or for all of them (1, L)."""
 
     weight: nn.Parameter
 
@@ -45,6 +48,11 @@ class TissueGates(nn.Module):
         self.tables = nn.ModuleDict(
             {name: TissueTable(self.members, size) for name, size in config.tissue["sizes"].items()}
         )
+        if "pairs" not in config.tissue:
+            raise ValueError(
+                "the model was fine-tuned by an earlier version of hmlm_fm, without what its "
+                "members miss of each molecule; fine-tune it again"
+            )
         self.pairs = [(int(m), int(y)) for m, y in config.tissue["pairs"]]
         # Logarithms: of what members miss of states, and of what molecules show; of the factors on
         # standard deviations, without and with a perturbation.
@@ -108,6 +116,9 @@ class TissueGates(nn.Module):
         """What molecules show in every modality, with the standard deviations that the members'
         errors give, where it was measured in the tissue; two (1, Q, U, N, Y).
 
+        These are of whatever a member misses, the instrument included, so that activities that were
+        seen of an asked condition itself hardly narrow them.
+
         Args:
             scale_BQUNY: standard deviations elsewhere.
             perturbed_Q: whether a condition has a perturbation.
@@ -121,10 +132,6 @@ class TissueGates(nn.Module):
                 read_MQUV, missed_V.expand_as(read_MQUV), perturbed_Q
             )
         return value_MQUNY.mean(0, keepdim=True), scale_BQUNY
-
-
-APART = 2.0
-"""Members share most of what was measured, and err together: by so many times as they are apart."""
 
 
 def variance_of_members(value_M: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:

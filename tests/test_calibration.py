@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from hmlm_fm.calibration import NORMAL_QUANTILE, HeldOutErrors, calibrate
+from hmlm_fm.fit_targets import ACTIVITY_SPREAD
 from hmlm_fm.tissue import variance_of_members
 
 MEMBERS, CONDITIONS, TIMES, MOLECULES = 4, 64, 5, 30
@@ -190,3 +191,60 @@ def test_what_is_foretold_exactly_has_an_interval():
     assert (missed > 0).all()
     assert np.isfinite(factors).all()
     assert NORMAL_QUANTILE * max(factors) * float(missed.max()) < 1e-3
+
+
+def lonely(told, truth, held_out, measured=None):
+    """Held-out errors as they are given."""
+    rest = torch.full((told.shape[-1],), -5.0, dtype=told.dtype)
+    measured = torch.ones_like(truth, dtype=torch.bool) if measured is None else measured
+    nothing_done = np.zeros(len(truth), dtype=bool)
+    return HeldOutErrors(
+        told, held_out, truth, measured, rest, torch.ones_like(rest), nothing_done
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("conditions", [4, 1])
+def test_a_single_member_with_one_part_held_out_is_calibrated_by_it(conditions):
+    """Nobody else says then how large errors are."""
+    rng = np.random.default_rng(3)
+    truth = torch.tensor(0.5 + 0.1 * rng.standard_normal((conditions, TIMES, MOLECULES)))
+    held_out = torch.zeros(1, conditions, TIMES, dtype=torch.bool)
+    held_out[0, 0] = torch.tensor([False] * (TIMES - 1) + [True]) if conditions == 1 else True
+    found = calibrate(lonely(torch.full_like(truth, 0.5)[None], truth, held_out))
+    assert found.missed.tolist() == pytest.approx([0.1] * MOLECULES, rel=0.5)
+    assert (found.factors < 2).all()
+
+
+def test_rows_of_which_nothing_was_measured_do_not_count():
+    course = agreeing(SIZES[:1])
+    alone = course.errors_held_out()
+    beside = torch.zeros(3, TIMES, MOLECULES, dtype=torch.bool)
+    beside[1] = True
+    found = calibrate(
+        lonely(
+            course.told.expand(-1, 3, -1, -1),
+            course.truth.expand(3, -1, -1),
+            alone.held_out.expand(-1, 3, -1),
+            beside,
+        )
+    )
+    expected = calibrate(alone)
+    torch.testing.assert_close(found.missed, expected.missed)
+    torch.testing.assert_close(found.factors, expected.factors)
+
+
+def test_no_condition_says_how_sure_one_is_of_itself():
+    """Members that agree miss one of 8 conditions by ten times as much: ten times what the others
+    let expect, and three times what its own errors would."""
+    sizes = np.full((8, 1, MOLECULES), 0.02)
+    alike, _ = agreeing(sizes).factors()
+    sizes[5] = 0.2
+    factor, _ = agreeing(sizes).factors()
+    assert factor > 5 * alike
+
+
+def test_where_nothing_was_held_out_states_may_be_anything():
+    fitted = drawn(SIZES)
+    missed, factors = fitted.calibrated(measured=torch.zeros_like(fitted.truth, dtype=torch.bool))
+    assert missed.tolist() == pytest.approx([ACTIVITY_SPREAD] * MOLECULES)
+    assert factors == [1, 1]
