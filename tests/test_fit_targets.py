@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hmlm_fm import HMLMForSignaling
+from hmlm_fm import HMLMForSignaling, fitted_tissue
 from hmlm_fm.baselines.trivial import Hold
-from hmlm_fm.calibration import LEAST_CHANGE
+from hmlm_fm.calibration import LEAST_CHANGE, calibrate
 from hmlm_fm.conditions import Observation
+from hmlm_fm.discrepancy import Unexplained
 from hmlm_fm.drawn_task import Budget
 from hmlm_fm.finetuning import fine_tune
 from hmlm_fm.fit_targets import ROLL_OUT_ERROR, Targets
@@ -153,6 +154,44 @@ def test_intervals_of_other_modalities_cover_what_was_not_seen(model, network, t
     inside = np.abs(told.states - instrument(truth.states)) <= wide
     assert 0.8 <= inside[moves].mean() <= 0.99
     assert 2 * wide[moves].mean() < 0.3 * GAIN
+
+
+def test_intervals_are_calibrated_on_what_the_other_conditions_say(model, task, monkeypatch):
+    """Not on what a discrepancy was fitted to; nor on what a perturbation holds."""
+    heard = []
+    monkeypatch.setattr(fitted_tissue, "calibrate", lambda e: heard.append(e) or calibrate(e))
+    still = replace(FEW, steps=0)
+    activities = TissueData.of(task.seen)
+    names = activities.network.names
+    for data, columns in (
+        (activities, slice(None)),
+        (shown_as("protein", activities), slice(6, 12)),
+    ):
+        hours = data.times_hours[1:]
+        shape = (len(data.conditions), len(hours), len(names))
+        of_others = Unexplained(
+            [], hours.tolist(), np.zeros((1, *shape[1:])), np.full(shape, 0.3),
+            np.full(shape, 0.05), 0.5,
+        )  # fmt: skip
+        of_states = columns == slice(None)
+        found = (of_others, None) if of_states else (None, of_others)
+        monkeypatch.setattr(fitted_tissue, "_unexplained", lambda *_, found=found: found)
+        fine_tune(*model, data, still, discrepancy=False)
+        fine_tune(*model, data, still)
+        without, with_others = heard[-2:]
+        moved = (with_others.told - without.told)[..., columns]
+        knocked_out = [
+            (c, names.index(p.target))
+            for c, condition in enumerate(data.conditions)
+            for p in condition.perturbations
+        ]
+        assert knocked_out
+        for c, i in knocked_out:
+            assert of_states is bool((moved[:, c, :, i] == 0).all())
+            assert not without.measured[c, :, i].any()
+        inside = (moved != 0) & ((without.told[..., columns] < 0.9) | (not of_states))
+        assert (moved[inside] - 0.05).abs().max() < 1e-5
+        assert inside.double().mean() > 0.5
 
 
 def test_instruments_travel_with_the_tissue(model, task, tmp_path):
