@@ -133,7 +133,7 @@ class LogicODE(Rival):
         inputs = _input_levels(network, seen.known_baseline)
 
         def predict(parameters: Parameters, chosen: np.ndarray) -> torch.Tensor:
-            return roll_out(logic_gates(parameters, inputs, roll_out.wiring), chosen)[0]
+            return roll_out(logic_gates(parameters, inputs, roll_out.wiring), chosen)
 
         reactions = len(network.interactions)
         start = {
