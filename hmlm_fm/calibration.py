@@ -92,11 +92,11 @@ def calibrate(errors: HeldOutErrors) -> Calibration:
     asked = counted & moves
     moving = int(asked.any(0).any(0).any(0).sum())
     factors = []
-    for group in (~errors.perturbed, errors.perturbed):
-        if (group & told_of).sum() < LEAST_CALIBRATED:
-            group = np.ones_like(group)
+    for group in (told_of & ~errors.perturbed, told_of & errors.perturbed):
+        if group.sum() < LEAST_CALIBRATED:
+            group = told_of
         chosen = torch.tensor(group, device=ratios.device)
-        exchangeable = moving if alone else int((group & told_of).sum())
+        exchangeable = moving if alone else int(group.sum())
         level = min(COVERAGE * (1 + 1 / max(exchangeable, 1)), HIGHEST_LEVEL)
         factors.append(_factor(ratios[:, chosen][asked[:, chosen]], level))
     of_all = _usual_size(squared.sum(0), count.sum(0)) * errors.unit

@@ -110,14 +110,13 @@ def _held_out_errors(
     moved = of_others(of_shown)
     if moved is not None:
         told[..., targets.molecules :] += moved
-    measured = targets.weight > 0
+    measured, states = targets.weight > 0, slice(targets.molecules)
     # What a perturbation holds is known.
     hours = roll_out.hours.expand(len(told[0]), -1)
-    measured[..., : targets.molecules] &= ~roll_out.conditions.effects_at_times(hours).held_RN
+    measured[..., states] &= ~roll_out.conditions.effects_at_times(hours).held_RN
     # What moves is told from the mean of what was measured where nobody knows the state at rest.
     rest = (targets.values * measured).sum((0, 1)) / measured.sum((0, 1)).clamp(min=1)
-    of_states = rest[: targets.molecules]
-    of_states[:] = torch.where(roll_out.known, roll_out.baseline, of_states)
+    rest[states] = torch.where(roll_out.known, roll_out.baseline, rest[states])
     perturbed = roll_out.conditions.perturbed_R.cpu().numpy()
     return HeldOutErrors(told, held_out, targets.values, measured, rest, targets.unit, perturbed)
 

@@ -73,7 +73,9 @@ class MemberRollOut:
         hours = self.hours.expand(self.members, len(chosen), -1)
         states, drives = self._roll_out(gates, chosen).at(hours)
         if moved_CTN is not None:
-            states = self._moved(states, moved_CTN, chosen)
+            rows = self.conditions.mapped(lambda of_all: of_all[chosen])
+            asked = self.hours.expand(1, len(chosen), -1)
+            states = moved_states(states, moved_CTN[chosen], rows, asked)
         if not len(molecule_V):
             return states, states[..., molecule_V]
         first = torch.arange(self.members, device=states.device) * states.shape[-1]
@@ -82,14 +84,6 @@ class MemberRollOut:
             states[..., molecule_V], drives[..., molecule_V], gates, flat, modality_V
         )
         return states, shown
-
-    def _moved(
-        self, states_MQTN: torch.Tensor, effect_CTN: torch.Tensor, chosen: np.ndarray
-    ) -> torch.Tensor:
-        """States of some of the conditions with effects added; see `moved_states`."""
-        rows = self.conditions.mapped(lambda of_all: of_all[chosen])
-        hours = self.hours.expand(1, len(chosen), -1)
-        return moved_states(states_MQTN, effect_CTN[chosen], rows, hours)
 
     def _roll_out(self, gates: Gates, chosen: np.ndarray) -> RollOut:
         rows = self.conditions.mapped(lambda of_all: torch.cat([of_all[chosen]] * self.members))
