@@ -20,8 +20,8 @@ def load_pretrained(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTok
         name_or_path: of a shipped checkpoint, a folder, or a name on a hub.
 
     Raises:
-        OSError, ValueError: there is none, it is one of another model, or its token list is of
-            another version than its weights.
+        OSError, ValueError: there is none, it is one of another model, or its tokenizer is not that
+            of its weights: a token list of another version, or pairs that are farther apart.
     """
     folder = checkpoint_path(str(name_or_path))
     try:
@@ -35,6 +35,11 @@ def load_pretrained(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTok
         raise ValueError(
             f"checkpoint {name_or_path}: its token list is of version {found!r}; expected that of "
             f"its weights, {known!r}: copy the vocab.json that they were saved with"
+        )
+    if tokenizer.max_hops != model.config.max_hops:
+        raise ValueError(
+            f"checkpoint {name_or_path}: its tokenizer has max_hops {tokenizer.max_hops}; expected "
+            f"that of its weights, {model.config.max_hops}"
         )
     return model.eval(), tokenizer
 

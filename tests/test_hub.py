@@ -141,6 +141,13 @@ def test_a_token_list_of_another_version_is_refused(folder, tmp_path):
         load_pretrained(mixed)
 
 
+def test_a_tokenizer_of_other_pairs_is_refused(folder, tmp_path):
+    mixed = shutil.copytree(folder, tmp_path / "mixed")
+    HMLMTokenizer(max_hops=3).save_pretrained(mixed)
+    with pytest.raises(ValueError, match="mixed: its tokenizer has max_hops 3; .* its weights, 2"):
+        load_pretrained(mixed)
+
+
 def test_push_and_load_through_a_hub(folder, tmp_path):
     server = HubServer()
     threading.Thread(target=server.serve_forever, daemon=True).start()
