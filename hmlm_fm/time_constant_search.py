@@ -91,11 +91,11 @@ class TimeConstantSearch(nn.Module):
             closer_P11 = closer_P11[:1]
         seen_F, told_F = ((of != of[:1]).any(0) for of in (own_KF, evidence_KF))
         prior_PXF = -0.5 * precision * closer_P11 * (log_factor_X1 + off_F) ** 2
-        # The marginal likelihood of each precision: of a molecule, and of its network. Priors are
-        # whole on the grid about the guess, so that what fits all factors alike favours none.
+        # The marginal likelihood of each precision: of a molecule, and of its network. What a prior
+        # holds beyond the grid, where nothing is tried, counts against it: where all factors
+        # explain what was seen alike, time constants stay near the guess.
         likely_PF = torch.logsumexp(prior_PXF + between_XK @ own_KF, dim=1)
-        whole_P1 = torch.logsumexp(-0.5 * precision * closer_P11 * log_factor_X1**2, dim=1)
-        likely_PF = torch.where(seen_F, likely_PF - whole_P1, 0.0)
+        likely_PF = torch.where(seen_F, likely_PF + 0.5 * closer_P11[:, 0].log(), 0.0)
         likely_PB = likely_PF.unflatten(1, (wiring.batch, -1)).sum(2)
         share_P1F = torch.softmax(likely_PB, dim=0).repeat_interleave(wiring.molecules, 1)[:, None]
         weight_PXF = torch.softmax(prior_PXF + between_XK @ evidence_KF, dim=1)
