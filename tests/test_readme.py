@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 import torch
@@ -63,34 +65,75 @@ def table_after(mark: str) -> list[list[str]]:
     raise AssertionError(f"the table after {mark!r} has no end")
 
 
-def measured(name: str) -> dict[tuple[str, str, str], float]:
-    """Errors by model, budget and split, as a file of results has them."""
+def measured(name: str) -> dict[tuple[str, str, str], dict[str, float]]:
+    """Rows by model, budget and split, as a file of results has them."""
     path = ROOT / "hmlm_fm/benchmarks/results" / name
     rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-    return {(row["model"], row["budget"], row["split"]): row["mse"] for row in rows}
+    return {(row["model"], row["budget"], row["split"]): row for row in rows}
 
 
 SPLITS = ("pairs", "triples", "knockouts")
+BUDGETS = ("16x4", "64x8", "256x49")
+
+
+def holds(cell: str, errors: Iterable[float]) -> bool:
+    """Whether a cell states these figures, each in as many digits as it gives."""
+    told = cell.split(" / ")
+    return told == [
+        f"{error:.{len(figure.partition('.')[2])}f}"
+        for figure, error in zip(told, errors, strict=True)
+    ]
 
 
 def test_errors_on_unseen_conditions_are_those_of_the_results():
-    errors = measured("2026-11-25-conditions-signs.json")
+    rows = measured("2026-11-25-conditions-signs.json")
     table = table_after("<!-- table -->")
-    assert {row[0] for row in table} == {model for model, _, _ in errors}
+    assert {row[0] for row in table} == {model for model, _, _ in rows}
     for model, few, _, more, _, most, _ in table:
-        for budget, cell in (("16x4", few), ("64x8", more), ("256x49", most)):
-            told = " / ".join(f"{errors[model, budget, split]:.4f}" for split in SPLITS)
-            assert cell == told, (model, budget)
+        for budget, cell in zip(BUDGETS, (few, more, most), strict=True):
+            errors = [rows[model, budget, split]["mse"] for split in SPLITS]
+            assert holds(cell, errors), (model, budget)
+
+
+def test_errors_where_logic_is_known_are_those_of_the_results():
+    rows = measured("2026-11-25-conditions-logic.json")
+    table = table_after("<!-- logic -->")
+    assert {row[0] for row in table} >= {model for model, _, _ in rows if "HMLM" in model}
+    for model, *cells in table:
+        for budget, cell in zip(BUDGETS, cells, strict=True):
+            errors = [rows[model, budget, split]["mse"] for split in SPLITS]
+            assert holds(cell, errors), (model, budget)
 
 
 def test_errors_on_the_new_tissue_are_those_of_the_results():
-    errors = measured("2026-11-25-mechano.json")
+    rows = measured("2026-11-25-mechano.json")
     table = table_after("<!-- mechano -->")
-    assert {row[0] for row in table} == {model for model, _, _ in errors}
+    assert {row[0] for row in table} == {model for model, _, _ in rows}
     for model, *cells in table:
         for split, cell in zip(SPLITS, cells, strict=True):
-            digits = len(cell.partition(".")[2])
-            assert cell == f"{errors[model, '16x4', split]:.{digits}f}", (model, split)
+            assert holds(cell, [rows[model, "16x4", split]["mse"]]), (model, split)
+
+
+INTERVALS_OF = {
+    "cardiac fibroblast": "2026-11-25-conditions-signs.json",
+    "mechano-signalling": "2026-11-25-mechano.json",
+    "hypertrophy": "2026-11-27-hypertrophy.json",
+    "MYBPC3": "2026-11-27-mybpc3.json",
+    "HepG2, measured": "2026-11-27-measured.json",
+}
+FITTED = ("HMLM pretrained, fine-tuned", "HMLM pretrained, fine-tuned in full", "HMLM from scratch")
+
+
+def test_intervals_are_those_of_the_results():
+    table = table_after("<!-- intervals -->")
+    assert {row[0] for row in table} == set(INTERVALS_OF)
+    for network, budget, *cells in table:
+        rows = measured(INTERVALS_OF[network])
+        for model, covered, width in zip(FITTED, cells[::2], cells[1::2], strict=True):
+            at = model, budget.replace("×", "x")
+            found = [row for key, row in rows.items() if key[:2] == at]
+            assert holds(covered, [row["coverage"] for row in found]), (network, budget, model)
+            assert holds(width, [fmean(row["width"] for row in found)]), (network, budget, model)
 
 
 def test_figures_of_the_shipped_checkpoint_are_its_own():
