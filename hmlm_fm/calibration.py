@@ -6,6 +6,7 @@ other modalities).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,9 @@ few worst of thousands of errors."""
 LEAST_FACTOR, LEAST_MISSED = 1e-3, 1e-5
 SHARED_COUNT = 4
 """As many errors of a column weigh as much as the usual size of all of them."""
+
+
+Correction = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,9 @@ class HeldOutErrors:
         rest: (K) the state at rest, or another value that what moves is told from.
         unit: (K) by how much values differ as activities differ by 1.
         perturbed: (C) whether a condition has a perturbation.
+        correct: what members say and the standard deviations of it (M, C, T, K), corrected by what
+            each has seen of the same condition; asked where there is one condition alone, of which
+            all have seen something.
     """
 
     told: torch.Tensor
@@ -63,6 +70,7 @@ class HeldOutErrors:
     rest: torch.Tensor
     unit: torch.Tensor
     perturbed: np.ndarray
+    correct: Correction | None = None
 
 
 @torch.no_grad()
@@ -74,7 +82,8 @@ def calibrate(errors: HeldOutErrors) -> Calibration:
     a single one, whose few times would ask for the largest error of all: (1 + 1/C) times the level,
     up to `HIGHEST_LEVEL` (Lei et al., J Am Stat Assoc 2018;113:1094), group by group (Vovk et al.,
     Algorithmic Learning in a Random World, 2005, section 4.5). A group with too few conditions is
-    taken with the other one.
+    taken with the other one. A single condition is asked again by who has watched it, so that its
+    errors are those that are left after a correction by what was seen.
     """
     counted = errors.held_out.unsqueeze(-1) & errors.measured
     missed = torch.where(counted, (errors.told - errors.values) / errors.unit, 0.0)
@@ -87,8 +96,11 @@ def calibrate(errors: HeldOutErrors) -> Calibration:
     by_others = by_others.unsqueeze(0 if alone else 1)
 
     moves = (errors.values - errors.rest).abs() > LEAST_CHANGE * errors.unit
-    spread = variance_of_members(errors.told / errors.unit, by_others**2).sqrt()
-    ratios = missed.abs() / spread
+    told, in_common = errors.told, (by_others * errors.unit).expand_as(missed)
+    if alone and errors.correct is not None:
+        told, in_common = errors.correct(told, in_common)
+    left = torch.where(counted, told - errors.values, 0.0)
+    ratios = left.abs() / variance_of_members(told, in_common**2).sqrt()
     asked = counted & moves
     moving = int(asked.any(0).any(0).any(0).sum())
     factors = []

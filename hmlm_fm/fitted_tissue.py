@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .calibration import Calibration, HeldOutErrors, calibrate
+from .calibration import Calibration, Correction, HeldOutErrors, calibrate
 from .configuration_hmlm import HMLMConfig
 from .discrepancy import Unexplained, find_discrepancy
 from .fit_targets import Targets
@@ -20,6 +20,7 @@ from .fitting import Fit, Parameters
 from .gates import Gates
 from .member_roll_out import MemberRollOut
 from .modeling_hmlm import HMLMForSignaling
+from .observation import corrected_states
 from .tissue import TissueTable
 
 AT_ONCE = 16
@@ -45,7 +46,10 @@ def carrying(
         discrepancy: whether to add what gates leave unexplained, where that is worthwhile.
     """
     found = _unexplained(roll_out, gates, targets) if discrepancy else (None, None)
-    calibration = calibrate(_held_out_errors(roll_out, gates, targets, fit.held_out, *found))
+    errors = _held_out_errors(
+        roll_out, gates, targets, fit.held_out, *found, smooths=model.config.has("smoothing")
+    )
+    calibration = calibrate(errors)
     return _with_tissue(model, fit.parameters, pace, targets, calibration, *found)
 
 
@@ -99,9 +103,14 @@ def _held_out_errors(
     held_out: torch.Tensor,
     unexplained: Unexplained | None,
     of_shown: Unexplained | None,
+    smooths: bool,
 ) -> HeldOutErrors:
     """What fitted members say of what they held out, with what the other conditions say that they
-    leave unexplained; of other modalities beside what all conditions say of states."""
+    leave unexplained; of other modalities beside what all conditions say of states.
+
+    Args:
+        smooths: whether what was seen of an asked condition corrects the answer.
+    """
 
     def of_others(found: Unexplained | None) -> torch.Tensor | None:
         return torch.tensor(found.left_out).to(targets.values) if found else None
@@ -118,7 +127,37 @@ def _held_out_errors(
     rest = (targets.values * measured).sum((0, 1)) / measured.sum((0, 1)).clamp(min=1)
     rest[states] = torch.where(roll_out.known, roll_out.baseline, rest[states])
     perturbed = roll_out.conditions.perturbed_R.cpu().numpy()
-    return HeldOutErrors(told, held_out, targets.values, measured, rest, targets.unit, perturbed)
+    correct = _correction(roll_out, gates, targets, measured, held_out) if smooths else None
+    return HeldOutErrors(
+        told, held_out, targets.values, measured, rest, targets.unit, perturbed, correct
+    )
+
+
+def _correction(
+    roll_out: MemberRollOut,
+    gates: Gates,
+    targets: Targets,
+    measured: torch.Tensor,
+    held_out: torch.Tensor,
+) -> Correction:
+    """Corrects states by what each member has seen of the same condition."""
+    states, shape = slice(targets.molecules), held_out.shape[:2]
+    seen = measured[..., states] & ~held_out.unsqueeze(-1)
+    hours, known = roll_out.hours.expand(*shape, -1), roll_out.known.expand(*shape, -1)
+    rows = roll_out.conditions.mapped(lambda of_all: torch.cat([of_all] * len(held_out)))
+
+    def correct(told: torch.Tensor, scale: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        told, scale = told.clone(), scale.clone()
+        residual = targets.values[..., states] - told[..., states]
+        told[..., states], narrowed = corrected_states(
+            told[..., states], hours, residual, seen, hours, rows, known, gates.smoothing_F2,
+            scale[..., states],
+        )  # fmt: skip
+        assert narrowed is not None
+        scale[..., states] = narrowed
+        return told, scale
+
+    return correct
 
 
 def _with_tissue(

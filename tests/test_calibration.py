@@ -248,3 +248,20 @@ def test_where_nothing_was_held_out_states_may_be_anything():
     missed, factors = fitted.calibrated(measured=torch.zeros_like(fitted.truth, dtype=torch.bool))
     assert missed.tolist() == pytest.approx([ACTIVITY_SPREAD] * MOLECULES)
     assert factors == [1, 1]
+
+
+def test_a_single_time_course_is_calibrated_as_who_has_watched_it_asks():
+    """A correction leaves a tenth of the errors where it lets expect a hundredth: ten times."""
+    alone = agreeing(SIZES[:1])
+    errors = alone.errors_held_out()
+
+    def correct(told, scale):
+        return errors.values + 0.1 * (told - errors.values), 0.01 * scale
+
+    plain, corrected = calibrate(errors), calibrate(replace(errors, correct=correct))
+    torch.testing.assert_close(corrected.factors, 10 * plain.factors)
+    torch.testing.assert_close(corrected.missed, plain.missed)
+    several = agreeing(SIZES).errors_held_out()
+    torch.testing.assert_close(
+        calibrate(replace(several, correct=correct)).factors, calibrate(several).factors
+    )

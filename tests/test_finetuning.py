@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from hmlm_fm import HMLMForSignaling
+from hmlm_fm import HMLMForSignaling, fitted_tissue
 from hmlm_fm.adapting import AdaptSettings, adapt
 from hmlm_fm.baselines.gate_model import GateModel
 from hmlm_fm.baselines.logic_ode import FORMS, FittedLogicODE, LogicODE
 from hmlm_fm.baselines.rival import Rival, mean_squared_error
 from hmlm_fm.baselines.trivial import Hold, TrainingMean
 from hmlm_fm.benchmarks.hmlm_rows import FineTuned, InContext
+from hmlm_fm.calibration import calibrate
 from hmlm_fm.conditions import Condition, Observation, Perturbation
 from hmlm_fm.drawn_task import Budget, DrawnTask
 from hmlm_fm.finetuning import GATE_PARTS, OBSERVATION, fine_tune
@@ -252,6 +253,30 @@ def test_intervals_cover_what_was_not_seen(tuned, model, task):
         told = predicted(tuned[0], model[1], task, truth.conditions, truth.times_hours)
         covered.append(score(told.states, told.scale, truth)["coverage"])
     assert 0.85 <= np.mean(covered) <= 0.99
+
+
+def test_of_a_watched_time_course_members_are_corrected_by_what_each_has_seen(
+    model, task, monkeypatch
+):
+    """And not by what it held out, of which its errors tell."""
+    asked = []
+    monkeypatch.setattr(fitted_tissue, "calibrate", lambda e: asked.append(e) or calibrate(e))
+    seen = task.seen
+    lone = replace(seen, conditions=seen.conditions[:1], states=seen.states[:1])
+    for moved in (0.0, 0.1):
+        last = lone.states.copy()
+        last[:, -1] += moved
+        fine_tune(*model, TissueData.of(replace(lone, states=last)), replace(FEW, steps=1))
+    errors, others = asked
+    scale = torch.full_like(errors.told, 0.1)
+    told, left = errors.correct(errors.told, scale)
+    after, _ = others.correct(errors.told, scale)
+    seen_at = ~errors.held_out[:, 0]
+    assert seen_at.any(1).all()
+    assert not seen_at.all(1).any()
+    for member, knows in enumerate(seen_at[:, -1]):
+        assert left[member, 0, seen_at[member]].mean() < left[member, 0, ~seen_at[member]].mean()
+        assert torch.equal(told[member], after[member]) != knows
 
 
 def test_a_tissue_is_saved_and_loaded(tuned, model, task, tmp_path):
