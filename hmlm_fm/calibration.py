@@ -86,21 +86,24 @@ def calibrate(errors: HeldOutErrors) -> Calibration:
     errors are those that are left after a correction by what was seen.
     """
     counted = errors.held_out.unsqueeze(-1) & errors.measured
-    missed = torch.where(counted, (errors.told - errors.values) / errors.unit, 0.0)
+
+    def missed_by(told: torch.Tensor) -> torch.Tensor:
+        return torch.where(counted, told - errors.values, 0.0)
+
     told_of = counted.any(0).any(-1).any(-1).cpu().numpy()
     # A condition says nothing of how sure one is of itself, nor a time of a single condition.
     alone = told_of.sum() == 1
     axes = (0, 1) if alone else (0, 2)
-    squared, count = missed.square().sum(axes), counted.sum(axes)
+    squared = (missed_by(errors.told) / errors.unit).square().sum(axes)
+    count = counted.sum(axes)
     by_others = _usual_size(squared.sum(0) - squared, count.sum(0) - count)
     by_others = by_others.unsqueeze(0 if alone else 1)
 
     moves = (errors.values - errors.rest).abs() > LEAST_CHANGE * errors.unit
-    told, in_common = errors.told, (by_others * errors.unit).expand_as(missed)
+    told, in_common = errors.told, (by_others * errors.unit).expand_as(errors.told)
     if alone and errors.correct is not None:
         told, in_common = errors.correct(told, in_common)
-    left = torch.where(counted, told - errors.values, 0.0)
-    ratios = left.abs() / variance_of_members(told, in_common**2).sqrt()
+    ratios = missed_by(told).abs() / variance_of_members(told, in_common**2).sqrt()
     asked = counted & moves
     moving = int(asked.any(0).any(0).any(0).sum())
     factors = []

@@ -7,12 +7,13 @@ no activity.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
-from .calibration import Calibration, Correction, HeldOutErrors, calibrate
+from .calibration import Calibration, HeldOutErrors, calibrate
 from .configuration_hmlm import HMLMConfig
 from .discrepancy import Unexplained, find_discrepancy
 from .fit_targets import Targets
@@ -127,37 +128,41 @@ def _held_out_errors(
     rest = (targets.values * measured).sum((0, 1)) / measured.sum((0, 1)).clamp(min=1)
     rest[states] = torch.where(roll_out.known, roll_out.baseline, rest[states])
     perturbed = roll_out.conditions.perturbed_R.cpu().numpy()
-    correct = _correction(roll_out, gates, targets, measured, held_out) if smooths else None
+    correct = partial(_corrected, roll_out, gates, targets, measured, held_out)
     return HeldOutErrors(
-        told, held_out, targets.values, measured, rest, targets.unit, perturbed, correct
-    )
+        told, held_out, targets.values, measured, rest, targets.unit, perturbed,
+        correct if smooths else None,
+    )  # fmt: skip
 
 
-def _correction(
+def _corrected(
     roll_out: MemberRollOut,
     gates: Gates,
     targets: Targets,
     measured: torch.Tensor,
     held_out: torch.Tensor,
-) -> Correction:
-    """Corrects states by what each member has seen of the same condition."""
+    told: torch.Tensor,
+    scale: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What members say and its standard deviations (M, C, T, N + V), whose states are corrected by
+    what each has seen of the same condition."""
     states, shape = slice(targets.molecules), held_out.shape[:2]
-    seen = measured[..., states] & ~held_out.unsqueeze(-1)
     hours, known = roll_out.hours.expand(*shape, -1), roll_out.known.expand(*shape, -1)
-    rows = roll_out.conditions.mapped(lambda of_all: torch.cat([of_all] * len(held_out)))
-
-    def correct(told: torch.Tensor, scale: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        told, scale = told.clone(), scale.clone()
-        residual = targets.values[..., states] - told[..., states]
-        told[..., states], narrowed = corrected_states(
-            told[..., states], hours, residual, seen, hours, rows, known, gates.smoothing_F2,
-            scale[..., states],
-        )  # fmt: skip
-        assert narrowed is not None
-        scale[..., states] = narrowed
-        return told, scale
-
-    return correct
+    told, scale = told.clone(), scale.clone()
+    told[..., states], narrowed = corrected_states(
+        told[..., states],
+        hours,
+        targets.values[..., states] - told[..., states],
+        measured[..., states] & ~held_out.unsqueeze(-1),
+        hours,
+        roll_out.conditions.mapped(lambda of_all: torch.cat([of_all] * len(held_out))),
+        known,
+        gates.smoothing_F2,
+        scale[..., states],
+    )
+    assert narrowed is not None
+    scale[..., states] = narrowed
+    return told, scale
 
 
 def _with_tissue(

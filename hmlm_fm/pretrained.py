@@ -21,7 +21,7 @@ def load_pretrained(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTok
 
     Raises:
         OSError, ValueError: there is none, it is one of another model, or its tokenizer is not that
-            of its weights: a token list of another version, or pairs that are farther apart.
+            of its weights: a token list of another version, or another `max_hops`.
     """
     folder = checkpoint_path(str(name_or_path))
     try:
