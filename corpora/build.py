@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from hmlm_fm.common.errors import FormatError
 from hmlm_fm.corpora.build import (
     BuildError,
     check_new,
@@ -34,7 +35,6 @@ from hmlm_fm.corpora.client import ClientSettings
 from hmlm_fm.corpora.records import Harvest
 from hmlm_fm.corpora.sources import SOURCES, Query
 from hmlm_fm.corpora.statistics import statistics_table
-from hmlm_fm.formats.errors import FormatError
 
 INCOMPLETE = 3
 OF_SERVICE = {"reactome": "species", "kegg": "organism"}

@@ -13,16 +13,16 @@ import sys
 from pathlib import Path
 
 import hmlm_fm
-from hmlm_fm.formats.edge_table import read_edge_table
-from hmlm_fm.formats.files import write_text
-from hmlm_fm.vocabulary_build import (
+from hmlm_fm.common.files import write_text
+from hmlm_fm.corpora.vocabulary_build import (
     build_vocabulary,
     coverage,
     read_sources,
     vocabulary_to_json,
 )
+from hmlm_fm.formats.edge_table import read_edge_table
 
-SHIPPED = Path(hmlm_fm.__file__).with_name("vocabulary.json")
+SHIPPED = Path(hmlm_fm.__file__).parent / "model" / "vocabulary.json"
 
 
 def main() -> int:

@@ -3,7 +3,7 @@
     python corpora/check_core.py --shared ../shared/data --report core_evidence.csv
 
 Prints one row per pathway, then the statements whose sign the databases contradict and those
-that no database has. The exit code is 1 below the thresholds of `hmlm_fm.networks.evidence`.
+that no database has. The exit code is 1 below the thresholds of `hmlm_fm.corpora.core_evidence`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from hmlm_fm.corpora.core_evidence import below_thresholds, check_evidence, summarise
 from hmlm_fm.formats import load_core
-from hmlm_fm.networks.evidence import below_thresholds, check_evidence, summarise
 
 LINE = "{:<28}{:>11}{:>8}{:>11}{:>7}{:>7}{:>10}"
 

@@ -17,16 +17,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from hmlm_fm.common.errors import FormatError
+from hmlm_fm.common.files import write_text
 from hmlm_fm.corpora.loading import HELD_OUT_SHARE, load_for_training
 from hmlm_fm.corpora.relatives import SIDES
-from hmlm_fm.corpora.sanity import (
-    plot_behaviour,
-    prior_density_report,
-    published_models,
-    report,
-)
+from hmlm_fm.corpora.sanity import plot_behaviour, prior_density_report, published_models, report
 from hmlm_fm.corpora.sbml_runs import run_sbml_folder
-from hmlm_fm.corpora.trajectories import (
+from hmlm_fm.corpora.trajectory_corpus import (
     read_trajectories,
     settings_for,
     simulate_corpus,
@@ -34,9 +31,7 @@ from hmlm_fm.corpora.trajectories import (
 )
 from hmlm_fm.dynamics.trajectories import FEWEST_CONDITIONS
 from hmlm_fm.formats import load_network, load_networks
-from hmlm_fm.formats.errors import FormatError
-from hmlm_fm.formats.files import write_text
-from hmlm_fm.network import NetworkError
+from hmlm_fm.model.network import NetworkError
 
 REPORTED_NETWORKS = 256
 

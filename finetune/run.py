@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import sys
 
-from hmlm_fm.finetuning_options import FinetuningOptions
-from hmlm_fm.finetuning_run import run_finetuning
-from hmlm_fm.formats.errors import FormatError
-from hmlm_fm.messages import in_one_line, warnings_in_lines
-from hmlm_fm.network import NetworkError
-from hmlm_fm.options import OptionsError, parse_options
+from hmlm_fm.common.errors import FormatError
+from hmlm_fm.common.messages import in_one_line, warnings_in_lines
+from hmlm_fm.common.option_parsing import OptionsError, parse_options
+from hmlm_fm.finetuning.finetuning_options import FinetuningOptions
+from hmlm_fm.finetuning.finetuning_run import run_finetuning
+from hmlm_fm.model.network import NetworkError
 
 
 def main() -> int:

@@ -3,12 +3,12 @@
 from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
 from ._version import __version__
-from .conditions import Condition, Observation, Perturbation
-from .configuration_hmlm import HMLMConfig
 from .formats import load_core, load_network
-from .modeling_hmlm import HMLMForSignaling, HMLMModel
-from .network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
-from .tokenization_hmlm import HMLMTokenizer
+from .model.conditions import Condition, Observation, Perturbation
+from .model.configuration_hmlm import HMLMConfig
+from .model.modeling_hmlm import HMLMForSignaling, HMLMModel
+from .model.network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
+from .model.tokenization_hmlm import HMLMTokenizer
 
 __all__ = [
     "Condition",

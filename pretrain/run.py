@@ -18,13 +18,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from hmlm_fm.formats.errors import FormatError
-from hmlm_fm.messages import in_one_line, warnings_in_lines
-from hmlm_fm.network import NetworkError
-from hmlm_fm.options import OptionsError, parse_options
-from hmlm_fm.pretraining import run_pretraining
-from hmlm_fm.pretraining_options import PretrainingOptions
-from hmlm_fm.resuming import last_checkpoint
+from hmlm_fm.common.errors import FormatError
+from hmlm_fm.common.messages import in_one_line, warnings_in_lines
+from hmlm_fm.common.option_parsing import OptionsError, parse_options
+from hmlm_fm.model.network import NetworkError
+from hmlm_fm.pretraining.pretraining_options import PretrainingOptions
+from hmlm_fm.pretraining.pretraining_run import run_pretraining
+from hmlm_fm.pretraining.resuming import last_checkpoint
 
 
 def main() -> int:

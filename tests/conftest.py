@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer
-from hmlm_fm.network import Interaction, Molecule, Pathway, SignalingNetwork
+from hmlm_fm.model.network import Interaction, Molecule, Pathway, SignalingNetwork
 
 REPOSITORY = Path(__file__).parent.parent
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer
-from hmlm_fm.checkpoints import checkpoint_path
+from hmlm_fm.inference.shipped import checkpoint_path
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
 """Networks small enough to be read, for tests."""
 
-from hmlm_fm.network import Interaction, Molecule, Pathway, SignalingNetwork
+from hmlm_fm.model.network import Interaction, Molecule, Pathway, SignalingNetwork
 
 
 def toy_network(logic_known: bool = True) -> SignalingNetwork:

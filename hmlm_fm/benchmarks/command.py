@@ -9,17 +9,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hmlm_fm.checkpoints import checkpoint_path
-from hmlm_fm.drawn_task import TRACKS, Budget
-from hmlm_fm.formats import load_network
-from hmlm_fm.network import SignalingNetwork
-from hmlm_fm.output_files import check_output_files
-from hmlm_fm.output_folder import making
-from hmlm_fm.plotting import plot_errors
-from hmlm_fm.pretrained import load_untuned
-
-from .cells import Bench, run
-from .crosstalk import (
+from ..common.output_files import check_output_files
+from ..common.output_folder import making
+from ..formats import load_network
+from ..inference.figures import plot_errors
+from ..inference.loading import load_untuned
+from ..inference.shipped import checkpoint_path
+from ..measurements.drawn_task import TRACKS, Budget
+from ..model.network import SignalingNetwork
+from .measuring import Bench, run
+from .report import Report, markdown, write_json
+from .speed.speed import FULL, QUICK, measure_speed
+from .task import Task
+from .tasks.crosstalk_truth import (
     FIRST_SEED,
     JOINED_NETWORKS,
     crosstalk_table,
@@ -28,13 +30,10 @@ from .crosstalk import (
     molecule_pairs_table,
     summarise,
 )
-from .literature import literature_table, literature_task, rows_of_truth
-from .measured import measured_task
-from .molecules import measure_molecules, molecules_table, what_it_has_read
-from .report import Report, markdown, write_json
-from .speed import FULL, QUICK, measure_speed
-from .task import Task
-from .tasks import TASKS
+from .tasks.held_out_conditions import measured_task
+from .tasks.literature import literature_table, literature_task, rows_of_truth
+from .tasks.masked_molecules import measure_molecules, molecules_table, what_it_has_read
+from .tasks.registry import TASKS
 
 DEFAULT_NETWORK, DEFAULT_CORPUS = "cardiac-fibroblast", "core"
 MOST_WORKERS = 8

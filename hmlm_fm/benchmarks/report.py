@@ -9,8 +9,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from hmlm_fm.environment import environment, git_revision, processor
-from hmlm_fm.formats.files import write_text
+from ..common.environment import environment, git_revision, processor
+from ..common.files import write_text
 
 
 @dataclass(frozen=True)

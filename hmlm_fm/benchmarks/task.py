@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from hmlm_fm.drawn_task import Budget, DrawnTask
-from hmlm_fm.measurements import Measurements
-from hmlm_fm.metrics import score
-from hmlm_fm.network import SignalingNetwork
+from ..measurements.drawn_task import Budget, DrawnTask
+from ..measurements.measurements import Measurements
+from ..measurements.metrics import score
+from ..model.network import SignalingNetwork
 
 
 @dataclass(frozen=True)

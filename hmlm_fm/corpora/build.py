@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from ..formats.errors import FormatError
-from ..formats.files import write_text
+from ..common.errors import FormatError
+from ..common.files import write_text
 from ..formats.identifiers import Identifiers, is_mapping_table
-from ..network import SignalingNetwork
+from ..model.network import SignalingNetwork
 from .card import CardFacts, header, write_card
 from .client import ClientSettings, ReplyError
 from .harvesting import files_below

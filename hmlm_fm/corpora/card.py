@@ -9,7 +9,7 @@ from functools import cached_property
 
 import yaml
 
-from ..network import SignalingNetwork
+from ..model.network import SignalingNetwork
 from .layout import DATA_FOLDER
 from .records import Harvest
 from .relatives import SIDES

@@ -25,9 +25,9 @@ from typing import Any
 
 from urllib3.util import Retry
 
-from ..formats.errors import FormatError
-from ..formats.files import write_text
-from ..wording import not_installed
+from ..common.errors import FormatError
+from ..common.files import write_text
+from ..common.words import not_installed
 
 TRANSIENT = frozenset([408, 425, 429, 500, 502, 503, 504])
 """HTTP statuses that may pass: the same question can be asked again."""

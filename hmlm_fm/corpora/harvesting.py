@@ -11,11 +11,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from ..formats.errors import FormatError, FormatWarning
-from ..formats.files import read_bytes
+from ..common.errors import FormatError, FormatWarning
+from ..common.files import read_bytes
 from ..formats.identifiers import Identifiers, is_mapping_table
 from ..formats.recognise import Format, format_of
-from ..network import SignalingNetwork
+from ..model.network import SignalingNetwork
 from .client import Client, ReplyError, refuse_web_pages
 from .records import Harvest, Problem, Provenance, Record
 

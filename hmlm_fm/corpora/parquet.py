@@ -15,8 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..formats.errors import FormatError
-from ..network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
+from ..common.errors import FormatError
+from ..model.network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
 from .layout import DATA_FOLDER, parquet_files
 from .records import Provenance, Record
 from .relatives import SIDES

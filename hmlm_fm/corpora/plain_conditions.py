@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ..conditions import Condition, Perturbation
+from ..model.conditions import Condition, Perturbation
 
 
 def plain_conditions(conditions: Iterable[Condition]) -> list[dict[str, Any]]:

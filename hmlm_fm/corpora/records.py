@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..network import SignalingNetwork
+from ..model.network import SignalingNetwork
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from functools import cache
 from pathlib import Path
 
 from ..formats import load_network
-from ..network import SignalingNetwork
+from ..model.network import SignalingNetwork
 
 SIDES = ("train", "validation", "test")
 OVERLAP_THRESHOLD = 0.5

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..conditions import Condition
 from ..dynamics.draw import PRIORS
 from ..dynamics.trajectories import TIMES_HOURS, Trajectories, simulate_many
-from ..network import SignalingNetwork
+from ..model.conditions import Condition
+from ..model.network import SignalingNetwork
 from .relatives import PROTECTED_FAMILIES, family_of
 
 RESPONSE = 0.05

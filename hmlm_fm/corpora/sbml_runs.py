@@ -13,9 +13,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..common.errors import FormatError, FormatWarning
+from ..common.files import stem
 from ..dynamics.sbml_trajectories import roadrunner_module, simulate_sbml
-from ..formats.errors import FormatError, FormatWarning
-from ..formats.files import stem
 from ..formats.recognise import SBML, format_of
 from .build import appearing, check_new, write_table
 from .card import header

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..formats.identifiers import is_mapped
-from ..network import SignalingNetwork
+from ..model.network import SignalingNetwork
 
 
 @dataclass(frozen=True)

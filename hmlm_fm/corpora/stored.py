@@ -13,7 +13,7 @@ from typing import TypeVar, overload
 
 import numpy as np
 
-from ..formats.files import write_text
+from ..common.files import write_text
 
 FIELDS_FILE = "fields.json"
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..formats.errors import FormatError
+from ..common.errors import FormatError
 from .layout import DATA_FOLDER
 
 if TYPE_CHECKING:

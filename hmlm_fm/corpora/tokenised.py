@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from ..common.errors import FormatError
+from ..common.files import write_text
 from ..dynamics.trajectories import Trajectories
-from ..formats.errors import FormatError
-from ..formats.files import write_text
 from ..formats.json_format import network_from_json, network_to_json
-from ..network import SignalingNetwork
-from ..tokenization_hmlm import HMLMTokenizer
+from ..model.network import SignalingNetwork
+from ..model.tokenization_hmlm import HMLMTokenizer
 from .plain_conditions import conditions_from_plain, plain_conditions
 from .stored import FIELDS_FILE, Item, Lazy, Row, StoredRows, store_rows
 

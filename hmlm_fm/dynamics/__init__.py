@@ -1,7 +1,6 @@
 """The logic-ODE simulator, conditions and simulated trajectories."""
 
-from hmlm_fm.conditions import Condition, Observation, Perturbation
-
+from ..model.conditions import Condition, Observation, Perturbation
 from .simulator import baseline_state, simulate
 
 __all__ = ["Condition", "Observation", "Perturbation", "baseline_state", "simulate"]

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hmlm_fm.conditions import Condition, Perturbation
-from hmlm_fm.network import Interaction, SignalingNetwork
+from ..model.conditions import Condition, Perturbation
+from ..model.network import Interaction, SignalingNetwork
 
 EXPRESSION_KINDS = ("expression", "repression")
 

@@ -22,9 +22,8 @@ from typing import Any
 
 import torch
 
-from hmlm_fm.conditions import PerturbationEffects
-from hmlm_fm.network import NetworkError, SignalingNetwork
-
+from ..model.conditions import PerturbationEffects
+from ..model.network import NetworkError, SignalingNetwork
 from .equations import Equations, Forcing
 
 # What Netflux assumes where a model says nothing; τ in hours.

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from hmlm_fm.formats.errors import FormatError
-from hmlm_fm.formats.sbml_document import libsbml_module, read_document
-from hmlm_fm.formats.sbml_model import molecule_names
-from hmlm_fm.formats.sbml_species import species_of
-from hmlm_fm.wording import not_installed
+from ..common.errors import FormatError
+from ..common.words import not_installed
+from ..formats.sbml.document import libsbml_module, read_document
+from ..formats.sbml.flat_model import molecule_names
+from ..formats.sbml.species import species_of
 
 SECONDS_PER_HOUR = 3600.0
 NAME_OF_SECONDS = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86400.0: "day"}

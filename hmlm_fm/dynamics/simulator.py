@@ -17,9 +17,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from hmlm_fm.conditions import LONGEST_HOURS, Condition, ConditionTensors
-from hmlm_fm.network import SignalingNetwork
-
+from ..model.conditions import LONGEST_HOURS, Condition, ConditionTensors
+from ..model.network import SignalingNetwork
 from .elimination import Elimination
 from .equations import Equations, Forcing
 from .history import History

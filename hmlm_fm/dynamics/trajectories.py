@@ -15,9 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from hmlm_fm.conditions import Condition, ConditionTensors
-from hmlm_fm.network import SignalingNetwork, merge_networks
-
+from ..model.conditions import Condition, ConditionTensors
+from ..model.network import SignalingNetwork, merge_networks
 from .draw import draw_condition, draw_dynamics
 from .logic_ode import LogicODE
 from .simulator import simulate_system, steady_state

@@ -7,10 +7,10 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from ..network import Pathway, SignalingNetwork
-from ..wording import did_you_mean
+from ..common.errors import FormatError, FormatWarning, MissingFileError
+from ..common.words import did_you_mean
+from ..model.network import Pathway, SignalingNetwork
 from .edge_table import read_edge_table
-from .errors import FormatError, FormatWarning, MissingFileError
 from .identifiers import Identifiers
 from .json_format import read_json, write_json
 from .netflux import read_netflux

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Container, Hashable, Iterable, Iterator
 from dataclasses import replace
 
-from ..network import Interaction, Molecule
-from .errors import FormatWarning
+from ..common.errors import FormatWarning
+from ..model.network import Interaction, Molecule
 
 
 class Oddities:

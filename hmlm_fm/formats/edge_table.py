@@ -16,10 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import overload
 
-from ..network import Molecule, NetworkError, Pathway, SignalingNetwork
-from ..wording import did_you_mean
-from .errors import FormatError
-from .files import read_lines, write_text
+from ..common.errors import FormatError
+from ..common.files import read_lines, write_text
+from ..common.words import did_you_mean
+from ..model.network import Molecule, NetworkError, Pathway, SignalingNetwork
 from .names import meaning_of
 from .sif import SIGN_OF_WORD
 from .statements import Statement, interactions_of_statements

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..network import Molecule, Pathway, SignalingNetwork
-from .errors import FormatError
-from .files import read_lines
+from ..common.errors import FormatError
+from ..common.files import read_lines
+from ..model.network import Molecule, Pathway, SignalingNetwork
 from .identifiers import Identifiers, identifier_key
 
 _REACTOME_ID = re.compile(r"R-[A-Z]{3}-\d+")

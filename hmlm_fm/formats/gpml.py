@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
 
-from ..network import Molecule, NetworkError, Pathway, SignalingNetwork
+from ..common.errors import FormatError
+from ..common.files import stem
+from ..model.network import Molecule, NetworkError, Pathway, SignalingNetwork
 from .drawings import DrawnMolecules, Oddities, but_vague_loops
 from .edge_table import KIND_OF_ARROW
-from .errors import FormatError
-from .files import stem
 from .identifiers import Identifiers, identifier_key
 from .statements import Statement, interactions_of_statements
 from .xml import attribute, children, descendants, local_name, parse_xml, place_of

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from urllib.parse import unquote
 
-from ..vocabulary import Vocabulary
-from .errors import FormatError
-from .files import first_line, read_lines
+from ..common.errors import FormatError
+from ..common.files import first_line, read_lines
+from ..model.vocabulary import Vocabulary
 from .names import Meaning, kind_of_token, meaning_of
 
 NAMESPACE_OF_DATABASE = {

@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from ..network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
-from ..wording import did_you_mean
-from .errors import FormatError
-from .files import read_text, write_text
-from .rules import format_rule, parse_rule
+from ..common.errors import FormatError
+from ..common.files import read_text, write_text
+from ..common.words import did_you_mean
+from ..model.network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
+from .logic.rules import format_rule, parse_rule
 
 FORMAT_NAME = "hmlm-network"
 FORMAT_VERSION = 1

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element
 
-from ..network import Molecule, NetworkError, Pathway, SignalingNetwork
+from ..common.errors import FormatError
+from ..common.files import stem
+from ..model.network import Molecule, NetworkError, Pathway, SignalingNetwork
 from .drawings import DrawnMolecules, Oddities, but_vague_loops, free_name
-from .errors import FormatError
-from .files import stem
 from .identifiers import Identifiers, identifier_key
 from .reactions import Reaction, interactions_of
 from .statements import Statement, interactions_of_statements

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ..vocabulary import Vocabulary
+from ..model.vocabulary import Vocabulary
 
 _MICRO_RNA = re.compile(r"MIR(LET)?\d")
 

@@ -13,12 +13,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from ..network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
-from ..vocabulary import Vocabulary
-from ..wording import did_you_mean
-from .errors import FormatError
-from .files import stem
-from .rules import format_rule, kind_of_signs, parse_rule
+from ..common.errors import FormatError
+from ..common.files import stem
+from ..common.words import did_you_mean
+from ..model.network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
+from ..model.vocabulary import Vocabulary
+from .logic.rules import format_rule, kind_of_signs, parse_rule
 from .spreadsheet import Cell, Rows, read_sheets, write_sheets
 from .writing import losses, refuse_breaks, warn_of
 

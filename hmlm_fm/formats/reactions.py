@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ..network import Interaction
+from ..model.network import Interaction
 
 
 @dataclass(frozen=True)

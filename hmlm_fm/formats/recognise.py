@@ -7,20 +7,20 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..network import SignalingNetwork
-from .biopax import read_biopax
-from .bnet import is_bnet, read_bnet
+from ..common.errors import FormatError
+from ..common.files import read_start
+from ..model.network import SignalingNetwork
+from .biopax.biopax import read_biopax
 from .edge_table import COLUMNS, is_edge_table, read_edge_table, resembles_edge_table
-from .errors import FormatError
-from .files import read_start
 from .gene_sets import is_gene_set, read_gmt
 from .gpml import read_gpml
 from .identifiers import Identifiers
 from .json_format import read_json
 from .kgml import read_kgml
+from .logic.bnet import is_bnet, read_bnet
+from .logic.pairwise import is_pairwise, read_pairwise
 from .netflux import read_netflux
-from .pairwise import is_pairwise, read_pairwise
-from .sbml import read_sbml
+from .sbml.sbml import read_sbml
 from .sif import read_sif
 from .spreadsheet import OLE_MAGIC, ZIP_MAGIC
 from .statement_tables import is_statement_table, read_statements

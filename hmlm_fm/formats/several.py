@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from ..network import SignalingNetwork
-from ..wording import counted, did_you_mean
-from .errors import FormatError
+from ..common.errors import FormatError
+from ..common.words import counted, did_you_mean
+from ..model.network import SignalingNetwork
 
 TOLD = 4
 

@@ -12,11 +12,11 @@ import os
 import re
 from collections import defaultdict
 
-from ..network import Interaction, Molecule, NetworkError, SignalingNetwork
-from .errors import FormatError
-from .files import read_lines, stem, write_text
+from ..common.errors import FormatError
+from ..common.files import read_lines, stem, write_text
+from ..model.network import Interaction, Molecule, NetworkError, SignalingNetwork
+from .logic.rules import kind_of_signs
 from .names import meaning_of
-from .rules import kind_of_signs
 from .writing import BEYOND_NAMES, losses, refuse_breaks, warn_of
 
 SIGN_OF_WORD = {

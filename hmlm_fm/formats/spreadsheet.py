@@ -16,8 +16,8 @@ import openpyxl
 import xlrd
 from openpyxl.utils.exceptions import IllegalCharacterError
 
-from .errors import FormatError
-from .files import read_bytes, write_bytes
+from ..common.errors import FormatError
+from ..common.files import read_bytes, write_bytes
 
 Cell: TypeAlias = "str | float | bool | None"
 Rows = list[list[Cell]]

@@ -12,9 +12,9 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ..network import Molecule, NetworkError, Pathway, SignalingNetwork
-from .errors import FormatError
-from .files import read_lines, stem
+from ..common.errors import FormatError
+from ..common.files import read_lines, stem
+from ..model.network import Molecule, NetworkError, Pathway, SignalingNetwork
 from .identifiers import Identifiers, identifier_key
 from .names import Meaning, meaning_of
 from .statements import Statement, interactions_of_statements

@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..network import Interaction
-from .rules import kind_of_signs
+from ..model.network import Interaction
+from .logic.rules import kind_of_signs
 
 VAGUE_KINDS = ("unknown", "activation", "inhibition", "indirect")
 """Kinds that say how a source acts, but not by what mechanism."""

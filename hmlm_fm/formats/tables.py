@@ -10,10 +10,10 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..network import SignalingNetwork
-from ..wording import did_you_mean, listed
-from .errors import FormatError, FormatWarning
-from .files import read_text
+from ..common.errors import FormatError, FormatWarning
+from ..common.files import read_text
+from ..common.words import did_you_mean, listed
+from ..model.network import SignalingNetwork
 
 _SEPARATORS = (",", ";", "\t")
 

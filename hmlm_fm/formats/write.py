@@ -10,15 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..network import SignalingNetwork
-from ..wording import did_you_mean
-from .bnet import write_bnet
+from ..common.errors import FormatError
+from ..common.words import did_you_mean
+from ..model.network import SignalingNetwork
 from .drawings import free_name
 from .edge_table import write_edge_table
-from .errors import FormatError
 from .json_format import write_json
+from .logic.bnet import write_bnet
 from .netflux import write_netflux
-from .sbml_qual_writer import write_sbml_qual
+from .sbml.qual_writer import write_sbml_qual
 from .several import counted_by_name
 from .sif import write_sif
 from .writing import summed, warn_of

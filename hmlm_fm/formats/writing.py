@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from ..network import Interaction, SignalingNetwork
-from .boolean_logic import Expression, ExpressionBuilder, interactions_of_function
-from .errors import FormatError
-from .rules import kind_of_signs
+from ..common.errors import FormatError
+from ..model.network import Interaction, SignalingNetwork
+from .logic.boolean_logic import Expression, ExpressionBuilder, interactions_of_function
+from .logic.rules import kind_of_signs
 
 Term = tuple[tuple[str, int], ...]
 """Sources and their signs, +1 or -1, joined by AND."""

@@ -14,8 +14,8 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
-from .errors import FormatError
-from .files import read_bytes
+from ..common.errors import FormatError
+from ..common.files import read_bytes
 
 _ROOT = re.compile(
     rb"""^\s*(?: <\?.*?\?>\s* | <!--.*?-->\s* | <!DOCTYPE[^>\[]*(?:\[.*?\])?\s*>\s* )*

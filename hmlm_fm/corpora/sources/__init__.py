@@ -8,16 +8,7 @@ from pathlib import Path
 
 from ...formats import load_core
 from ...formats.identifiers import Identifiers
-from ...formats.recognise import (
-    BNET,
-    EDGE_TABLE,
-    GPML,
-    JSON,
-    KGML,
-    NETFLUX,
-    SBML,
-    Format,
-)
+from ...formats.recognise import BNET, EDGE_TABLE, GPML, JSON, KGML, NETFLUX, SBML, Format
 from ..client import ClientSettings
 from ..harvesting import Collector, harvest_folder
 from ..records import Harvest, Provenance

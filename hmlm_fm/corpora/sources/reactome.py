@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import quote
 
 from ...formats.identifiers import Identifiers, identifier_key
-from ...formats.sbml import read_sbml
-from ...network import Pathway, SignalingNetwork
+from ...formats.sbml.sbml import read_sbml
+from ...model.network import Pathway, SignalingNetwork
 from ..client import Client, ClientSettings, ReplyError, open_service, refuse_web_pages
 from ..harvesting import Collector
 from ..records import Harvest, Problem

@@ -15,22 +15,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ...formats.errors import FormatError
-from ...formats.files import first_line, read_lines
+from ...common.errors import FormatError
+from ...common.files import first_line, read_lines
 from ...formats.gene_sets import GeneSet, molecules_of_set, read_gene_sets
 from ...formats.identifiers import Identifiers, is_mapping_table
-from ...formats.recognise import (
-    BIOPAX,
-    GENE_SETS,
-    PAIRWISE,
-    SBML,
-    STATEMENTS,
-    Format,
-    format_of,
-)
+from ...formats.recognise import BIOPAX, GENE_SETS, PAIRWISE, SBML, STATEMENTS, Format, format_of
 from ...formats.statement_tables import read_statement_table
 from ...formats.statements import Statement, interactions_of_statements
-from ...network import Molecule, Pathway, SignalingNetwork
+from ...model.network import Molecule, Pathway, SignalingNetwork
 from ..harvesting import Collector, files_below, sha256_of
 from ..records import Harvest, Provenance
 

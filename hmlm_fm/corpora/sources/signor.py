@@ -17,7 +17,7 @@ from ...formats.identifiers import Identifiers
 from ...formats.recognise import STATEMENTS, format_of
 from ...formats.statement_tables import Table, network_of_statements, read_statement_table
 from ...formats.statements import Statement
-from ...network import SignalingNetwork
+from ...model.network import SignalingNetwork
 from ..harvesting import Collector, files_below
 from ..records import Harvest
 

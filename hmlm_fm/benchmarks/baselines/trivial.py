@@ -1,0 +1,67 @@
+"""Rows that learn next to nothing, and what every row knows about time and perturbations.
+
+Shapes: C training conditions, T times, N molecules, Q asked conditions, U query times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+
+from ...measurements.measurements import Measurements
+from ...model.conditions import Condition, held_states
+from ...model.network import SignalingNetwork
+from .baseline import Rival
+
+
+def hold_perturbed(
+    states: np.ndarray,
+    conditions: Sequence[Condition],
+    hours: np.ndarray,
+    network: SignalingNetwork,
+) -> np.ndarray:
+    """States (Q, U, N) in [0, 1], with what a perturbation holds at its value in its window."""
+    is_held, value = held_states(conditions, hours, network)
+    return np.where(is_held, value, np.clip(states, 0.0, 1.0))
+
+
+class Hold(Rival):
+    """Nothing happens: every condition stays at the baseline."""
+
+    name = "hold"
+    grid: tuple[dict[str, object], ...] = ({},)
+
+    def fit(self, seen: Measurements) -> Self:
+        self.network, self.baseline = seen.network, seen.baseline
+        return self
+
+    def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:
+        shape = (len(conditions), len(hours), len(self.baseline))
+        states = np.broadcast_to(self.baseline, shape)
+        return hold_perturbed(states, conditions, hours, self.network)
+
+
+class TrainingMean(Rival):
+    """The same happens in every condition: the mean of the measured ones, linear in between.
+
+    A state that a perturbation holds tells nothing about other conditions, so it is left out of
+    the mean.
+    """
+
+    name = "mean of the training conditions"
+    grid: tuple[dict[str, object], ...] = ({},)
+
+    def fit(self, seen: Measurements) -> Self:
+        self.network, self.times_hours = seen.network, seen.times_hours
+        is_held, _ = held_states(seen.conditions, seen.times_hours, seen.network)
+        free = seen.there & ~is_held
+        count, total = free.sum(0), np.where(free, seen.states, 0.0).sum(0)
+        self.mean = np.where(count > 0, total / np.maximum(count, 1), seen.baseline)
+        return self
+
+    def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:
+        mean = np.stack([np.interp(hours, self.times_hours, of) for of in self.mean.T], axis=-1)
+        states = np.broadcast_to(mean, (len(conditions), *mean.shape))
+        return hold_perturbed(states, conditions, hours, self.network)

@@ -1,0 +1,1 @@
+"""How fast simulators, encoders and the model itself are, side by side."""

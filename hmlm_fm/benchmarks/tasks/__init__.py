@@ -1,0 +1,1 @@
+"""The tasks of `hmlm benchmark`, a module each."""

@@ -1,0 +1,1 @@
+"""The command `hmlm` and its subcommands: arguments in, calls out."""

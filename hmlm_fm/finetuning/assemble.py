@@ -1,0 +1,205 @@
+"""A model that carries fitted gates: how uncertain they are, and what they leave unexplained.
+
+Shapes: M members, C conditions, T times, N molecules, V pairs of a molecule and a modality that is
+no activity.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..fitting.discrepancy import Unexplained, find_discrepancy
+from ..fitting.ensemble import Fit, Parameters
+from ..fitting.member_rollout import MemberRollOut
+from ..model.configuration_hmlm import HMLMConfig
+from ..model.gates import Gates
+from ..model.modeling_hmlm import HMLMForSignaling
+from ..model.observation import corrected_states
+from ..model.tissue import TissueTable
+from .calibration import Calibration, HeldOutErrors, calibrate
+from .targets import Targets
+
+AT_ONCE = 16
+"""Conditions that are told together."""
+
+
+@torch.no_grad()
+def carrying(
+    model: HMLMForSignaling,
+    fit: Fit,
+    targets: Targets,
+    roll_out: MemberRollOut,
+    gates: Gates,
+    pace: float,
+    discrepancy: bool = True,
+) -> HMLMForSignaling:
+    """A copy of the model that carries what was fitted.
+
+    Args:
+        targets: what was fitted to.
+        roll_out, gates: of all members, as they were fitted.
+        pace: in which it was.
+        discrepancy: whether to add what gates leave unexplained, where that is worthwhile.
+    """
+    found = _unexplained(roll_out, gates, targets) if discrepancy else (None, None)
+    errors = _held_out_errors(
+        roll_out, gates, targets, fit.held_out, *found, smooths=model.config.has("smoothing")
+    )
+    calibration = calibrate(errors)
+    return _with_tissue(model, fit.parameters, pace, targets, calibration, *found)
+
+
+def _told(
+    roll_out: MemberRollOut,
+    gates: Gates,
+    targets: Targets,
+    moved_CTN: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """What every member says of all that was measured (M, C, T, N + V)."""
+    parts = math.ceil(len(targets.values) / AT_ONCE)
+    told = [
+        roll_out.read(gates, chosen, targets.molecule_V, targets.modality_V, moved_CTN)
+        for chosen in np.array_split(np.arange(len(targets.values)), parts)
+    ]
+    return torch.cat([torch.cat(states_and_shown, -1) for states_and_shown in told], 1)
+
+
+def _unexplained(
+    roll_out: MemberRollOut, gates: Gates, targets: Targets
+) -> tuple[Unexplained | None, Unexplained | None]:
+    """What fitted members leave of activities, and then of what other modalities showed."""
+    conditions = roll_out.conditions.mapped(lambda rows: rows.cpu())
+    hours, unit = roll_out.hours.double().cpu().numpy(), targets.unit.double().cpu().numpy()
+    weight = targets.weight.double().cpu().numpy()
+    molecules = targets.molecules
+
+    def residual(moved_CTN: torch.Tensor | None = None) -> np.ndarray:
+        told = _told(roll_out, gates, targets, moved_CTN).mean(0)
+        return (targets.values - told).double().cpu().numpy() / unit
+
+    missed = residual()
+    of_states = find_discrepancy(
+        conditions, missed[..., :molecules], weight[..., :molecules], hours
+    )
+    if not len(targets.molecule_V):
+        return of_states, None
+    if of_states is not None:
+        missed = residual(torch.tensor(of_states.fitted).to(targets.values))
+    of_shown = find_discrepancy(
+        conditions, missed[..., molecules:], weight[..., molecules:], hours,
+        targets.molecule_V.cpu().numpy(),
+    )  # fmt: skip
+    return of_states, of_shown.in_units(unit[molecules:]) if of_shown else None
+
+
+def _held_out_errors(
+    roll_out: MemberRollOut,
+    gates: Gates,
+    targets: Targets,
+    held_out: torch.Tensor,
+    unexplained: Unexplained | None,
+    of_shown: Unexplained | None,
+    smooths: bool,
+) -> HeldOutErrors:
+    """What fitted members say of what they held out, with what the other conditions say that they
+    leave unexplained; of other modalities beside what all conditions say of states.
+
+    Args:
+        smooths: whether what was seen of an asked condition corrects the answer.
+    """
+
+    def of_others(found: Unexplained | None) -> torch.Tensor | None:
+        return torch.tensor(found.left_out).to(targets.values) if found else None
+
+    told = _told(roll_out, gates, targets, of_others(unexplained))
+    moved = of_others(of_shown)
+    if moved is not None:
+        told[..., targets.molecules :] += moved
+    measured, states = targets.weight > 0, slice(targets.molecules)
+    # What a perturbation holds is known.
+    hours = roll_out.hours.expand(len(told[0]), -1)
+    measured[..., states] &= ~roll_out.conditions.effects_at_times(hours).held_RN
+    # What moves is told from the mean of what was measured where nobody knows the state at rest.
+    rest = (targets.values * measured).sum((0, 1)) / measured.sum((0, 1)).clamp(min=1)
+    rest[states] = torch.where(roll_out.known, roll_out.baseline, rest[states])
+    perturbed = roll_out.conditions.perturbed_R.cpu().numpy()
+    correct = partial(_corrected, roll_out, gates, targets, measured, held_out)
+    return HeldOutErrors(
+        told, held_out, targets.values, measured, rest, targets.unit, perturbed,
+        correct if smooths else None,
+    )  # fmt: skip
+
+
+def _corrected(
+    roll_out: MemberRollOut,
+    gates: Gates,
+    targets: Targets,
+    measured: torch.Tensor,
+    held_out: torch.Tensor,
+    told: torch.Tensor,
+    scale: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What members say and its standard deviations (M, C, T, N + V), whose states are corrected by
+    what each has seen of the same condition."""
+    states, shape = slice(targets.molecules), held_out.shape[:2]
+    hours, known = roll_out.hours.expand(*shape, -1), roll_out.known.expand(*shape, -1)
+    told, scale = told.clone(), scale.clone()
+    told[..., states], narrowed = corrected_states(
+        told[..., states],
+        hours,
+        targets.values[..., states] - told[..., states],
+        measured[..., states] & ~held_out.unsqueeze(-1),
+        hours,
+        roll_out.conditions.mapped(lambda of_all: torch.cat([of_all] * len(held_out))),
+        known,
+        gates.smoothing_F2,
+        scale[..., states],
+    )
+    assert narrowed is not None
+    scale[..., states] = narrowed
+    return told, scale
+
+
+def _with_tissue(
+    model: HMLMForSignaling,
+    parameters: Parameters,
+    pace: float,
+    targets: Targets,
+    calibration: Calibration,
+    unexplained: Unexplained | None,
+    of_shown: Unexplained | None,
+) -> HMLMForSignaling:
+    """A copy of the model that carries these gates, how uncertain they are, and what they leave
+    unexplained of states and of what they show."""
+    sizes = {name: value.shape[1] for name, value in parameters.items()}
+    members = len(next(iter(parameters.values())))
+    pairs = torch.stack([targets.molecule_V, targets.modality_V], 1).tolist()
+    tissue: dict[str, Any] = {"members": members, "sizes": sizes, "pace": pace, "pairs": pairs}
+    if unexplained is not None:
+        tissue["discrepancy"] = {"columns": targets.molecules, **unexplained.arguments}
+    if of_shown is not None:
+        tissue["shown_discrepancy"] = of_shown.arguments
+    tuned = HMLMForSignaling(HMLMConfig.from_dict(model.config.to_dict() | {"tissue": tissue}))
+    tuned.to(model.device)  # type: ignore[arg-type]
+    kept = {k: v for k, v in model.state_dict().items() if ".tissue." not in k}
+    tuned.load_state_dict(kept, strict=False)
+    carried = tuned.next_state.tissue
+    assert carried is not None
+    with torch.no_grad():
+        for name, table in carried.tables.items():
+            assert isinstance(table, TissueTable)
+            table.weight.copy_(parameters[name])
+        carried.log_missed.weight.copy_(calibration.missed.log())
+        carried.log_calibration.weight.copy_(calibration.factors.log())
+        if unexplained is not None:
+            assert carried.discrepancy is not None
+            unexplained.fill(carried.discrepancy)
+        if of_shown is not None:
+            assert carried.shown_discrepancy is not None
+            of_shown.fill(carried.shown_discrepancy)
+    return tuned.eval()

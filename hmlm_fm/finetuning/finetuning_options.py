@@ -1,0 +1,96 @@
+"""What a fine-tuning run can be told."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..common.option_parsing import OptionsError, by_comma
+from ..common.output_folder import check_folder
+from ..measurements.drawn_task import TRACKS
+from .fine_tune import GATE_PARTS
+
+GATES, ALL = "gates", "all"
+
+
+@dataclass
+class FinetuningOptions:
+    """Everything that a fine-tuning run can be told; a YAML file may hold any of it."""
+
+    checkpoint: str = field(
+        default="hmlm-small",
+        metadata={"help": "hmlm-small, a folder, a name on a hub; none to start from scratch"},
+    )
+    network: str = field(
+        default="cardiac-fibroblast", metadata={"help": "a file, or a shipped network's name"}
+    )
+    pathway: str | None = field(
+        default=None, metadata={"help": "the network to take of a file that holds several"}
+    )
+    observations: str = field(
+        default="", metadata={"help": "table of what was measured; empty to simulate"}
+    )
+    conditions: str = field(
+        default="", metadata={"help": "table of what was done in each condition"}
+    )
+    budget: str = field(
+        default="16x4", metadata={"help": "conditions x times, where they are simulated"}
+    )
+    track: str = field(
+        default="signs", metadata={"help": "signs, or logic to see the AND groups too"}
+    )
+    output_dir: str = field(
+        default="outputs/finetune", metadata={"help": "folder for the result; empty or new"}
+    )
+    tunable: str = field(
+        default="gates",
+        metadata={
+            "help": "gates of the tissue; all: the weights that infer them first; or some parts of "
+            f"gates by comma, the others as they are inferred: {', '.join(GATE_PARTS)}"
+        },
+    )
+    members: int = field(default=0, metadata={"help": "fits to average; 0 for the usual"})
+    steps: int = field(default=0, metadata={"help": "at most, of every fit; 0 for the usual"})
+    hold: float = field(
+        default=-1.0,
+        metadata={"help": "how hard gates are held at the start; below 0 for the usual"},
+    )
+    discrepancy: bool = field(
+        default=True,
+        metadata={"help": "add what gates leave unexplained, where that is worthwhile"},
+    )
+    seed: int = field(default=0, metadata={"help": "of everything that is drawn"})
+
+    def check(self) -> None:
+        """Raise `OptionsError` where a value makes no sense."""
+        if self.track not in TRACKS:
+            raise OptionsError(f"track {self.track!r}; expected one of {', '.join(TRACKS)}")
+        parts = self.tunable_parts
+        if not parts or not set(parts) <= set(GATE_PARTS):
+            raise OptionsError(
+                f"tunable {self.tunable!r}; expected {GATES}, {ALL}, or by comma some of "
+                f"{', '.join(GATE_PARTS)}"
+            )
+        if self.adapts and self.checkpoint == "none":
+            raise OptionsError("tunable all without a checkpoint; expected one to adapt")
+        if bool(self.observations) != bool(self.conditions):
+            raise OptionsError("expected observations and conditions together, or neither")
+        for name, least in (("members", 0), ("steps", 0), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise OptionsError(f"{name} {getattr(self, name)}; expected at least {least}")
+        if not math.isfinite(self.hold):
+            raise OptionsError(f"hold {self.hold}; expected a number")
+        check_folder(Path(self.output_dir))
+
+    @property
+    def adapts(self) -> bool:
+        """Whether the weights that infer gates are adapted first."""
+        return self.tunable == ALL
+
+    @property
+    def tunable_parts(self) -> list[str]:
+        """The parts of gates that are fitted."""
+        if self.tunable in (GATES, ALL):
+            return list(GATE_PARTS)
+        return by_comma(self.tunable)

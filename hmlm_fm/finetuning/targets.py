@@ -1,0 +1,134 @@
+"""What gates are fitted to: activities, and what other modalities showed, each with a weight.
+
+Shapes: C conditions, T times, N molecules, V pairs of a molecule and a modality that is no
+activity, F = N flat molecules, Y modalities.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from ..fitting.member_rollout import MemberRollOut
+from ..measurements.tissue_data import TissueData
+from ..model.conditions import MODALITIES
+from ..model.gates import GateLogits
+from ..model.translation import HALF_SATURATION, read_instruments
+
+ROLL_OUT_ERROR = 0.05
+"""What a fitted roll-out misses of a true activity, about: to measure much better tells no more."""
+ACTIVITY_SPREAD, LEAST_SPREAD = 0.25, 0.05
+"""Standard deviation of activities over conditions and times, about: other modalities are scaled to
+it, for their units say nothing; and how little one may vary to be scaled up."""
+# Of `Gates.observation_FY4`, for the half saturation that is taken for granted.
+SATURATION = math.log(math.expm1(HALF_SATURATION)) - 2.0
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Activities of all molecules, then what else was seen.
+
+    Attributes:
+        values: (C, T, N + V) what was measured.
+        weight: (C, T, N + V) how much each counts, 1 where it is exact, 0 where there is none.
+        unit: (N + V) by how much values differ as activities differ by 1.
+        molecule_V, modality_V: of what is no activity.
+    """
+
+    values: torch.Tensor
+    weight: torch.Tensor
+    unit: torch.Tensor
+    molecule_V: torch.Tensor
+    modality_V: torch.Tensor
+
+    @classmethod
+    def of(cls, data: TissueData) -> Targets:
+        """All that was measured."""
+        index = data.network.molecule_index
+        at = {hours: t for t, hours in enumerate(data.times_hours.tolist())}
+        seen = [
+            (
+                c,
+                at[o.time_hours],
+                (MODALITIES.index(o.modality), index[o.molecule]),
+                o,
+            )
+            for c, of_condition in enumerate(data.others)
+            for o in of_condition
+            if o.time_hours in at
+        ]
+        pairs = sorted({pair for _, _, pair, _ in seen})
+        column = {pair: v for v, pair in enumerate(pairs)}
+        shape = (*data.states.shape[:2], len(pairs))
+        values, deviations = np.zeros(shape), np.full(shape, np.nan)
+        there = np.zeros(shape, dtype=bool)
+        for c, t, pair, o in seen:
+            place = (c, t, column[pair])
+            values[place], there[place] = o.value, True
+            deviations[place] = np.nan if o.sd_value is None else o.sd_value
+        modality_V = np.array([modality for modality, _ in pairs], dtype=np.int64)
+        weights = [_weights(data.measured, data.sd, 1.0)]
+        units = [np.ones(data.states.shape[2])]
+        for modality in np.unique(modality_V):
+            own = modality_V == modality
+            spread = max(float(values[..., own][there[..., own]].std()), LEAST_SPREAD)
+            unit = spread / ACTIVITY_SPREAD
+            units.append(np.full(own.sum(), unit))
+            weights.append(_weights(there[..., own], deviations[..., own], unit))
+        return cls(
+            torch.tensor(np.concatenate([data.states, values], 2), dtype=torch.float32),
+            torch.tensor(np.concatenate(weights, 2), dtype=torch.float32),
+            torch.tensor(np.concatenate(units), dtype=torch.float32),
+            torch.tensor([molecule for _, molecule in pairs], dtype=torch.long),
+            torch.tensor(modality_V),
+        )
+
+    @property
+    def molecules(self) -> int:
+        """N."""
+        return self.values.shape[2] - len(self.molecule_V)
+
+    def to(self, device: torch.device | str) -> Targets:
+        return Targets(*(value.to(device) for value in vars(self).values()))
+
+    @torch.no_grad()
+    def with_instruments(self, logits: GateLogits, roll_out: MemberRollOut) -> GateLogits:
+        """Logits that read every modality with the offset and the gain of its data set, by what the
+        wiring lets expect (Ω↔).
+
+        Args:
+            logits: of the wiring.
+            roll_out: of one member, all conditions and times.
+        """
+        observation_FY4 = logits.observation_FY4.clone()
+        observation_FY4[..., :3] = torch.tensor([0.0, 0.0, SATURATION])
+        plain = replace(logits, observation_FY4=observation_FY4).gates(roll_out.wiring)
+        every = np.arange(len(self.values))
+        expected = roll_out.read(plain, every, self.molecule_V, self.modality_V)[1][0]
+        seen = self.weight[..., self.molecules :] > 0
+        offset_Y, gain_Y = read_instruments(
+            self.values[..., self.molecules :][seen],
+            expected[seen],
+            self.modality_V.expand(seen.shape)[seen],
+            len(MODALITIES),
+        )
+        observation_FY4[..., 0], observation_FY4[..., 1] = offset_Y, gain_Y.log()
+        return replace(logits, observation_FY4=observation_FY4)
+
+
+def _weights(measured: np.ndarray, sd: np.ndarray | None, unit: float) -> np.ndarray:
+    """What measurements count beside exact ones, by the variance that is to be expected of their
+    errors; a standard deviation that is not stated is taken for the median of those that are.
+
+    Args:
+        measured: where there are any.
+        sd: standard deviations, NaN where none is stated.
+        unit: what is worth a unit of activity.
+    """
+    if sd is None or not np.isfinite(sd[measured]).any():
+        return measured.astype(float)
+    stated = np.where(np.isfinite(sd), sd, np.median(sd[measured & np.isfinite(sd)])) / unit
+    return measured * ROLL_OUT_ERROR**2 / (ROLL_OUT_ERROR**2 + stated**2)

@@ -1,0 +1,1 @@
+"""The one ensemble fit that HMLM and its baselines share."""

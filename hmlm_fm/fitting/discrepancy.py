@@ -1,0 +1,241 @@
+"""What a network leaves unexplained of a tissue, as effects of what was done that add up.
+
+A pathway that is missing from a network shows in what its fitted gates miss, again and again where
+the same thing was done. These residuals are told from what was done by ridge regression, one for
+all measured columns and times, and added to what is told of other conditions: the model discrepancy
+of Kennedy and O'Hagan (J R Stat Soc B 2001;63:425), with a linear kernel. Travels with checkpoints.
+
+Shapes: R rows (asked conditions), C fitted conditions, T measured times, U query times, N
+molecules, K columns (molecules' states, or what they show in a modality), X things that were done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..model.conditions import ConditionTensors
+from ..model.graph import perturbed_at
+from ..model.observation import moved_states
+
+PENALTIES = np.logspace(-1.5, 1.5, 7)
+ALWAYS = 0.5
+"""What counts as done in every condition, for what all of them have in common."""
+WORTHWHILE = 0.1
+"""What share of the squared residuals it has to explain of what is left out, and as much more as
+one group of conditions is of all: gates are easier to read without it, and of a few conditions even
+noise is told by the others now and then."""
+LEAST_WEIGHT = 1e-3
+"""What counts less than this says nothing."""
+
+
+class Discrepancy(nn.Module):
+    """Effects of what was done on every column, at the measured times.
+
+    Attributes:
+        weight: (1 + X, T, K) the effects, first of what all conditions have in common.
+    """
+
+    weight: nn.Parameter
+
+    def __init__(self, done: list[int], hours: list[float], columns: int, explained: float) -> None:
+        """
+        Args:
+            done: (X) columns of `ConditionTensors.done_RX`.
+            hours: (T) the measured times, all after 0 and in order.
+            explained: share of the squared residuals of conditions that are left out.
+        """
+        super().__init__()
+        self.done, self.hours, self.explained = done, hours, explained
+        self.weight = nn.Parameter(torch.zeros(1 + len(done), len(hours), columns))
+
+    def forward(self, conditions: ConditionTensors, hours_BQU: torch.Tensor) -> torch.Tensor:
+        """The effects of B · Q conditions (B, Q, U, K)."""
+        done_RX = _with_always(conditions.done_RX[:, self.done])
+        effect_RTK = torch.einsum("rx,xtk->rtk", done_RX, self.weight.to(done_RX))
+        # Nothing has happened yet at time 0, and after the last time nothing more is known.
+        effect_RTK = torch.cat([torch.zeros_like(effect_RTK[:, :1]), effect_RTK], 1)
+        known = torch.tensor([0.0, *self.hours], dtype=hours_BQU.dtype, device=hours_BQU.device)
+        asked_RU = hours_BQU.flatten(0, 1).contiguous()
+        after = torch.searchsorted(known, asked_RU, right=True).clamp(1, len(known) - 1)
+        share = ((asked_RU - known[after - 1]) / (known[after] - known[after - 1])).clamp(max=1)
+        rows = torch.arange(len(after), device=after.device)[:, None]
+        effect_RUK = torch.lerp(
+            effect_RTK[rows, after - 1],
+            effect_RTK[rows, after],
+            share.to(effect_RTK).unsqueeze(-1),
+        )
+        return effect_RUK.unflatten(0, hours_BQU.shape[:2])
+
+    def of_states(
+        self, states_BQUN: torch.Tensor, conditions: ConditionTensors, hours_BQU: torch.Tensor
+    ) -> torch.Tensor:
+        """States with these effects; see `moved_states`."""
+        return moved_states(states_BQUN, self(conditions, hours_BQU), conditions, hours_BQU)
+
+
+class ShownDiscrepancy(Discrepancy):
+    """The same of what molecules show in modalities other than activity.
+
+    Attributes:
+        pairs: (K) molecule and modality of each column.
+    """
+
+    def __init__(self, pairs: list[tuple[int, int]], **of_columns: Any) -> None:
+        super().__init__(columns=len(pairs), **of_columns)
+        self.pairs = pairs
+
+    def of_values(
+        self, values_BQUNY: torch.Tensor, conditions: ConditionTensors, hours_BQU: torch.Tensor
+    ) -> torch.Tensor:
+        """Values with these effects, where no perturbation holds the state."""
+        molecule_K, modality_K = torch.tensor(self.pairs, device=values_BQUNY.device).T
+        values = values_BQUNY.clone()
+        free = ~perturbed_at(conditions, hours_BQU)[0][..., molecule_K]
+        values[..., molecule_K, modality_K] += free * self(conditions, hours_BQU)
+        return values
+
+
+@dataclass(frozen=True)
+class Unexplained:
+    """What a fit found of a discrepancy.
+
+    Attributes:
+        done, hours, explained: as in `Discrepancy`.
+        weight: (1 + X, T, K) the effects.
+        fitted, left_out: (C, T, K) what is said of each condition by all, and by the others alone.
+    """
+
+    done: list[int]
+    hours: list[float]
+    weight: np.ndarray
+    fitted: np.ndarray
+    left_out: np.ndarray
+    explained: float
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What a `Discrepancy` is made from, but for its columns."""
+        return {
+            "done": self.done,
+            "hours": self.hours,
+            "explained": self.explained,
+        }
+
+    def in_units(self, unit_K: np.ndarray) -> Unexplained:
+        """The same, of columns that were divided by a unit each."""
+        scaled = ("weight", "fitted", "left_out")
+        return replace(self, **{name: getattr(self, name) * unit_K for name in scaled})
+
+    @torch.no_grad()
+    def fill(self, discrepancy: Discrepancy) -> Discrepancy:
+        """The same discrepancy, with what was found."""
+        discrepancy.weight.copy_(torch.tensor(self.weight))
+        return discrepancy
+
+
+def find_discrepancy(
+    conditions: ConditionTensors,
+    residual: np.ndarray,
+    weight: np.ndarray,
+    hours: np.ndarray,
+    molecule_K: np.ndarray | None = None,
+) -> Unexplained | None:
+    """The discrepancy of a fit; None where it would not be `WORTHWHILE`.
+
+    The penalty is the one with which conditions are told best by the others; those to which the
+    same was done are left out together. What perturbations hold tells nothing.
+
+    Args:
+        conditions: C rows.
+        residual: (C, T, K) what was measured less what was fitted.
+        weight: (C, T, K) how much each counts, 1 where it is exact, 0 where nothing was measured.
+        hours: (T) when, after 0.
+        molecule_K: of each column; all molecules in order by default.
+    """
+    held = conditions.effects_at_times(torch.tensor(hours).expand(len(residual), -1)).held_RN
+    held_K = held.numpy()[..., slice(None) if molecule_K is None else molecule_K]
+    counted = np.where(held_K | (weight < LEAST_WEIGHT), 0.0, weight)
+    done_RX = conditions.done_RX
+    done = torch.nonzero(done_RX.any(0)).flatten().tolist()
+    x = _with_always(done_RX[:, done]).double().numpy()
+    _, alike = np.unique(x, axis=0, return_inverse=True)
+    missed = np.where(counted > 0, residual, 0.0)
+    flat, worth = missed.reshape(len(x), -1), counted.reshape(len(x), -1)
+    effects, errors = _regressions(x, flat, worth, alike)
+    squared_PCK = worth * errors**2
+    best = int(squared_PCK.sum((1, 2)).argmin())
+    left, total = squared_PCK[best].sum(), (worth * flat**2).sum()
+    groups = len(np.unique(alike[(worth > 0).any(1)]))
+    # Nothing was missed, or what is no number: then there is nothing to tell either.
+    if not total > 0 or not 1 - left / total >= WORTHWHILE + 1 / groups:
+        return None
+    shape = (-1, *missed.shape[1:])
+    measured = np.asarray((counted > 0).any(0))
+    found = _at_all_times(effects[best].reshape(shape), measured, hours)
+    return Unexplained(
+        done,
+        hours.tolist(),
+        found,
+        np.einsum("cx,xtk->ctk", x, found),
+        missed - errors[best].reshape(shape),
+        float(1 - left / total),
+    )
+
+
+def _with_always(done_RX: torch.Tensor) -> torch.Tensor:
+    return torch.cat([torch.full_like(done_RX[:, :1], ALWAYS), done_RX], 1)
+
+
+def _regressions(
+    x: np.ndarray, flat: np.ndarray, worth: np.ndarray, alike: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """For every penalty, the effects (P, X, ·) and what they miss of rows left out (P, C, ·).
+
+    Args:
+        x: (C, X) what was done.
+        flat, worth: (C, ·) what is to be told, and how much of it counts.
+        alike: (C) which rows are left out together.
+    """
+    patterns, of_column = np.unique(worth, axis=1, return_inverse=True)
+    effects = np.zeros((len(PENALTIES), x.shape[1], flat.shape[1]))
+    errors = np.zeros((len(PENALTIES), *flat.shape))
+    for pattern, of_pattern in enumerate(patterns.T):
+        rows, columns = of_pattern > 0, np.flatnonzero(of_column.ravel() == pattern)
+        if not rows.any():
+            continue
+        own, y = x[rows], flat[np.ix_(rows, columns)]
+        for p, penalty in enumerate(PENALTIES):
+            inverse = np.linalg.inv(own @ own.T + np.diag(penalty / of_pattern[rows]))
+            dual = inverse @ y
+            effects[p][:, columns] = own.T @ dual
+            errors[p][np.ix_(rows, columns)] = _left_out_errors(inverse, dual, alike[rows])
+    return effects, errors
+
+
+def _left_out_errors(inverse: np.ndarray, dual: np.ndarray, alike: np.ndarray) -> np.ndarray:
+    """What ridge regression misses of rows that it is not shown, those alike left out together.
+
+    The block form of the leave-one-out residual (Cawley and Talbot, Neural Networks 2004;17:1467).
+    """
+    errors = dual / np.diag(inverse)[:, None]
+    groups, counts = np.unique(alike, return_counts=True)
+    for group in groups[counts > 1]:
+        own = np.flatnonzero(alike == group)
+        errors[own] = np.linalg.solve(inverse[np.ix_(own, own)], dual[own])
+    return errors
+
+
+def _at_all_times(effects: np.ndarray, measured: np.ndarray, hours: np.ndarray) -> np.ndarray:
+    """Effects (X, T, K) at the times where a column was not measured (T, K), between those where
+    it was."""
+    effects = effects.copy()
+    for column in np.flatnonzero(measured.any(0) & ~measured.all(0)):
+        known = np.flatnonzero(measured[:, column])
+        for course in effects[:, :, column]:
+            course[:] = np.interp(hours, [0.0, *hours[known]], [0.0, *course[known]])
+    return effects

@@ -1,0 +1,1 @@
+"""BioPAX level 3."""

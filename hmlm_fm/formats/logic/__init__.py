@@ -1,0 +1,1 @@
+"""Boolean logic: expressions, normal forms, and the formats that hold them."""

@@ -1,0 +1,1 @@
+"""Files of measurements: tables of conditions and observations, MIDAS, experiments."""

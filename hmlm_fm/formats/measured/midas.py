@@ -1,0 +1,370 @@
+"""MIDAS, the tables of measurements that CellNOpt and the DREAM challenges use.
+
+A row for each treatment and time. Columns, by the start of their names:
+
+- `TR:NAME` or `TR:NAME:TYPE`: what was given, as a level in [0, 1]; empty for none. Of the type
+  `CellLine` or `CellType` it says of which cells. Of the type `Inhibitors`, or without a type and
+  named as a molecule with an `i` behind, it inhibits that molecule. `NOCYTO` and `NOINHIB` do
+  nothing.
+- `DA:NAME`, or `DA:ALL` for all of them: when it was measured.
+- `DV:NAME`: the value; empty, `NA` or `NaN` where there is none.
+
+Names are those of the network, or its only ones but for case; of what was measured a `p-` before
+the name is nothing but that. Source of the format: Saez-Rodriguez et al., Bioinformatics
+2008;24:840, and what CellNOptR reads.
+"""
+
+from __future__ import annotations
+
+import statistics
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ...common.errors import FormatError, FormatWarning
+from ...common.words import did_you_mean, listed
+from ...model.conditions import MODALITIES, Condition, Observation, Perturbation
+from ...model.network import SignalingNetwork
+from ..tables import PathLike, header_of, number_of, rows_of, tell_strangers
+from .condition_tables import check_ranges
+
+HOURS_OF = {"minutes": 1 / 60, "hours": 1.0}
+INHIBITION = 0.9
+"""How much of what a molecule passes on its inhibitor takes away, where nobody says."""
+
+_EMPTY = ("", "na", "nan")
+_NOTHING_DONE = ("nocyto", "noinhib", "nolig")
+_STIMULI = ("stimuli", "stimulus", "ligands", "ligand", "cytokines", "cytokine")
+_INHIBITORS, _CELLS = ("inhibitors", "inhibitor"), ("cellline", "celltype")
+
+
+@dataclass(frozen=True)
+class _Treatment:
+    """A column `TR:` and what it does to a molecule of the network."""
+
+    column: str
+    molecule: str
+    inhibits: bool
+
+
+def read_midas(
+    path: PathLike,
+    network: SignalingNetwork,
+    *,
+    time_unit: str = "minutes",
+    modality: str = "activity",
+    inhibition: float = INHIBITION,
+    cell_line: str | None = None,
+) -> tuple[dict[str, Condition], dict[str, tuple[Observation, ...]]]:
+    """Read a table of MIDAS.
+
+    Replicates are averaged: two or three say too little of their spread. Conditions are named by
+    what was done, such as `TGFa + MEK12i`. What was measured before anything was given stays the
+    condition that it is in the table, such as an inhibitor alone at time 0, and is not carried to
+    others.
+
+    Args:
+        path: the table.
+        network: whose molecules it speaks of. What is done to others, and what was measured of
+            them, is left out, and one `FormatWarning` names them.
+        time_unit: of its times, of `HOURS_OF`; MIDAS does not state it.
+        modality: of its values.
+        inhibition: strength of an inhibitor at level 1.
+        cell_line: whose rows to read; needed where there are several.
+
+    Returns:
+        Conditions and observations by condition. Conditions of which nothing was measured are left
+        out, and a `FormatWarning` names them.
+
+    Raises:
+        FormatError: a missing file, no columns of one of the three kinds, a value without a time,
+            two columns of one molecule, a treatment of a type that is not known, a row of another
+            length, a level outside [0, 1], a time or value that is no number or out of its range,
+            several cell lines or an unknown one, or no molecule of the network. The message names
+            file and row.
+        ValueError: an unknown unit or modality, or an inhibition outside [0, 1].
+    """
+    for what, stated, known in (
+        ("time_unit", time_unit, HOURS_OF),
+        ("modality", modality, MODALITIES),
+    ):
+        if stated not in known:
+            raise ValueError(f"{what} is {stated!r}; expected one of {', '.join(known)}")
+    if not 0 <= inhibition <= 1:
+        raise ValueError(f"inhibition is {inhibition}; expected a strength in [0, 1]")
+    columns = [c for c in header_of(path) if _kind(c) in ("TR", "DA", "DV")]
+    time_of = _times(columns, path)
+    treatments, unknown = _treatments(columns, network, path)
+    read = _molecules(time_of, network, path)
+
+    conditions: dict[str, Condition] = {}
+    strangers: dict[str, list[str]] = {_name(c): [] for c, known in read.items() if known is None}
+    values: dict[tuple[str, str, float], list[float]] = {}
+    for place, row in _rows_of_cells(path, columns, cell_line):
+        done = {
+            column: level
+            for column in (*(t.column for t in treatments), *unknown)
+            if (level := _level(row, column, path, place))
+        }
+        name = _name_of_condition(done, treatments)
+        condition = _condition(treatments, done, inhibition, path, place)
+        if conditions.setdefault(name, condition) != condition:
+            raise FormatError(
+                f"what was done is called {name!r}, as is something else that was; expected other "
+                "names of treatments",
+                path=path,
+                place=place,
+            )
+        for column in unknown:
+            strangers.setdefault(_name(column), []).extend([name] * (column in done))
+        for column, molecule in read.items():
+            if molecule is None or row[column].casefold() in _EMPTY:
+                continue
+            value = number_of(row, column, path, place)
+            hours = number_of(row, time_of[column], path, place) * HOURS_OF[time_unit]
+            observation = Observation(molecule, hours, value, modality)
+            check_ranges(observation, path, place, time_of[column], column)
+            values.setdefault((name, molecule, hours), []).append(value)
+    if not conditions:
+        raise FormatError("it holds no rows", path=path)
+    changed = tuple(dict.fromkeys(name for changed in strangers.values() for name in changed))
+    spoken_of = {_name(column) for column in (*time_of, *unknown, *(t.column for t in treatments))}
+    tell_strangers(strangers, spoken_of, network, path, changed)
+
+    observations: dict[str, tuple[Observation, ...]] = dict.fromkeys(conditions, ())
+    for (name, molecule, hours), replicates in values.items():
+        mean = statistics.fmean(replicates)
+        observations[name] += (Observation(molecule, hours, mean, modality),)
+    bare = [name for name, seen in observations.items() if not seen]
+    if len(bare) == len(conditions):
+        raise FormatError(f"it holds no value of a molecule of network {network.name!r}", path=path)
+    if bare:
+        warnings.warn(
+            f"{path}: left out condition {listed(bare)}, of which nothing was measured",
+            FormatWarning,
+            stacklevel=2,
+        )
+    kept = [name for name in conditions if name not in bare]
+    return {name: conditions[name] for name in kept}, {name: observations[name] for name in kept}
+
+
+# -- columns ------------------------------------------------------------------------------------
+
+
+def _kind(column: str) -> str:
+    """TR, DA or DV, of columns that are read."""
+    return column.partition(":")[0].strip().upper()
+
+
+def _name(column: str) -> str:
+    """What a column is of; of a treatment, without its type."""
+    name = column.partition(":")[2]
+    return (name.partition(":")[0] if _kind(column) == "TR" else name).strip()
+
+
+def _type(column: str) -> str:
+    """What kind of treatment a column states, or nothing."""
+    return "".join(column.split(":")[2:]).strip().casefold()
+
+
+def _known(name: str, network: SignalingNetwork) -> str | None:
+    """The molecule of this name, or the only one that differs in case alone."""
+    if name in network.molecule_index:
+        return name
+    alike = [known for known in network.names if known.casefold() == name.casefold()]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _times(columns: Sequence[str], path: PathLike) -> dict[str, str]:
+    """The column of the time of every column of values.
+
+    Raises:
+        FormatError: a kind of columns is missing, or the time of a value, or there are two.
+    """
+    for kind, what in (("TR", "treatments"), ("DA", "times"), ("DV", "values")):
+        if not any(_kind(column) == kind for column in columns):
+            raise FormatError(
+                f"there is no column {kind}:NAME; expected some of {what}, as MIDAS has",
+                path=path,
+                place="row 1",
+            )
+    times: dict[str, str] = {}
+    for column in columns:
+        if _kind(column) == "DA":
+            _refuse_second(times, _name(column).casefold(), column, path)
+    found = {}
+    for column in columns:
+        if _kind(column) == "DV":
+            time = times.get(_name(column).casefold(), times.get("all"))
+            if time is None:
+                raise FormatError(
+                    f"there is no column of the times of {column}; expected DA:{_name(column)} or "
+                    "DA:ALL",
+                    path=path,
+                    place="row 1",
+                )
+            found[column] = time
+    return found
+
+
+def _molecules(
+    columns: Iterable[str], network: SignalingNetwork, path: PathLike
+) -> dict[str, str | None]:
+    """The molecule of every column of values, None of one that the network has not.
+
+    Raises:
+        FormatError: two columns are of one molecule.
+    """
+    columns_of: dict[str, str] = {}
+    found = {}
+    for column in columns:
+        name = _name(column)
+        molecule = _known(name, network) or _known(name.removeprefix("p-"), network)
+        if molecule is not None:
+            _refuse_second(columns_of, molecule, column, path)
+        found[column] = molecule
+    return found
+
+
+def _refuse_second(columns: dict[str, str], name: str, column: str, path: PathLike) -> None:
+    """
+    Raises:
+        FormatError: there is a column of this name already.
+    """
+    before = columns.setdefault(name, column)
+    if before != column:
+        raise FormatError(
+            f"the columns {before} and {column} are of one molecule; expected one column",
+            path=path,
+            place="row 1",
+        )
+
+
+def _treatments(
+    columns: Sequence[str], network: SignalingNetwork, path: PathLike
+) -> tuple[list[_Treatment], list[str]]:
+    """What is done to molecules of a network, and the columns of what is done to others.
+
+    Raises:
+        FormatError: a type of treatment that nobody knows.
+    """
+    known, unknown = [], []
+    for column in columns:
+        name, kind = _name(column), _type(column)
+        if _kind(column) != "TR" or kind in _CELLS:
+            continue
+        if kind not in ("", *_STIMULI, *_INHIBITORS):
+            raise FormatError(
+                f"{column} is of a type that is not known; expected TR:{name}:Stimuli, "
+                f"TR:{name}:Inhibitors, TR:{name}:CellLine, or no type",
+                path=path,
+                place="row 1",
+            )
+        if name.casefold().replace("-", "").replace("_", "") in _NOTHING_DONE:
+            continue
+        molecule = _known(name, network)
+        inhibits = kind in _INHIBITORS or (not kind and molecule is None)
+        if inhibits and molecule is None and name[-1:] in ("i", "I"):
+            molecule = _known(name[:-1], network)
+        if molecule is None:
+            unknown.append(column)
+        else:
+            known.append(_Treatment(column, molecule, inhibits))
+    return known, unknown
+
+
+# -- rows ---------------------------------------------------------------------------------------
+
+
+def _rows_of_cells(
+    path: PathLike, columns: Sequence[str], cell_line: str | None
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """The rows of one cell line.
+
+    Raises:
+        FormatError: there are several, or none of this name.
+    """
+    lines = {
+        _name(column): column
+        for column in columns
+        if _kind(column) == "TR" and _type(column) in _CELLS
+    }
+    if cell_line is not None and cell_line not in lines:
+        hint = did_you_mean(cell_line, lines)
+        there = ", ".join(lines) or "none"
+        raise FormatError(f"there is no cell line {cell_line!r}; it has {there}{hint}", path=path)
+    first: str | None = None
+    for place, row in rows_of(path, columns, ()):
+        of = {name for name, column in lines.items() if _level(row, column, path, place)}
+        if cell_line is not None:
+            if cell_line in of:
+                yield place, row
+            continue
+        line = " and ".join(sorted(of))
+        first = line if first is None else first
+        if line != first:
+            raise FormatError(
+                f"it is of cell line {line!r}, and others of {first!r}; expected to be told which "
+                "to read, by cell_line or --cell-line",
+                path=path,
+                place=place,
+            )
+        yield place, row
+
+
+def _level(row: Mapping[str, str], column: str, path: PathLike, place: str) -> float:
+    """
+    Raises:
+        FormatError: it is no number in [0, 1].
+    """
+    if row[column].casefold() in _EMPTY:
+        return 0.0
+    level = number_of(row, column, path, place)
+    if not 0 <= level <= 1:
+        raise FormatError(
+            f"{column} is {row[column]!r}; expected a level in [0, 1], not a concentration",
+            path=path,
+            place=place,
+        )
+    return level
+
+
+def _name_of_condition(done: Mapping[str, float], treatments: Sequence[_Treatment]) -> str:
+    inhibitors = {treatment.column for treatment in treatments if treatment.inhibits}
+    parts = []
+    for column, level in done.items():
+        name = _name(column)
+        if column in inhibitors and not name.endswith(("i", "I")):
+            name += "i"
+        parts.append(name + (f" {level:.12g}" if level != 1 else ""))
+    return " + ".join(parts) or "control"
+
+
+def _condition(
+    treatments: Sequence[_Treatment],
+    done: Mapping[str, float],
+    inhibition: float,
+    path: PathLike,
+    place: str,
+) -> Condition:
+    """
+    Raises:
+        FormatError: a molecule is given, or inhibited, twice.
+    """
+    stimuli: dict[str, float] = {}
+    inhibited: dict[str, Perturbation] = {}
+    for treatment in treatments:
+        if treatment.column not in done:
+            continue
+        level, molecule = done[treatment.column], treatment.molecule
+        if molecule in (inhibited if treatment.inhibits else stimuli):
+            raise FormatError(
+                f"{treatment.column} does to {molecule!r} what another column does; expected one",
+                path=path,
+                place=place,
+            )
+        if treatment.inhibits:
+            inhibited[molecule] = Perturbation(molecule, "inhibition", level * inhibition)
+        else:
+            stimuli[molecule] = level
+    return Condition(stimuli, tuple(inhibited.values()))

@@ -1,0 +1,1 @@
+"""SBML, with its qualitative models."""

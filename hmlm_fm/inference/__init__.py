@@ -1,0 +1,1 @@
+"""Asking a model: loading, prediction, the pipeline, what can be read out, figures."""

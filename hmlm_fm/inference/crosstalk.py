@@ -1,0 +1,191 @@
+"""Crosstalk between pathways, read off what a model attends to.
+
+Attention says whom a molecule listens to; a walk that follows it against the interactions says
+where what it hears comes from. The score of an ordered pair of pathways (A, B) is the chance that
+such a walk, begun at the molecules of B, arrives in A before it dies out.
+
+Shapes: N molecules, L pairs, H heads, Q conditions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ..measurements.drawn_task import HORIZON_HOURS
+from ..model.conditions import Condition
+from ..model.drive import Drive
+from ..model.graph import moved
+from ..model.modeling_hmlm import HMLMForSignaling
+from ..model.network import SignalingNetwork
+from ..model.tokenization_hmlm import HMLMTokenizer
+from .loading import load_untuned
+from .prediction import context_of, predict_states
+
+DAMPING = 0.8
+"""Chance that a walk goes on at each molecule: far sources count less than near ones."""
+STIMULUS, MOST_STIMULI = 0.8, 10
+SETTLED, MOST_STEPS = 1e-6, 100
+
+Pair = tuple[str, str]
+
+
+def members_of(network: SignalingNetwork) -> dict[str, list[int]]:
+    """Positions of the molecules of every pathway."""
+    return {
+        pathway.name: [i for i, m in enumerate(network.molecules) if pathway.name in m.pathways]
+        for pathway in network.pathways
+    }
+
+
+def ordered_pairs(network: SignalingNetwork) -> dict[Pair, tuple[list[int], list[int]]]:
+    """Of every ordered pair (A, B) of pathways the molecules of A, and those of B alone.
+
+    Pairs of which B has no molecule of its own are left out.
+    """
+    found = {}
+    for (a, of_a), (b, of_b) in permutations(members_of(network).items(), 2):
+        alone = sorted(set(of_b) - set(of_a))
+        if of_a and alone:
+            found[a, b] = (of_a, alone)
+    return found
+
+
+def single_stimuli(network: SignalingNetwork, seed: int = 0) -> list[Condition]:
+    """At most ten conditions of one stimulus each, drawn among the inputs."""
+    inputs = network.inputs
+    order = np.random.default_rng([seed, 10]).permutation(len(inputs))[:MOST_STIMULI]
+    return [Condition({inputs[i]: STIMULUS}) for i in order] or [Condition()]
+
+
+@torch.no_grad()
+def gate_attention(
+    model: HMLMForSignaling,
+    tokenizer: HMLMTokenizer,
+    network: SignalingNetwork,
+    conditions: Sequence[Condition],
+) -> np.ndarray:
+    """How far each molecule's gate listens to each of its sources (N, N), targets by sources.
+
+    The root of how far a molecule's drive falls or rises when one source falls silent, on average
+    over the conditions, with every state where the model expects it after 48 h; a row sums to at
+    most 1. The root keeps weak interactions on long paths from being lost.
+    """
+    context = context_of(tokenizer, network, None)
+    told = predict_states(model, context, network, conditions, np.array([HORIZON_HOURS]))
+    logits, wiring = model.infer_gates(**moved(context, model.device))
+    gates = logits.gates(wiring)
+    size = len(network.molecules)
+    effect = torch.zeros(size, size)
+    each = torch.arange(size)
+    for states, condition in zip(told.states[:, 0], conditions, strict=True):
+        state = torch.tensor(states, dtype=torch.float32, device=model.device)
+        inputs = gates.input_F.clone()
+        for name, level in condition.stimuli.items():
+            inputs[network.molecule_index[name]] = level
+        silenced = state[:, None].repeat(1, size + 1)
+        silenced[each, each] = 0.0
+        drive = Drive(gates, wiring, inputs[:, None])(silenced)
+        effect += (drive[:, :size] - drive[:, size:]).abs().cpu()
+    attention = (effect / len(conditions)).sqrt().double().numpy()
+    return attention / np.maximum(attention.sum(1, keepdims=True), 1.0)
+
+
+@torch.no_grad()
+def molecular_attention(
+    model: HMLMForSignaling, tokenizer: HMLMTokenizer, network: SignalingNetwork
+) -> np.ndarray:
+    """Weights of the encoder's molecular attention along interactions (N, N), targets by sources.
+
+    The mean over layers and heads; each row with sources sums to 1.
+    """
+    context = context_of(tokenizer, network, None)
+    output = model.hmlm(
+        **moved(context, model.device),
+        output_attentions=True,
+    )
+    pairs = context["pair_index"][0].numpy()
+    weights = torch.stack([of_layer[0, 0] for of_layer in output.attentions.molecular])
+    dense = np.zeros((len(network.molecules),) * 2)
+    dense[pairs[:, 0], pairs[:, 1]] = weights.mean((0, 1)).double().cpu().numpy()
+    return _rows_to_one(dense * wired(network))
+
+
+def wired(network: SignalingNetwork) -> np.ndarray:
+    """Where there is an interaction (N, N), targets by sources."""
+    found = np.zeros((len(network.molecules),) * 2)
+    for interaction in network.interactions:
+        for source in interaction.sources:
+            place = network.molecule_index[interaction.target], network.molecule_index[source]
+            found[place] = 1.0
+    return found
+
+
+def even_attention(network: SignalingNetwork) -> np.ndarray:
+    """What somebody attends to who only knows the wiring: all sources alike (N, N)."""
+    return _rows_to_one(wired(network))
+
+
+def arrival(attention: np.ndarray, within: Iterable[int]) -> np.ndarray:
+    """The chance (N) that a walk along attention from each molecule arrives within a set."""
+    chosen = list(within)
+    chance = np.zeros(len(attention))
+    chance[chosen] = 1.0
+    for _ in range(MOST_STEPS):
+        after = DAMPING * attention @ chance
+        after[chosen] = 1.0
+        settled = np.abs(after - chance).max() < SETTLED
+        chance = after
+        if settled:
+            break
+    return chance
+
+
+def crosstalk(network: SignalingNetwork, attention: np.ndarray) -> dict[Pair, float]:
+    """The score of every ordered pair of pathways."""
+    return of_pairs(network, lambda of_a: arrival(attention, of_a))
+
+
+def crosstalk_of(network: SignalingNetwork, checkpoint: str) -> pd.DataFrame:
+    """Columns from, to and score of every ordered pair of pathways, the strongest first.
+
+    Args:
+        network: with at least two pathways.
+        checkpoint: whose gates attend.
+
+    Raises:
+        ValueError: there are no two pathways, or the checkpoint is fine-tuned.
+    """
+    shown = network.without_kinetics()
+    if not ordered_pairs(shown):
+        raise ValueError(
+            f"network {network.name!r} has {len(network.pathways)} pathways; expected at least 2 "
+            "that differ in their molecules"
+        )
+    model, tokenizer = load_untuned(checkpoint)
+    attention = gate_attention(model, tokenizer, shown, single_stimuli(shown))
+    scores = crosstalk(shown, attention)
+    rows = [{"from": a, "to": b, "score": score} for (a, b), score in scores.items()]
+    return pd.DataFrame(rows).sort_values("score", ascending=False, ignore_index=True)
+
+
+def of_pairs(
+    network: SignalingNetwork, from_pathway: Callable[[list[int]], np.ndarray]
+) -> dict[Pair, float]:
+    """Of every ordered pair (A, B) the mean over B's own molecules of what A does to each (N)."""
+    found: dict[Pair, float] = {}
+    known: dict[str, np.ndarray] = {}
+    for (a, b), (of_a, of_b) in ordered_pairs(network).items():
+        if a not in known:
+            known[a] = from_pathway(of_a)
+        found[a, b] = float(known[a][of_b].mean())
+    return found
+
+
+def _rows_to_one(values: np.ndarray) -> np.ndarray:
+    total = values.sum(1, keepdims=True)
+    return np.divide(values, total, out=np.zeros_like(values), where=total > 0)

@@ -1,0 +1,299 @@
+"""Figures: losses of a run, trajectories, and predicted against simulated ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, ScalarFormatter
+
+from ..dynamics.trajectories import TIMES_HOURS, Trajectories
+from ..model.network import SignalingNetwork
+from ..model.next_state_head import NORMAL_QUANTILE
+
+LABELS = {
+    "masked_loss": "masked molecule (nats)",
+    "neighbour_loss": "neighbours alone (nats)",
+    "pathway_loss": "pathways alone (nats)",
+    "next_state_loss": "next state",
+    "observation_loss": "observations",
+}
+
+
+def plot_losses(log: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Each objective's loss against steps, as a PNG file."""
+    names = [name for name in LABELS if any(name in entry for entry in log)]
+    figure = Figure(figsize=(4 * max(len(names), 1), 3), layout="constrained")
+    for axes, name in zip(
+        figure.subplots(1, max(len(names), 1), squeeze=False)[0], names, strict=False
+    ):
+        entries = [entry for entry in log if name in entry]
+        axes.plot([e["step"] for e in entries], [e[name] for e in entries])
+        axes.set(title=LABELS[name], xlabel="step")
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)
+
+
+def plot_trajectories(
+    sample: Trajectories, predictions: Mapping[int, np.ndarray], path: Path, panels: int = 8
+) -> None:
+    """The most moving molecules of one held-out network under its first condition.
+
+    Args:
+        sample: simulated truth.
+        predictions: by number of context conditions, states (conditions, later times, N).
+        path: of the PNG file.
+        panels: how many molecules.
+    """
+    truth = sample.states[0].astype(np.float64)
+    most_moving = np.argsort(-(truth.max(0) - truth.min(0)))[:panels]
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    grid = figure.subplots(2, (panels + 1) // 2, sharex=True, sharey=True).ravel()
+    for axes, molecule in zip(grid, most_moving, strict=False):
+        axes.plot(TIMES_HOURS, truth[:, molecule], "k-", label="simulated")
+        for (context, states), style in zip(predictions.items(), ("C1--", "C0--"), strict=False):
+            predicted = np.concatenate([truth[:1, molecule], states[0, :, molecule]])
+            axes.plot(TIMES_HOURS, predicted, style, label=f"HMLM, {context} conditions seen")
+        axes.set_title(sample.drawn.molecules[molecule].name, fontsize=9)
+        axes.set_ylim(-0.03, 1.03)
+        axes.grid(alpha=0.3)
+    grid[0].legend(fontsize=7)
+    figure.supxlabel("hours")
+    figure.supylabel("activity")
+    figure.suptitle(f"A network that training never saw: {sample.visible.name}", fontsize=10)
+    figure.savefig(path, dpi=120)
+
+
+@dataclass(frozen=True)
+class Band:
+    """A panel of `plot_bands`.
+
+    Attributes:
+        name: above it.
+        mean, sd: (U) of the prediction.
+        times, known: (T) what was so, and when.
+        is_activity: whether it lies in [0, 1].
+    """
+
+    name: str
+    mean: np.ndarray
+    sd: np.ndarray
+    times: np.ndarray
+    known: np.ndarray
+    is_activity: bool = True
+
+
+def plot_bands(
+    title: str, hours: np.ndarray, panels: Sequence[Band], known: tuple[str, str], path: Path
+) -> None:
+    """Predicted trajectories of one condition with their 90 % band, and what was so, as a PNG.
+
+    Args:
+        title: of the figure.
+        hours: (U) of the predictions.
+        panels: one each.
+        known: how matplotlib is to draw what was so, and what it is called.
+        path: of the file.
+    """
+    columns = min(len(panels), 4)
+    lines = -(-len(panels) // columns)
+    figure = Figure(figsize=(2.8 * columns, 2.5 * lines), layout="constrained")
+    grid = figure.subplots(lines, columns, sharex=True, squeeze=False).ravel()
+    style, called = known
+    for axes, panel in zip(grid, panels, strict=False):
+        half = NORMAL_QUANTILE * panel.sd
+        axes.fill_between(hours, panel.mean - half, panel.mean + half, color="C0", alpha=0.25, lw=0)
+        axes.plot(hours, panel.mean, "C0", label="HMLM")
+        axes.plot(panel.times, panel.known, style, label=called)
+        axes.set_title(_plain(panel.name), fontsize=9)
+        if panel.is_activity:
+            axes.set_ylim(min(-0.05, panel.known.min() - 0.05), max(1.05, panel.known.max() + 0.05))
+        axes.grid(alpha=0.3)
+    for axes in grid[len(panels) :]:
+        axes.set_axis_off()
+    grid[0].legend(fontsize=7)
+    figure.suptitle(_plain(title), fontsize=10, wrap=True)
+    figure.supxlabel("hours")
+    figure.supylabel("activity" if all(p.is_activity for p in panels) else "value")
+    figure.savefig(path, dpi=120)
+
+
+def plot_states(
+    network: SignalingNetwork,
+    conditions: Sequence[str],
+    times_hours: Sequence[float],
+    states: np.ndarray,
+    molecules: Sequence[int],
+    path: Path,
+) -> None:
+    """Trajectories of some molecules, one panel each and one line per condition.
+
+    Args:
+        network: whose states they are.
+        conditions: names of the C conditions.
+        times_hours: T times in hours.
+        states: activity (C, T, N).
+        molecules: positions of those to draw.
+        path: of the file, whose ending says its format.
+    """
+    columns = min(len(molecules), 4)
+    lines = -(-len(molecules) // columns)
+    figure = Figure(figsize=(2.8 * max(columns, 2), 2.2 * lines + 0.8), layout="constrained")
+    grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    # Ten colours are told apart; more conditions are an order of shades.
+    shades = colormaps["viridis"](np.linspace(0, 0.9, len(conditions)))
+    colours = [f"C{c}" if len(conditions) <= 10 else shades[c] for c in range(len(conditions))]
+    mark = "o-" if len(times_hours) <= 10 else "-"
+    names = [_plain(name) for name in (network.name, *network.names, *conditions)]
+    of_molecules, of_conditions = names[1 : -len(conditions)], names[-len(conditions) :]
+    for axes, i in zip(grid, molecules, strict=False):
+        for c, colour in enumerate(colours):
+            axes.plot(times_hours, states[c, :, i], mark, color=colour, ms=3)
+        axes.set_title(of_molecules[i], fontsize=9)
+        axes.set_ylim(-0.03, max(1.03, 1.03 * float(states[:, :, list(molecules)].max())))
+        axes.grid(alpha=0.3)
+    for axes in grid[len(molecules) :]:
+        axes.set_axis_off()
+    if 1 < len(conditions) <= 10:
+        figure.legend(grid[0].lines, of_conditions, fontsize=7, loc="outside right upper")
+    what = f"{len(conditions)} conditions" if len(conditions) > 1 else of_conditions[0]
+    figure.suptitle(f"{names[0]}: {what}", fontsize=10, wrap=True)
+    figure.supxlabel("hours")
+    figure.supylabel("activity")
+    figure.savefig(path, dpi=120)
+
+
+def plot_errors(
+    path: Path,
+    rows: Sequence[Mapping[str, Any]],
+    splits: Sequence[str],
+    title: str,
+    figure_of_merit: str = "mse",
+) -> None:
+    """A figure of a benchmark's rows, the best at the top, as a PNG; errors on a logarithmic scale.
+
+    Args:
+        path: of the file.
+        rows: with model, budget, split, the figure of merit and, where there is an interval, the
+            same with `_low` and `_high` behind.
+        splits: those to draw, one column of panels each; a line of panels per budget.
+        title: of the figure.
+        figure_of_merit: mse, of which less is better, or another, of which more is.
+    """
+    is_error = figure_of_merit == "mse"
+    low, high = f"{figure_of_merit}_low", f"{figure_of_merit}_high"
+    budgets = list(dict.fromkeys(row["budget"] for row in rows))
+    size = (4.2 * len(splits), 4.2 * len(budgets))
+    figure = Figure(figsize=size, layout="tight")
+    axes = figure.subplots(len(budgets), len(splits), squeeze=False)
+    for line, budget in zip(axes, budgets, strict=True):
+        for axis, split in zip(line, splits, strict=True):
+            own = [r for r in rows if r["budget"] == budget and r["split"] == split]
+            own.sort(key=lambda r: -r[figure_of_merit] if is_error else r[figure_of_merit])
+            for place, row in enumerate(own):
+                colour = "tab:red" if row["model"].startswith("HMLM") else "tab:grey"
+                found = row[figure_of_merit]
+                if low in row:
+                    # A logarithmic axis has no 0.
+                    least = row[low] or found / 2 if is_error else row[low]
+                    axis.plot([least, row[high]], [place] * 2, c=colour)
+                axis.plot(found, place, "o", c=colour)
+            axis.set_xscale("log" if is_error else "linear")
+            axis.set_yticks(range(len(own)), [r["model"] for r in own], fontsize=7)
+            axis.set_title(f"{split}, {budget}", fontsize=9)
+            axis.set_xlabel("mean squared error" if is_error else figure_of_merit)
+    figure.suptitle(title)
+    figure.savefig(path, dpi=110)
+
+
+def plot_crosstalk(path: Path, table: pd.DataFrame, title: str) -> None:
+    """Scores of ordered pairs of pathways as a map, as a PNG.
+
+    Args:
+        path: of the file.
+        table: columns from, to and score.
+        title: of the figure.
+    """
+    square = table.pivot(index="from", columns="to", values="score")
+    names = sorted({*square.index, *square.columns})
+    square = square.reindex(index=names, columns=names)
+    figure = Figure(figsize=(2.5 + 0.5 * len(names), 2 + 0.5 * len(names)), layout="tight")
+    axis = figure.subplots()
+    image = axis.imshow(square.to_numpy(), cmap="viridis")
+    axis.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
+    axis.set_yticks(range(len(names)), names, fontsize=8)
+    axis.set_xlabel("listens")
+    axis.set_ylabel("is heard")
+    figure.colorbar(image, ax=axis, label="score")
+    axis.set_title(f"crosstalk, {title}", fontsize=9)
+    figure.savefig(path, dpi=110)
+
+
+def plot_speed(path: Path, rows: Sequence[Mapping[str, Any]], title: str) -> None:
+    """Three panels, as a PNG: simulators, models on batches, and growth with the network.
+
+    Args:
+        path: of the file.
+        rows: of `hmlm benchmark speed`, each with its part.
+        title: of the figure.
+    """
+    figure = Figure(figsize=(17, 4), layout="constrained")
+    simulators, models, growth = figure.subplots(1, 3)
+    tools = [row for row in rows if row["part"] == "simulators"]
+    _plot_times(
+        simulators,
+        [f"{row['tool']}, {row['precision']}" for row in tools],
+        [row["ms_per_trajectory"] for row in tools],
+    )
+    simulators.set_xscale("log")
+    simulators.set(xlabel="ms per trajectory", title="simulators at equal accuracy")
+    encoders = [row for row in rows if row["part"] == "models"]
+    _plot_times(
+        models,
+        [f"{row['model']} ({row['peak_mb']:.0f} MB)" for row in encoders],
+        [row["ms_per_batch"] for row in encoders],
+    )
+    models.set_xlim(left=0)
+    models.set(xlabel="ms per batch", title="forward and backward (peak memory)")
+    memory = growth.twinx()
+    scaling = [row for row in rows if row["part"] == "scaling"]
+    for i, series in enumerate(dict.fromkeys(row["series"] for row in scaling)):
+        own = [row for row in scaling if row["series"] == series]
+        sizes = [row["molecules"] for row in own]
+        growth.plot(sizes, [row["ms"] for row in own], "o-", color=f"C{i}", ms=3, label=series)
+        memory.plot(sizes, [row["peak_mb"] for row in own], "--", color=f"C{i}")
+    for axis, label in ((growth, "ms (lines)"), (memory, "peak MB (dashes)")):
+        axis.set_yscale("log")
+        axis.yaxis.set_major_formatter(ScalarFormatter())
+        axis.yaxis.set_minor_formatter(NullFormatter())
+        axis.set_ylabel(label)
+    growth.set_xscale("log")
+    growth.set_xticks(sorted({row["molecules"] for row in scaling}))
+    growth.xaxis.set_major_formatter(ScalarFormatter())
+    growth.xaxis.set_minor_formatter(NullFormatter())
+    growth.set(xlabel="molecules", title="one random network, constant degree")
+    growth.legend(fontsize=7)
+    figure.suptitle(title, fontsize=10)
+    figure.savefig(path, dpi=110)
+
+
+def _plot_times(axis: Axes, names: Sequence[str], values: Sequence[float]) -> None:
+    """One point per name, the first at the top, those of HMLM in red."""
+    for place, (name, value) in enumerate(zip(names, values, strict=True)):
+        colour = "tab:red" if name.lower().startswith("hmlm") else "tab:grey"
+        axis.plot(value, place, "o", color=colour)
+    axis.set_yticks(range(len(names)), names, fontsize=7)
+    axis.grid(axis="x", alpha=0.3)
+    axis.invert_yaxis()
+
+
+def _plain(text: str) -> str:
+    """Text that matplotlib does not take for mathematics."""
+    return text.replace("$", r"\$")

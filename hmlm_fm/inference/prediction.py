@@ -1,0 +1,125 @@
+"""What a model says of a network: states of asked conditions, from what is known of others.
+
+Shapes: T times, N molecules, Q asked conditions, U query times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..measurements.pace import condition_at, pace_of_tissue
+from ..model.conditions import LONGEST_HOURS, MODALITIES, Condition, Observation
+from ..model.graph import moved
+from ..model.modeling_hmlm import HMLMForSignaling
+from ..model.network import SignalingNetwork
+from ..model.tokenization_hmlm import HMLMTokenizer, encode_conditions
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predicted states, or values in another modality (Q, U, N), with their standard deviations;
+    molecules in network order."""
+
+    states: np.ndarray
+    scale: np.ndarray
+
+
+def context_of(
+    tokenizer: HMLMTokenizer,
+    network: SignalingNetwork,
+    baseline: np.ndarray | None,
+    conditions: Sequence[Condition] = (),
+    observations: Sequence[Sequence[Observation]] = (),
+) -> dict[str, torch.Tensor]:
+    """A network with what is known of it, as a batch of one.
+
+    Args:
+        baseline: (N) the state at rest, in [0, 1]; NaN where it is not known.
+    """
+    at_rest = None
+    if baseline is not None:
+        at_rest = {
+            name: float(value)
+            for name, value in zip(network.names, baseline, strict=True)
+            if np.isfinite(value)
+        }
+    return dict(
+        tokenizer(
+            network,
+            conditions=list(conditions) if len(conditions) else None,
+            observations=list(observations) if len(conditions) else None,
+            baseline=at_rest,
+            return_tensors="pt",
+            # Molecules without a token are nothing to warn of at every question.
+            warn_unknown=False,
+        )
+    )
+
+
+@torch.no_grad()
+def predict_states(
+    model: HMLMForSignaling,
+    context: Mapping[str, torch.Tensor],
+    network: SignalingNetwork,
+    conditions: Sequence[Condition],
+    hours: Sequence[float] | np.ndarray,
+    observed: tuple[np.ndarray, np.ndarray] | None = None,
+    modality: str = "activity",
+    pace: float | None = None,
+) -> Prediction:
+    """States of asked conditions, all from the baseline that the context states.
+
+    Args:
+        context: of `context_of`.
+        conditions: Q of them.
+        hours: (U) query times, the same for all.
+        observed: what was seen of the asked conditions themselves: times in hours (T), and states
+            (Q, T, N), NaN where nothing was. The answer uses it on both sides of a time.
+        modality: of `MODALITIES`: what the states show in it, instead of the states themselves.
+        pace: in which the context is told; that of the tissue of a fine-tuned model by default.
+
+    Raises:
+        ValueError: there is no such modality, or a time is negative, no number, or beyond
+            `LONGEST_HOURS` of the model's, of which as many pass in an hour as the pace says.
+    """
+    pace = pace_of_tissue(model) if pace is None else pace
+    if modality not in MODALITIES:
+        raise ValueError(f"modality {modality!r}; expected one of {', '.join(MODALITIES)}")
+    hours = np.asarray(hours, dtype=float)
+    if hours.ndim != 1:
+        raise ValueError(f"hours are {hours.tolist()!r}; expected a list of times")
+    if not ((hours >= 0) & (hours * pace <= LONGEST_HOURS)).all():
+        longest = LONGEST_HOURS / pace
+        raise ValueError(f"hours are {hours.tolist()}; expected times from 0 to {longest:g}")
+    count, molecules = len(conditions), len(network.molecules)
+    if not count or not len(hours):
+        nothing = np.zeros((count, len(hours), molecules), dtype=np.float32)
+        return Prediction(nothing, nothing)
+    asked = [condition_at(condition, pace) for condition in conditions]
+    question: dict[str, Any] = encode_conditions(network, asked, "query_")
+    question["query_hours"] = np.tile((hours * pace).astype(np.float32), (count, 1))
+    tensors = {name: torch.from_numpy(value)[None] for name, value in question.items()}
+    if "baseline_state" in context:
+        shape = (1, count, molecules)
+        tensors["query_initial_state"] = context["baseline_state"][:, None].expand(shape)
+        tensors["query_initial_mask"] = context["baseline_mask"][:, None].expand(shape)
+    if observed is not None:
+        seen_hours, states = observed
+        tensors["query_observation_hours"] = torch.tensor(
+            np.tile(seen_hours * pace, (1, count, 1)), dtype=torch.float32
+        )
+        value = torch.tensor(states[None], dtype=torch.float32)
+        tensors["query_observation_mask"] = value.isfinite()
+        tensors["query_observation_value"] = value.nan_to_num()
+    batch = {**context, **tensors}
+    output = model(**moved(batch, model.device))
+    told, scale = output.states, output.states_scale
+    if modality != "activity":
+        y = MODALITIES.index(modality)
+        told, scale = output.modality_values[..., y], output.modality_scale[..., y]
+    return Prediction(told[0].cpu().numpy(), scale[0].cpu().numpy())

@@ -1,0 +1,1 @@
+"""What travels with every checkpoint: flat, and importing nothing outside this folder."""

@@ -1,0 +1,325 @@
+"""What a context shows, laid out as evidence about every molecule's own gate.
+
+A roll-out is corrected by what was seen (smoothing), so that every molecule's inputs are about
+known at all times. Then each molecule's own equation can be solved with these inputs, apart from
+all others. Travels with checkpoints.
+
+Shapes: B batch, C conditions, N molecules, F = B · N flat molecules, G times of the inference grid,
+K = C · G columns, S observed times, O observations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from .conditions import ConditionTensors, PerturbationEffects
+from .drive import Drive, baseline_shift
+from .gates import Gates
+from .graph import CONDITION_FIELDS, condition_rows, rank_within, values_and_mask
+from .observation import observe_points
+from .smoothing import smoothing_correction
+from .transducer import RollOut, Transducer, grid_hours
+from .translation import ACTIVITY, translate
+from .wiring import Wiring
+
+# Every third time of the roll-out's grid: drives between are interpolated.
+GRID_STRIDE = 3
+JUMP_HOURS = 1e-3
+
+
+@dataclass(frozen=True)
+class Context:
+    """Conditions of networks, and what was observed of each.
+
+    Attributes:
+        network: the tokenizer's fields, with those of observations, of which there may be none.
+        conditions: B · C rows.
+        baseline_BN, known_BN: states at rest, and where they are known.
+        place: batch row, condition and position of every observation, three (O).
+        hours_O, molecule_O: when each was made, and of which molecule.
+    """
+
+    network: Mapping[str, Any]
+    conditions: ConditionTensors
+    baseline_BN: torch.Tensor
+    known_BN: torch.Tensor
+    place: tuple[torch.Tensor, ...]
+    hours_O: torch.Tensor
+    molecule_O: torch.Tensor
+
+    @classmethod
+    def of(
+        cls,
+        network: Mapping[str, Any],
+        baseline_BN: torch.Tensor | None,
+        known_BN: torch.Tensor | None,
+        unknown_BN: torch.Tensor,
+    ) -> Context:
+        """The context among a tokenizer's fields; `unknown_BN` are zeros of the dtype to be."""
+        index = network["observation_index"]
+        place = torch.nonzero(index >= 0, as_tuple=True)
+        return cls(
+            network,
+            condition_rows(*(network.get(name) for name in CONDITION_FIELDS)),
+            *values_and_mask(baseline_BN, known_BN, unknown_BN),
+            place,
+            network["observation_hours"][place].to(unknown_BN),
+            index[place],
+        )
+
+    def roll_out(self, gates: Gates, wiring: Wiring, transducer: Transducer) -> RollOut:
+        """The conditions, as gates let expect them, up to the last observation."""
+        shape = (*self.network["observation_index"].shape[:2], wiring.molecules)
+        unknown = self.baseline_BN.new_zeros(shape)
+        return transducer(
+            gates,
+            wiring,
+            self.conditions,
+            unknown,
+            unknown,
+            self.baseline_BN,
+            self.known_BN,
+            latest(self.hours_O),
+        )
+
+    def at_observations(self, roll_out: RollOut) -> tuple[torch.Tensor, torch.Tensor]:
+        """State and drive where something was observed, two (O)."""
+        row, condition, _ = self.place
+        return roll_out.at_points(row, condition, self.molecule_O, self.hours_O)
+
+    def expected(self, roll_out: RollOut, gates: Gates) -> torch.Tensor:
+        """What a roll-out lets expect of every observation, in its own modality (O)."""
+        flat = self.place[0] * self.baseline_BN.shape[1] + self.molecule_O
+        modality = self.network["observation_modality"][self.place]
+        return observe_points(*self.at_observations(roll_out), gates, flat, modality)
+
+    def missed(self, roll_out: RollOut, gates: Gates) -> torch.Tensor:
+        """The mean squared error of a roll-out at what was observed after time 0 (B)."""
+        later = self.hours_O > 0
+        error = self.expected(roll_out, gates) - self.network["observation_value"][self.place]
+        error, row = error[later].square(), self.place[0][later]
+        total = error.new_zeros(len(self.baseline_BN))
+        count = total.index_add(0, row, torch.ones_like(error)).clamp(min=1)
+        return total.index_add(0, row, error) / count
+
+
+@dataclass
+class Evidence:
+    """What a context shows, laid out for the local solution of every molecule.
+
+    Attributes:
+        hours_FCG: times of the inference grid, from 0, the ends of windows among them.
+        state_FCG: smoothed states.
+        stimulus_FC, stimulated_FC: levels of stimuli, and where they are given.
+        effects: of perturbations, with the axes (F, K); None without perturbations.
+        rest_F: states at rest; `rest_known_F`: where they are known, and not taken from gates.
+        molecule_O, condition_O: flat molecule and condition of each observation.
+        step_O, since_O: grid time before it, and the hours since.
+        value_O: the state that was seen, or the drive where `is_drive_O`.
+        weight_O: what it is worth, 1 for an activity.
+        is_drive_O: whether it tells of the drive, as mRNA does.
+    """
+
+    hours_FCG: torch.Tensor
+    state_FCG: torch.Tensor
+    stimulus_FC: torch.Tensor
+    stimulated_FC: torch.Tensor
+    effects: PerturbationEffects | None
+    rest_F: torch.Tensor
+    rest_known_F: torch.Tensor
+    molecule_O: torch.Tensor
+    condition_O: torch.Tensor
+    step_O: torch.Tensor
+    since_O: torch.Tensor
+    value_O: torch.Tensor
+    weight_O: torch.Tensor
+    is_drive_O: torch.Tensor
+
+    def by_molecule(self, values_O: torch.Tensor) -> torch.Tensor:
+        """Sums over the observations of each molecule (F)."""
+        return values_O.new_zeros(len(self.state_FCG)).index_add(0, self.molecule_O, values_O)
+
+
+@torch.no_grad()
+def gather_evidence(
+    context: Context,
+    roll_out: RollOut,
+    gates: Gates,
+    translated: bool = True,
+) -> Evidence | None:
+    """Evidence of what a context shows; None where it shows nothing after time 0.
+
+    Args:
+        context: what was seen.
+        roll_out: of its conditions.
+        gates: that it was made with.
+        translated: whether modalities other than activity are evidence too, as Ω↔ reads them.
+    """
+    network = context.network
+    batch, conditions = network["observation_index"].shape[:2]
+    molecules = context.baseline_BN.shape[1]
+    expected, drive = context.at_observations(roll_out)
+    modality = network["observation_modality"][context.place]
+    used = slice(None) if translated else modality == ACTIVITY
+    row, condition, position = (x[used] for x in context.place)
+    if not len(row):
+        return None
+    molecule, hours = context.molecule_O[used], context.hours_O[used]
+    expected, drive = expected[used], drive[used]
+    seen = translate(
+        network["observation_value"][row, condition, position].to(hours),
+        modality[used],
+        row,
+        batch,
+        expected,
+        drive,
+    )
+    last = latest(hours)
+    if last <= 0:
+        return None
+
+    rows = context.conditions
+    grid = grid_hours(last + 6.0)[::GRID_STRIDE].to(hours).expand(batch * conditions, -1)
+    perturbed = rows.perturbation_index_RE.shape[1] > 0
+    if perturbed:
+        ends = rows.boundaries_within(float(grid[0, -1])).to(grid)
+        # Just before and at the end of a window: drives may jump there.
+        grid = torch.cat([grid, (ends - JUMP_HOURS).clamp(min=0), ends], dim=1).sort(dim=1).values
+    grid = grid.contiguous()
+    effects = _effects_on_grid(rows, grid, batch) if perturbed else None
+    own_grid = grid[row * conditions + condition]
+    step = torch.searchsorted(own_grid, hours[:, None].contiguous(), right=True) - 1
+    step = step.clamp(0, grid.shape[1] - 2)
+    flat_molecule = row * molecules + molecule
+    # What a perturbation held says nothing about gates, nor about the roll-out's error.
+    free = torch.ones_like(hours, dtype=torch.bool)
+    if effects is not None:
+        free = ~effects.held_RN[flat_molecule, condition * grid.shape[1] + step.squeeze(1)]
+
+    # A table (B, C, S, N) of the states seen of each molecule.
+    of_state = free & ~seen.is_drive_O
+    row_S, condition_S, molecule_S = (x[of_state] for x in (row, condition, molecule))
+    rank = rank_within((row_S * conditions + condition_S) * molecules + molecule_S)
+    place = (row_S, condition_S, rank, molecule_S)
+    most = int(rank.max()) + 1 if len(rank) else 1
+    table = expected.new_zeros(batch, conditions, most, molecules)
+    by_condition = grid.unflatten(0, (batch, conditions))
+    every_hour = by_condition.unsqueeze(-1).expand(-1, -1, -1, molecules)
+    seen_hours = table.index_put(place, hours[of_state])
+    correction, _ = smoothing_correction(
+        table.index_put(place, (seen.value_O - expected)[of_state]),
+        table.bool().index_put(place, torch.ones_like(row_S, dtype=torch.bool)),
+        seen_hours,
+        rows.let_go_by(seen_hours),
+        context.known_BN.bool().unsqueeze(1).expand(-1, conditions, -1),
+        by_condition,
+        rows.let_go_by(every_hour),
+        gates.smoothing_F2,
+    )
+    smoothed = roll_out.at(by_condition)[0] + correction
+    state = smoothed.clamp(0, 1).permute(0, 3, 1, 2).flatten(0, 1)
+    if effects is not None:
+        state = effects.hold(state.flatten(1)).view_as(state)
+
+    def flat(rows_RN: torch.Tensor) -> torch.Tensor:
+        return rows_RN.view(batch, conditions, molecules).transpose(1, 2).flatten(0, 1)
+
+    useful = free & (hours > 0)
+    return Evidence(
+        hours_FCG=by_condition.repeat_interleave(molecules, 0),
+        state_FCG=state,
+        stimulus_FC=flat(rows.stimulus_RN),
+        stimulated_FC=flat(rows.stimulated_RN),
+        effects=effects,
+        rest_F=roll_out.rest_F,
+        rest_known_F=context.known_BN.flatten().bool(),
+        molecule_O=flat_molecule[useful],
+        condition_O=condition[useful],
+        step_O=step.squeeze(1)[useful],
+        since_O=(hours - own_grid.gather(1, step).squeeze(1))[useful],
+        value_O=seen.value_O[useful],
+        weight_O=seen.weight_O[useful],
+        is_drive_O=seen.is_drive_O[useful],
+    )
+
+
+def latest(hours: torch.Tensor) -> float:
+    """The last of some hours, or 0 where there are none."""
+    return float(hours.max()) if len(hours) else 0.0
+
+
+def _effects_on_grid(
+    conditions: ConditionTensors, hours_RG: torch.Tensor, batch: int
+) -> PerturbationEffects:
+    """What perturbations do at every grid time, with the axes (F, K)."""
+
+    def flat(value_RGN: torch.Tensor) -> torch.Tensor:
+        return value_RGN.flatten(0, 1).unflatten(0, (batch, -1)).transpose(1, 2).flatten(0, 1)
+
+    return conditions.effects_at_times(hours_RG).mapped(flat)
+
+
+def local_states(gates: Gates, wiring: Wiring, evidence: Evidence) -> torch.Tensor:
+    """Each observed state, or drive, by its molecule's own equation, the others being as smoothed
+    (O)."""
+    molecules, conditions, times = evidence.state_FCG.shape
+
+    def at_all_times(values_FC: torch.Tensor) -> torch.Tensor:
+        return values_FC.unsqueeze(-1).expand(-1, -1, times).flatten(1)
+
+    inputs = torch.where(evidence.stimulated_FC, evidence.stimulus_FC, gates.input_F[:, None])
+    shift = baseline_shift(gates, wiring, evidence.rest_F, evidence.rest_known_F)
+    stimulated = at_all_times(evidence.stimulated_FC)
+    drive_of = Drive(gates, wiring, at_all_times(inputs), shift, stimulated)
+    drive = drive_of(evidence.state_FCG.flatten(1), evidence.effects)
+    drive = drive.view(molecules, conditions, times)
+    # Steps of no length are those of windows that other conditions have.
+    step = evidence.hours_FCG.diff().clamp(min=1e-6)
+    tau = gates.tau_hours_F[:, None]
+    held = evidence.effects.held_RN.view_as(drive) if evidence.effects is not None else None
+    state = evidence.state_FCG[:, :, 0]
+    states = [state]
+    for g in range(times - 1):
+        solved = first_order_hold(
+            state, drive[:, :, g], drive[:, :, g + 1], step[:, :, g], step[:, :, g], tau
+        )
+        if held is None:
+            state = solved
+        else:
+            # Held until the window ends, and again from where the next begins.
+            state = torch.where(held[:, :, g], state, solved)
+            state = torch.where(held[:, :, g + 1], evidence.state_FCG[:, :, g + 1], state)
+        states.append(state)
+    place = (evidence.molecule_O, evidence.condition_O, evidence.step_O)
+    following = (evidence.molecule_O, evidence.condition_O, evidence.step_O + 1)
+    solved = first_order_hold(
+        torch.stack(states, dim=-1)[place],
+        drive[place],
+        drive[following],
+        step[place],
+        evidence.since_O,
+        gates.tau_hours_F[evidence.molecule_O],
+    )
+    drive_then = torch.lerp(drive[place], drive[following], evidence.since_O / step[place])
+    return torch.where(evidence.is_drive_O, drive_then, solved)
+
+
+def first_order_hold(
+    state: torch.Tensor,
+    drive: torch.Tensor,
+    next_drive: torch.Tensor,
+    step_hours: torch.Tensor,
+    passed_hours: torch.Tensor,
+    tau_hours: torch.Tensor,
+) -> torch.Tensor:
+    """τ·ds/dt = u - s after some of a step in which u goes in a line from one drive to the next.
+
+    The exact solution (Hochbruck and Ostermann, Acta Numerica 2010;19:209-286, eq. 2.7).
+    """
+    x = (passed_hours / tau_hours).clamp(min=1e-6)
+    ramp = passed_hours / step_hours * (1 + torch.expm1(-x) / x)
+    return drive + (state - drive) * torch.exp(-x) + (next_drive - drive) * ramp

@@ -1,0 +1,315 @@
+"""The head of the next-state objective: the information transducer, with what a context adds to it.
+
+Gates are read off the encoding of a network, corrected by what a context of conditions shows, and
+rolled out under the conditions that are asked; where an asked condition was itself observed, the
+residuals correct the roll-out on both sides. Travels with checkpoints.
+
+Shapes: B batch, N molecules, D width, C conditions and O observations of the context, Q asked
+conditions, U query times, S observed times of an asked condition, Y modalities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+import torch
+from torch import nn
+
+from .conditions import ConditionTensors
+from .configuration_hmlm import HMLMConfig
+from .evidence import Context, gather_evidence, latest
+from .gate_inference import GateInference, of_networks
+from .gates import GateLogits, GateReadout, Gates
+from .graph import perturbed_at, values_and_mask
+from .network import INTERACTION_KINDS
+from .observation import LEAST_SCALE, corrected_states, observe, shown_scale, state_scale
+from .time_constant_search import TimeConstantSearch
+from .tissue import TissueGates
+from .transducer import Transducer
+from .wiring import Wiring
+
+NORMAL_QUANTILE = 1.6448536
+"""Within so many standard deviations a normal variable lies in 90 % of cases."""
+# A 90 % interval that holds all of [0, 1], wherever its middle is, need not be wider.
+WIDEST_SCALE = 1 / NORMAL_QUANTILE
+# Later, time constants are near enough for small steps.
+SEARCHED_ROUNDS = 3
+# The default gates take the place of the first guess where they miss less than this share.
+MUCH_LESS = 0.5
+
+
+def shows_observations(network: Mapping[str, Any]) -> bool:
+    """Whether the context among a tokenizer's fields may hold observations.
+
+    By the field alone, not by what is in it: processes that share weights must compute alike.
+    """
+    index = network.get("observation_index")
+    return index is not None
+
+
+@dataclass
+class Question:
+    """States that are asked for; what is None is not known.
+
+    Attributes:
+        conditions: B · Q rows.
+        hours_BQU: the query times.
+        initial_BQN, initial_mask_BQN: states at time 0 and where they are known; known everywhere
+            without a mask.
+        baseline_BN, baseline_mask_BN: the same of states at rest.
+        observed_hours_BQS, observed_BQSN, observed_mask_BQSN: what was seen of the asked
+            conditions themselves.
+    """
+
+    conditions: ConditionTensors
+    hours_BQU: torch.Tensor
+    initial_BQN: torch.Tensor | None = None
+    initial_mask_BQN: torch.Tensor | None = None
+    baseline_BN: torch.Tensor | None = None
+    baseline_mask_BN: torch.Tensor | None = None
+    observed_hours_BQS: torch.Tensor | None = None
+    observed_BQSN: torch.Tensor | None = None
+    observed_mask_BQSN: torch.Tensor | None = None
+
+    def repeated(self, times: int) -> Question:
+        """The same, several times over."""
+        tensors = {
+            f.name: torch.cat([value] * times)
+            for f in fields(self)
+            if isinstance(value := getattr(self, f.name), torch.Tensor)
+        }
+        conditions = self.conditions.mapped(lambda rows: torch.cat([rows] * times))
+        return replace(self, conditions=conditions, **tensors)
+
+
+@dataclass
+class Answer:
+    """The states that were asked for; fields as in `HMLMSignalingOutput`."""
+
+    gates: Gates
+    states: torch.Tensor
+    states_scale: torch.Tensor
+    modality_values: torch.Tensor
+    modality_scale: torch.Tensor
+
+
+@dataclass
+class RolledOut:
+    """The states that were asked for (B, Q, U, N), before anything is read of them.
+
+    Attributes:
+        gates: that they follow.
+        states, scale: corrected by what was seen of them, with their standard deviations.
+        drives, free_scale: what they move towards, and the scale of what nothing was seen of.
+        exact: where the state is known exactly.
+    """
+
+    gates: Gates
+    states: torch.Tensor
+    scale: torch.Tensor
+    drives: torch.Tensor
+    free_scale: torch.Tensor
+    exact: torch.Tensor
+
+
+class NextStateHead(nn.Module):
+    """Gates, their inference from a context, and the roll-out.
+
+    All of it in full precision: small differences of states and logarithms do not survive half.
+    """
+
+    def __init__(self, config: HMLMConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.gates = GateReadout(config, len(INTERACTION_KINDS))
+        self.search = TimeConstantSearch(config)
+        self.inference = GateInference(config)
+        self.transducer = Transducer(config)
+        self.tissue = TissueGates(config) if config.tissue else None
+
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Self:
+        """Moves and casts of the whole model leave this head at least single precision."""
+        super()._apply(fn, recurse)
+        for parameter in self.parameters():
+            if parameter.dtype in (torch.float16, torch.bfloat16):
+                parameter.data = parameter.data.float()
+        return self
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.gates.molecule.weight.dtype
+
+    @property
+    def hears_context(self) -> bool:
+        return self.config.has("condition_attention") or self.config.has("inference")
+
+    def expect(self, encoding_BND: torch.Tensor, wiring: Wiring, context: Context) -> torch.Tensor:
+        """What the wiring alone lets expect at each observation of a context (B, C, O).
+
+        Args:
+            encoding_BND: of the wiring alone.
+        """
+        with torch.autocast(encoding_BND.device.type, enabled=False):
+            gates = self.gates(encoding_BND.to(self.dtype), wiring).gates(wiring)
+            value = context.expected(context.roll_out(gates, wiring, self.transducer), gates)
+            shape = context.network["observation_index"].shape
+            return value.new_zeros(shape).index_put(context.place, value)
+
+    def forward(
+        self,
+        encoding_BND: torch.Tensor,
+        wiring: Wiring,
+        question: Question,
+        context: Context | None = None,
+        rounds: torch.Tensor | None = None,
+    ) -> Answer:
+        """The answer, from the encoding of the wiring and a context; `rounds` as in `infer`."""
+        with torch.autocast(encoding_BND.device.type, enabled=False):
+            logits = self.infer(encoding_BND, wiring, context, rounds)
+            if self.tissue is None:
+                told = self._roll_out(logits.gates(wiring), wiring, question)
+                values, value_scale = observe(told.states, told.drives, told.gates)
+                return Answer(told.gates, told.states, told.scale, values, value_scale)
+            return self._of_members(self.tissue, logits, wiring, question)
+
+    def _of_members(
+        self, tissue: TissueGates, logits: GateLogits, wiring: Wiring, question: Question
+    ) -> Answer:
+        """What the members of a tissue say together, and how sure they are of it."""
+        members = tissue.members
+        wiring_of_all = wiring.repeated(members)
+        told = self._roll_out(
+            tissue(logits, wiring).gates(wiring_of_all),
+            wiring_of_all,
+            question.repeated(members),
+            tissue,
+        )
+        perturbed = question.conditions.perturbed_R
+        states, scale = tissue.pooled(told.states, told.scale, perturbed)
+        drives, drive_scale = tissue.pooled(told.drives, told.free_scale, perturbed)
+        scale = torch.where(told.exact[:1], LEAST_SCALE, scale.clamp(LEAST_SCALE, WIDEST_SCALE))
+        # Instruments are the tissue's own, and not those whose scales pretraining learned: what is
+        # uncertain of a value is the state or the drive behind it, and what members read them by.
+        together = states.expand_as(told.states), drives.expand_as(told.drives)
+        read, _ = observe(*together, told.gates)
+        _, apart = tissue.pooled(read, torch.zeros_like(read), perturbed)
+        drive_scale = drive_scale.clamp(max=WIDEST_SCALE)
+        shown = shown_scale(scale, drive_scale, *together, told.gates)
+        values, _ = observe(told.states, told.drives, told.gates)
+        value_scale = (shown.mean(0, keepdim=True) ** 2 + apart**2).sqrt()
+        values, value_scale = tissue.pooled_where_measured(values, value_scale, perturbed)
+        if tissue.shown_discrepancy is not None:
+            values = tissue.shown_discrepancy.of_values(
+                values, question.conditions, question.hours_BQU
+            )
+        return Answer(told.gates, states, scale, values, value_scale)
+
+    def infer(
+        self,
+        encoding_BND: torch.Tensor,
+        wiring: Wiring,
+        context: Context | None,
+        rounds: torch.Tensor | None = None,
+    ) -> GateLogits:
+        """Logits of the gates, read off the encoding and corrected by what a context shows.
+
+        Gates and what went on between the observations are inferred in turn: better gates roll out
+        closer to what was seen, and leave less to be guessed between (as in the EM algorithm of
+        state-space models: Shumway and Stoffer, J Time Ser Anal 1982;3:253). As often as
+        `rounds` says, one number for the batch, or else the configuration.
+        """
+        logits = self.gates(encoding_BND.to(self.dtype), wiring)
+        if context is None or not self.config.has("inference") or latest(context.hours_O) <= 0:
+            return logits
+        count = self.config.num_inference_rounds if rounds is None else int(rounds.max())
+        found = self._in_rounds(logits, wiring, context, count)
+        if self.training:
+            return found
+        # Where networks run away from small differences, a first guess that is sure and wrong may
+        # lead nowhere. The defaults are another, and what was seen tells which one does.
+        other = self._in_rounds(self.gates.untrained(logits, wiring), wiring, context, count)
+        better_B = self._missed(other, wiring, context) < MUCH_LESS * self._missed(
+            found, wiring, context
+        )
+        return of_networks(better_B, other, found, wiring)
+
+    def _in_rounds(
+        self, logits: GateLogits, wiring: Wiring, context: Context, count: int
+    ) -> GateLogits:
+        translated, guess_F = self.config.has("translation"), logits.log_tau_F
+        for done in range(count):
+            with torch.no_grad():
+                gates = logits.gates(wiring)
+                roll_out = context.roll_out(gates, wiring, self.transducer)
+            evidence = gather_evidence(context, roll_out, gates, translated)
+            if evidence is None:
+                break
+            if done < SEARCHED_ROUNDS:
+                logits = self.search(logits, wiring, evidence, guess_F)
+            logits = self.inference(logits, wiring, evidence)
+        return logits
+
+    @torch.no_grad()
+    def _missed(self, logits: GateLogits, wiring: Wiring, context: Context) -> torch.Tensor:
+        """What gates miss of the context, rolled out (B)."""
+        gates = logits.gates(wiring)
+        return context.missed(context.roll_out(gates, wiring, self.transducer), gates)
+
+    def _roll_out(
+        self,
+        gates: Gates,
+        wiring: Wiring,
+        question: Question,
+        tissue: TissueGates | None = None,
+    ) -> RolledOut:
+        hours, conditions = question.hours_BQU, question.conditions
+        batch, asked = hours.shape[:2]
+        unknown = conditions.stimulus_RN.new_zeros(batch, asked, wiring.molecules)
+        initial, initial_known = values_and_mask(
+            question.initial_BQN, question.initial_mask_BQN, unknown
+        )
+        baseline, known = values_and_mask(
+            question.baseline_BN, question.baseline_mask_BN, unknown[:, 0]
+        )
+        observed_hours = question.observed_hours_BQS
+        last = hours.max()
+        if observed_hours is not None:
+            last = torch.maximum(last, observed_hours.max())
+        roll_out = self.transducer(
+            gates, wiring, conditions, initial, initial_known, baseline, known, float(last)
+        )
+        states, drives = roll_out.at(hours)
+        if tissue is None:
+            first = roll_out.state_GFQ[0].view(batch, wiring.molecules, asked).transpose(1, 2)
+            scale = free_scale = state_scale(states, first, hours, gates)
+        else:
+            scale = free_scale = tissue.missed_N.expand_as(states)
+        discrepancy = tissue.discrepancy if tissue is not None else None
+        if discrepancy is not None:
+            states = discrepancy.of_states(states, conditions, hours)
+        told_at_start = initial_known.bool() | known.bool().unsqueeze(1)
+        if observed_hours is not None and self.config.has("smoothing"):
+            assert question.observed_BQSN is not None
+            assert question.observed_mask_BQSN is not None
+            foreseen = roll_out.at(observed_hours)[0]
+            if discrepancy is not None:
+                foreseen = discrepancy.of_states(foreseen, conditions, observed_hours)
+            states, narrowed = corrected_states(
+                states,
+                hours,
+                question.observed_BQSN - foreseen,
+                question.observed_mask_BQSN,
+                observed_hours,
+                conditions,
+                told_at_start,
+                gates.smoothing_F2,
+                scale,
+            )
+            assert narrowed is not None
+            scale = narrowed
+        held, _ = perturbed_at(conditions, hours)
+        exact = held | told_at_start.unsqueeze(2) & (hours <= 0).unsqueeze(-1)
+        scale = torch.where(exact, LEAST_SCALE, scale)
+        return RolledOut(gates, states, scale, drives, free_scale, exact)

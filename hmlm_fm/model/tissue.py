@@ -1,0 +1,151 @@
+"""Gates of one tissue: fitted to its measurements, they take the place of inferred ones.
+
+A fine-tuned model carries the gates of its network as parameters, for several members that were
+fitted apart; what it answers is their mean, and their disagreement is part of its uncertainty.
+Travels with checkpoints.
+
+Shapes: M members, L logits of a kind, Q asked conditions, U query times, N molecules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import torch
+from torch import nn
+
+from ..fitting.discrepancy import Discrepancy, ShownDiscrepancy
+from .configuration_hmlm import HMLMConfig
+from .gates import GateLogits
+from .wiring import Wiring
+
+APART = 2.0
+"""Members share most of what was measured, and err together: by so many times as they are apart."""
+
+
+class TissueTable(nn.Module):
+    """Numbers of one kind for every member (M, L), or for all of them (1, L)."""
+
+    weight: nn.Parameter
+
+    def __init__(self, members: int, size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(members, size))
+
+
+class TissueGates(nn.Module):
+    """The gates of every member, how uncertain they are, and what they leave unexplained where that
+    is worthwhile.
+
+    Attributes:
+        pairs: (V) molecule and modality of what was measured beside activities.
+    """
+
+    def __init__(self, config: HMLMConfig) -> None:
+        super().__init__()
+        assert config.tissue is not None
+        self.members = int(config.tissue["members"])
+        self.tables = nn.ModuleDict(
+            {name: TissueTable(self.members, size) for name, size in config.tissue["sizes"].items()}
+        )
+        if "pairs" not in config.tissue:
+            raise ValueError(
+                "the model was fine-tuned by an earlier version of hmlm_fm, without what its "
+                "members miss of each molecule; fine-tune it again"
+            )
+        self.pairs = [(int(m), int(y)) for m, y in config.tissue["pairs"]]
+        # Logarithms: of what members miss of states, and of what molecules show; of the factors on
+        # standard deviations, without and with a perturbation.
+        self.log_missed = TissueTable(1, self.molecules + len(self.pairs))
+        self.log_calibration = TissueTable(1, 2)
+        unexplained, of_shown = (config.tissue.get(k) for k in ("discrepancy", "shown_discrepancy"))
+        self.discrepancy = Discrepancy(**unexplained) if unexplained else None
+        self.shown_discrepancy = ShownDiscrepancy(self.pairs, **of_shown) if of_shown else None
+
+    @property
+    def molecules(self) -> int:
+        """How many the network has."""
+        table = self.tables["log_tau_F"]
+        assert isinstance(table, TissueTable)
+        return table.weight.shape[1]
+
+    def forward(self, logits: GateLogits, wiring: Wiring) -> GateLogits:
+        """The logits of all members, end to end, from those of the network alone.
+
+        Raises:
+            ValueError: the batch is not the one network that these gates are of.
+        """
+        fitted = {}
+        for name, table in self.tables.items():
+            assert isinstance(table, TissueTable)
+            of_network = getattr(logits, name)
+            expected, found = table.weight.shape[1], of_network.numel()
+            if wiring.batch != 1 or expected != found:
+                raise ValueError(
+                    f"the model is fine-tuned to one network with {expected} of {name}; found "
+                    f"{found} in a batch of {wiring.batch}; ask it for that network alone"
+                )
+            fitted[name] = table.weight.reshape(-1, *of_network.shape[1:])
+        return replace(repeated(logits, self.members), **fitted)
+
+    @property
+    def missed_N(self) -> torch.Tensor:
+        """What members miss of states they have not seen, as a standard deviation (N)."""
+        return self.log_missed.weight[0, : self.molecules].exp()
+
+    def pooled(
+        self, value_MQUN: torch.Tensor, scale_MQUN: torch.Tensor, perturbed_Q: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and calibrated standard deviation over the members; two (1, Q, U, N …).
+
+        Args:
+            perturbed_Q: whether a condition has a perturbation.
+        """
+        variance = (scale_MQUN**2).mean(0, keepdim=True)
+        variance = variance_of_members(value_MQUN, variance)
+        factor = self.log_calibration.weight[0, perturbed_Q.long()].exp()
+        factor = factor.view(1, -1, *(1,) * (variance.ndim - 2))
+        return value_MQUN.mean(0, keepdim=True), factor * variance.sqrt()
+
+    def pooled_where_measured(
+        self,
+        value_MQUNY: torch.Tensor,
+        scale_BQUNY: torch.Tensor,
+        perturbed_Q: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What molecules show in every modality, with the standard deviations that the members'
+        errors give, where it was measured in the tissue; two (1, Q, U, N, Y).
+
+        These are of whatever a member misses, the instrument included, so that activities that were
+        seen of an asked condition itself hardly narrow them.
+
+        Args:
+            scale_BQUNY: standard deviations elsewhere.
+            perturbed_Q: whether a condition has a perturbation.
+        """
+        if self.pairs:
+            molecule_V, modality_V = torch.tensor(self.pairs, device=value_MQUNY.device).T
+            read_MQUV = value_MQUNY[..., molecule_V, modality_V]
+            missed_V = self.log_missed.weight[0, self.molecules :].exp()
+            scale_BQUNY = scale_BQUNY.clone()
+            _, scale_BQUNY[..., molecule_V, modality_V] = self.pooled(
+                read_MQUV, missed_V.expand_as(read_MQUV), perturbed_Q
+            )
+        return value_MQUNY.mean(0, keepdim=True), scale_BQUNY
+
+
+def variance_of_members(value_M: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
+    """That of what members say together, before it is calibrated (1, …).
+
+    Args:
+        value_M: what each says (M, …).
+        variance: of what they miss in common.
+    """
+    return variance + APART**2 * value_M.var(0, keepdim=True, correction=0)
+
+
+def repeated(logits: GateLogits, times: int) -> GateLogits:
+    """The same logits several times, end to end."""
+    return GateLogits(
+        **{f.name: torch.cat([getattr(logits, f.name)] * times) for f in fields(logits)}
+    )

@@ -1,0 +1,131 @@
+"""The README.md that lies beside the weights: what was trained, on what, and how well it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..common.files import write_text
+from .pretraining_options import PretrainingOptions
+
+
+def write_model_card(
+    folder: Path, options: PretrainingOptions, metrics: Mapping[str, Any], networks: int
+) -> None:
+    """Write the card of a pretrained model; every figure stands beside its rivals."""
+    lines = [
+        "---",
+        "license: apache-2.0",
+        "library_name: transformers",
+        "tags: [hmlm, cell-signalling, graph-transformer]",
+        "---",
+        "",
+        f"# HMLM {options.size}, pretrained on `{options.corpus}`",
+        "",
+        "A Hierarchical Molecular Language Model of cell signalling (after arXiv 2512.00696), "
+        f"trained for {options.steps} steps on {networks} networks, less those held out. Next "
+        "states were simulated with drawn logic and rates; no fibroblast network, trajectory or "
+        "experiment was used.",
+        "",
+        "```python",
+        "from transformers import AutoModelForMaskedLM, AutoTokenizer",
+        "",
+        'model = AutoModelForMaskedLM.from_pretrained("FOLDER", trust_remote_code=True)',
+        'tokenizer = AutoTokenizer.from_pretrained("FOLDER", trust_remote_code=True)',
+        "```",
+        "",
+        "## Measured on held-out pathways and networks",
+        "",
+        *_masked_table(metrics.get("masked_molecule")),
+        *_state_table(metrics.get("next_state")),
+        *_ablation_table(metrics.get("ablations")),
+        f"Training and evaluation took {metrics['seconds']:.0f} s. "
+        "`metrics.json` has every figure, `training_info.json` how they came about.",
+        "",
+        "The licence is that of the weights; the corpus keeps its own.",
+        "",
+    ]
+    write_text(folder / "README.md", "\n".join(lines))
+
+
+def _masked_table(found: Mapping[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    rows = [("HMLM", ""), ("neighbour look-up", "neighbour_"), ("frequency", "frequency_")]
+    table = [
+        f"Masked molecules, each masked alone ({found['n']} of them), 95 % intervals:",
+        "",
+        "| model | top-1 | top-10 |",
+        "|---|---|---|",
+    ]
+    for name, prefix in rows:
+        cells = []
+        for top in ("top1", "top10"):
+            low, high = found[f"{prefix}{top}_interval"]
+            cells.append(f"{found[prefix + top]:.3f} ({low:.3f} to {high:.3f})")
+        table.append(f"| {name} | {' | '.join(cells)} |")
+    return [*table, ""]
+
+
+def _state_table(found: Mapping[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    table = [
+        f"Next states on {found['n_networks']} held-out networks, mean squared error:",
+        "",
+        "| model | MSE | 95 % interval |",
+        "|---|---|---|",
+    ]
+    for context, errors in found["by_context"].items():
+        low, high = errors["interval"]
+        table.append(
+            f"| HMLM, {context} conditions seen | {errors['mse']:.5f} | {low:.5f} to {high:.5f} |"
+        )
+    for context, mse in found.get("untrained_by_context", {}).items():
+        table.append(f"| before training, {context} conditions seen | {mse:.5f} | |")
+    for name in ("hold", "corpus_mean", "context_mean"):
+        table.append(f"| {name.replace('_', ' ')} | {found[name + '_mse']:.5f} | |")
+    ratios = []
+    for some, fewer in (("16", "0"), ("4", "0"), ("16", "4")):
+        ratio = found[f"context_{some}_to_{fewer}"]
+        low, high = ratio["interval"]
+        ratios.append(
+            f"{some} conditions over {fewer}: {ratio['ratio']:.3f} ({low:.3f} to {high:.3f})"
+        )
+    return [
+        *table,
+        "",
+        "Ratios of errors on the same networks, with paired intervals: " + "; ".join(ratios) + ".",
+        "",
+    ]
+
+
+ABLATION_COLUMNS = {
+    "mse_0": "states, no context",
+    "mse_4": "4 conditions",
+    "mse_16": "16 conditions",
+    "mixed_modalities_rmse": "mixed modalities (RMSE)",
+    "values_rmse": "measured values (RMSE)",
+    "masked_cross_entropy": "masked (nats)",
+    "masked_top10": "masked top-10",
+}
+
+
+def _ablation_table(found: Mapping[str, Mapping[str, float]] | None) -> list[str]:
+    """What each part is worth: the trained model's errors with it taken out."""
+    if found is None:
+        return []
+    columns = [name for name in ABLATION_COLUMNS if name in found["none"]]
+    table = [
+        "What the trained model misses with one part taken out (`--ablations true`):",
+        "",
+        "| taken out | " + " | ".join(ABLATION_COLUMNS[name] for name in columns) + " |",
+        "|---" * (len(columns) + 1) + "|",
+    ]
+    for part, row in found.items():
+        cells = (
+            f"{row[name]:.5f}" if name.startswith("mse") else f"{row[name]:.3f}" for name in columns
+        )
+        table.append(f"| {part.replace('_', ' ')} | {' | '.join(cells)} |")
+    return [*table, ""]

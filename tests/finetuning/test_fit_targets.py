@@ -1,0 +1,237 @@
+"""What gates are fitted to: weights by standard deviations, and modalities that are no activity."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hmlm_fm import HMLMForSignaling
+from hmlm_fm.benchmarks.baselines.trivial import Hold
+from hmlm_fm.finetuning import assemble as fitted_tissue
+from hmlm_fm.finetuning.calibration import LEAST_CHANGE, calibrate
+from hmlm_fm.finetuning.fine_tune import fine_tune
+from hmlm_fm.finetuning.targets import ROLL_OUT_ERROR, Targets
+from hmlm_fm.fitting.discrepancy import Unexplained
+from hmlm_fm.fitting.ensemble import FitSettings
+from hmlm_fm.inference.prediction import context_of, predict_states
+from hmlm_fm.measurements.drawn_task import Budget
+from hmlm_fm.measurements.simulated import draw_task
+from hmlm_fm.measurements.tissue_data import TissueData
+from hmlm_fm.model.conditions import Observation
+from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
+from hmlm_fm.model.next_state_head import NORMAL_QUANTILE
+
+FEW = FitSettings(members=2, steps=80, patience=80, learning_rate=0.15)
+GAIN, OFFSET, HALF = 3.0, 0.4, 2.0
+
+
+@pytest.fixture(scope="module")
+def network() -> SignalingNetwork:
+    """Three inputs; A OR B -> D -> E -> F, C -| E; slow, steep gates that are no defaults."""
+    inputs = tuple(Interaction((), (), name, "input", 0.1) for name in "ABC")
+    rules = tuple(
+        Interaction((source,), (sign,), target, "activation", 0.7, 2.5, 0.65)
+        for source, sign, target in (
+            ("A", 1, "D"),
+            ("B", 1, "D"),
+            ("D", 1, "E"),
+            ("C", -1, "E"),
+            ("E", 1, "F"),
+        )
+    )
+    tau = dict(zip("ABCDEF", (0.5, 0.5, 0.5, 6.0, 12.0, 3.0), strict=True))
+    molecules = tuple(Molecule(name, members=(name,), tau_hours=t) for name, t in tau.items())
+    return SignalingNetwork("small", molecules, (*inputs, *rules), logic_known=True)
+
+
+@pytest.fixture(scope="module")
+def task(network):
+    return draw_task(network, Budget(16, 5), seed=2)
+
+
+def error(model, task, tuned) -> float:
+    """Mean squared error of states under unseen pairs of stimuli."""
+    truth = task.asked["pairs"]
+    context = context_of(model[1], task.seen.network, task.seen.baseline)
+    told = predict_states(tuned, context, task.seen.network, truth.conditions, truth.times_hours)
+    return float(np.mean((told.states - truth.states) ** 2))
+
+
+def instrument(states: np.ndarray) -> np.ndarray:
+    return OFFSET + GAIN * states * (1 + HALF) / (states + HALF)
+
+
+def shown_as(modality: str, data: TissueData, sd: float | None = None) -> TissueData:
+    """The same states, seen through an instrument and not as activities."""
+    names, read = data.network.names, instrument(data.states)
+    others = tuple(
+        tuple(
+            Observation(names[i], hours, float(read[c, t, i]), modality, sd)
+            for t, hours in enumerate(data.times_hours.tolist())
+            for i in range(len(names))
+        )
+        for c in range(len(read))
+    )
+    return replace(data, measured=np.zeros_like(data.measured), others=others)
+
+
+def test_measurements_count_by_their_standard_deviations(task):
+    data = TissueData.of(task.seen).after_start()
+    assert (Targets.of(data).weight == 1).all()
+    sd = np.full(data.states.shape, np.nan)
+    sd[0], sd[1], sd[2] = ROLL_OUT_ERROR, 2 * ROLL_OUT_ERROR, 10.0
+    weight = Targets.of(replace(data, sd=sd)).weight
+    assert weight[0].numpy() == pytest.approx(1 / 2)
+    assert weight[1].numpy() == pytest.approx(1 / 5)
+    assert (weight[2] < 1e-4).all()
+    # What states none counts as the median of those that do.
+    assert weight[3].numpy() == pytest.approx(1 / 5)
+
+
+def test_columns_of_other_modalities(task):
+    data = TissueData.of(task.seen).after_start()
+    seen = (
+        Observation("E", 12.0, 2.0, "mRNA"),
+        Observation("D", 12.0, 4.0, "protein", 0.1),
+        Observation("D", 24.0, 6.0, "protein", 0.3),
+        Observation("D", 0.0, 9.0, "protein"),
+    )
+    targets = Targets.of(replace(data, others=(seen, *[()] * (len(data.conditions) - 1))))
+    assert targets.molecule_V.tolist() == [4, 3]
+    assert targets.modality_V.tolist() == [2, 3]
+    molecules = len(data.network.molecules)
+    assert targets.values[0, :2, molecules:].tolist() == [[2.0, 4.0], [0.0, 6.0]]
+    assert (targets.weight[0, :2, molecules:] > 0).tolist() == [[True, True], [False, True]]
+    assert not targets.weight[1:, :, molecules:].any()
+    # 6 is known three times less well than 4, in units in which the two differ by half of one.
+    exact, rough = targets.weight[0, :2, molecules + 1].tolist()
+    unit = 1.0 / 0.25
+    spread = ROLL_OUT_ERROR**2
+    ratio = (spread + (0.3 / unit) ** 2) / (spread + (0.1 / unit) ** 2)
+    assert exact / rough == pytest.approx(ratio)
+
+
+def test_what_is_uncertain_misleads_less(model, task):
+    data = TissueData.of(task.seen)
+    rng = np.random.default_rng(0)
+    wrong = rng.random(data.states.shape) < 0.3
+    wrong[:, 0] = False
+    states = np.where(wrong, 0.95, data.states)
+    misled = replace(data, states=states)
+    told = replace(misled, sd=np.where(wrong, 1.0, 0.01))
+    errors = [
+        error(model, task, fine_tune(*model, of, FEW, in_context=False)[0]) for of in (misled, told)
+    ]
+    assert errors[1] < 0.5 * errors[0]
+
+
+@pytest.mark.parametrize("modality", ["phosphoprotein", "imaging feature"])
+def test_states_are_learned_from_other_modalities(model, task, modality):
+    data = shown_as(modality, TissueData.of(task.seen))
+    tuned, fit = fine_tune(*model, data, FEW, in_context=False)
+    untuned = error(model, task, model[0])
+    hold = Hold().fit(task.seen)
+    truth = task.asked["pairs"]
+    held = float(np.mean((hold.predict(truth.conditions, truth.times_hours) - truth.states) ** 2))
+    found = error(model, task, tuned)
+    assert found < 0.4 * untuned
+    assert found < 0.2 * held
+    assert float(fit.held_out_error.mean()) < 0.3 * float(fit.error_at_start.mean())
+
+
+def test_intervals_of_other_modalities_cover_what_was_not_seen(model, network, task):
+    """They are told in the modality's own unit, by what was missed in it."""
+    data = shown_as("protein", TissueData.of(task.seen))
+    tuned, _ = fine_tune(*model, data, replace(FEW, members=6))
+    # Further conditions of the same kind.
+    truth = draw_task(network, Budget(48, 5), seed=3, splits=()).seen
+    context = context_of(model[1], task.seen.network, task.seen.baseline)
+    told = predict_states(
+        tuned, context, task.seen.network, truth.conditions, truth.times_hours, modality="protein"
+    )
+    moves = np.abs(truth.states - truth.baseline) > LEAST_CHANGE
+    moves[:, 0] = False
+    wide = NORMAL_QUANTILE * told.scale
+    inside = np.abs(told.states - instrument(truth.states)) <= wide
+    assert 0.8 <= inside[moves].mean() <= 0.99
+    assert 2 * wide[moves].mean() < 0.3 * GAIN
+
+
+def test_intervals_are_calibrated_on_what_the_other_conditions_say(model, task, monkeypatch):
+    """Not on what a discrepancy was fitted to; nor on what a perturbation holds."""
+    heard = []
+    monkeypatch.setattr(fitted_tissue, "calibrate", lambda e: heard.append(e) or calibrate(e))
+    still = replace(FEW, steps=0)
+    activities = TissueData.of(task.seen)
+    names = activities.network.names
+    for data, columns in (
+        (activities, slice(None)),
+        (shown_as("protein", activities), slice(6, 12)),
+    ):
+        hours = data.times_hours[1:]
+        shape = (len(data.conditions), len(hours), len(names))
+        of_others = Unexplained(
+            [], hours.tolist(), np.zeros((1, *shape[1:])), np.full(shape, 0.3),
+            np.full(shape, 0.05), 0.5,
+        )  # fmt: skip
+        of_states = columns == slice(None)
+        found = (of_others, None) if of_states else (None, of_others)
+        monkeypatch.setattr(fitted_tissue, "_unexplained", lambda *_, found=found: found)
+        fine_tune(*model, data, still, discrepancy=False)
+        fine_tune(*model, data, still)
+        without, with_others = heard[-2:]
+        moved = (with_others.told - without.told)[..., columns]
+        knocked_out = [
+            (c, names.index(p.target))
+            for c, condition in enumerate(data.conditions)
+            for p in condition.perturbations
+        ]
+        assert knocked_out
+        for c, i in knocked_out:
+            assert of_states is bool((moved[:, c, :, i] == 0).all())
+            assert not without.measured[c, :, i].any()
+        inside = (moved != 0) & ((without.told[..., columns] < 0.9) | (not of_states))
+        assert (moved[inside] - 0.05).abs().max() < 1e-5
+        assert inside.double().mean() > 0.5
+
+
+def test_instruments_travel_with_the_tissue(model, task, tmp_path):
+    data = shown_as("protein", TissueData.of(task.seen))
+    tuned, _ = fine_tune(*model, data, replace(FEW, steps=5), in_context=True)
+    tuned.save_pretrained(tmp_path)
+    again = HMLMForSignaling.from_pretrained(tmp_path).eval()
+    gates = again.next_state.tissue.tables["observation_FY4"].weight
+    assert gates.shape[0] == FEW.members
+    gain = gates.view(FEW.members, len(data.network.molecules), -1, 4)[..., 3, 1].exp()
+    assert ((gain > 0.7 * GAIN) & (gain < 1.4 * GAIN)).all()
+    assert error(model, task, again) == error(model, task, tuned)
+
+
+def test_fine_tuned_models_are_not_fine_tuned_again(model, task):
+    data = TissueData.of(task.seen)
+    tuned, _ = fine_tune(*model, data, replace(FEW, steps=0), in_context=False)
+    with pytest.raises(ValueError, match="the model is fine-tuned, so that it infers no gates"):
+        fine_tune(tuned, model[1], data, FEW)
+
+
+def test_fits_do_not_depend_on_what_all_measurements_have_in_common(model, task):
+    """A standard deviation that all share, or the unit of a modality, says nothing of states."""
+    few = replace(FEW, steps=20)
+    data = TissueData.of(task.seen)
+    alike = replace(data, sd=np.full(data.states.shape, 2.0))
+    _, plain = fine_tune(*model, data, few, in_context=False)
+    _, rough = fine_tune(*model, alike, few, in_context=False)
+    at_start = float(plain.error_at_start.mean())
+    assert float(rough.error_at_start.mean()) == pytest.approx(at_start, rel=1e-4)
+    assert float(rough.held_out_error.mean()) == pytest.approx(
+        float(plain.held_out_error.mean()), rel=1e-2
+    )
+
+    seen = shown_as("protein", data)
+    others = tuple(tuple(replace(o, value=5 * o.value) for o in of) for of in seen.others)
+    in_other_units = replace(seen, others=others)
+    errors = []
+    for of in (seen, in_other_units):
+        tuned, fit = fine_tune(*model, of, few, in_context=False)
+        errors.append((error(model, task, tuned), float(fit.held_out_error.mean())))
+    assert errors[1] == pytest.approx(errors[0], rel=0.25)
