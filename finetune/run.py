@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import sys
 
-from hmlm_fm.common.errors import FormatError
-from hmlm_fm.common.messages import in_one_line, warnings_in_lines
-from hmlm_fm.common.option_parsing import OptionsError, parse_options
+from hmlm_fm.common.errors import FormatError, OptionsError
+from hmlm_fm.common.option_parsing import parse_options
+from hmlm_fm.common.words import in_one_line, warnings_in_lines
 from hmlm_fm.finetuning.finetuning_options import FinetuningOptions
 from hmlm_fm.finetuning.finetuning_run import run_finetuning
 from hmlm_fm.model.network import NetworkError

@@ -18,9 +18,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from hmlm_fm.common.errors import FormatError
-from hmlm_fm.common.messages import in_one_line, warnings_in_lines
-from hmlm_fm.common.option_parsing import OptionsError, parse_options
+from hmlm_fm.common.errors import FormatError, OptionsError
+from hmlm_fm.common.option_parsing import parse_options
+from hmlm_fm.common.words import in_one_line, warnings_in_lines
 from hmlm_fm.model.network import NetworkError
 from hmlm_fm.pretraining.pretraining_options import PretrainingOptions
 from hmlm_fm.pretraining.pretraining_run import run_pretraining

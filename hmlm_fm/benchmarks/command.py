@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..common.output_files import check_output_files
-from ..common.output_folder import making
+from ..common.files import check_output_files, creating
 from ..formats import load_network
 from ..inference.figures import plot_errors
 from ..inference.loading import load_untuned
 from ..inference.shipped import checkpoint_path
 from ..measurements.drawn_task import TRACKS, Budget
+from ..model.errors import HMLMError
 from ..model.network import SignalingNetwork
 from .measuring import Bench, run
 from .report import Report, markdown, write_json
@@ -106,18 +106,18 @@ class BenchmarkOptions:
             FormatError: a file cannot or must not be written.
         """
         if self.task not in RUNNERS:
-            raise ValueError(f"task {self.task!r}; expected one of {', '.join(RUNNERS)}")
+            raise HMLMError(f"task {self.task!r}; expected one of {', '.join(RUNNERS)}")
         if self.track not in TRACKS:
-            raise ValueError(f"track {self.track!r}; expected one of {', '.join(TRACKS)}")
+            raise HMLMError(f"track {self.track!r}; expected one of {', '.join(TRACKS)}")
         if self.seeds < 1:
-            raise ValueError(f"{self.seeds} seeds; expected at least 1")
+            raise HMLMError(f"{self.seeds} seeds; expected at least 1")
         if self.workers is not None and self.workers < 1:
-            raise ValueError(f"{self.workers} workers; expected at least 1")
+            raise HMLMError(f"{self.workers} workers; expected at least 1")
         usual = BenchmarkOptions(self.task)
         for name, tasks in TAKEN_BY.items():
             if self.task not in tasks and getattr(self, name) != getattr(usual, name):
                 taken = [f"--{other}" for other, those in TAKEN_BY.items() if self.task in those]
-                raise ValueError(
+                raise HMLMError(
                     f"--{name} is not for the task {self.task}, which takes {', '.join(taken)}"
                 )
         named = (
@@ -127,7 +127,7 @@ class BenchmarkOptions:
         read = [path for name in named if name and (path := Path(name)).exists()]
         check_output_files(self.json, self.figure, read, self.force)
         if self.task in TAKEN_BY["cells"]:
-            with making(self.cells):
+            with creating(self.cells):
                 self.cells.mkdir(parents=True, exist_ok=True)
 
     def load_network(self) -> SignalingNetwork:
@@ -193,7 +193,7 @@ def _report_cells(
 def _run_literature(options: BenchmarkOptions, say: Say) -> Report:
     network = options.load_network()
     if options.network not in ("", DEFAULT_NETWORK) and options.experiments is None:
-        raise ValueError(
+        raise HMLMError(
             f"the shipped experiments are of {DEFAULT_NETWORK}; name those of "
             f"{options.network} with --experiments FILE"
         )
@@ -209,7 +209,7 @@ def _run_literature(options: BenchmarkOptions, say: Say) -> Report:
 
 def _run_measured(options: BenchmarkOptions, say: Say) -> Report:
     if options.conditions is None or options.observations is None:
-        raise ValueError(
+        raise HMLMError(
             "measured asks about measurements of your own; expected --network FILE, "
             "--conditions FILE and --observations FILE"
         )
@@ -244,7 +244,7 @@ def _run_molecules(options: BenchmarkOptions, say: Say) -> Report:
         corpus, model, tokenizer, options.seeds, options.cells, options.quick, options.rows, say
     )
     if not rows:
-        raise ValueError(f"no row has {options.rows!r} in its name")
+        raise HMLMError(f"no row has {options.rows!r} in its name")
     title, splits = f"molecules, {corpus}", [rows[0]["split"]]
     draw = partial(plot_errors, rows=rows, splits=splits, title=title, figure_of_merit="top10")
     about = {"corpus": corpus, "pretrained_model": has_read}

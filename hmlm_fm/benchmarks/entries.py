@@ -15,12 +15,13 @@ import numpy as np
 
 from ..fitting.ensemble import FitSettings
 from ..inference.loading import untrained_model
+from ..measurements.baseline import Rival, mean_squared_error
 from ..measurements.measurements import Measurements
+from ..measurements.trivial import Hold, TrainingMean
 from ..model.configuration_hmlm import HMLMConfig
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
 from ..model.tokenization_hmlm import HMLMTokenizer
-from .baselines.baseline import Rival, mean_squared_error
 from .baselines.corrected import CorrectedByResiduals
 from .baselines.curves import CURVES
 from .baselines.discrepant import WithDiscrepancy, with_discrepancy
@@ -31,7 +32,6 @@ from .baselines.hmlm import FineTuned, FineTunedInFull, InContext
 from .baselines.linear_dynamics import LinearDynamics
 from .baselines.neural import NeuralODE, RecurrentOnGraph
 from .baselines.regression import BayesianRidge, RidgeOnCondition
-from .baselines.trivial import Hold, TrainingMean
 
 PRETRAINED_ROWS = (
     "HMLM pretrained, in context",

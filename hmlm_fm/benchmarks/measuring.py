@@ -23,6 +23,7 @@ from ..common.files import write_text
 from ..fitting.ensemble import FitSettings, settings_for
 from ..measurements.drawn_task import Budget, DrawnTask
 from ..measurements.metrics import interval
+from ..model.errors import HMLMError
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
 from ..model.tokenization_hmlm import HMLMTokenizer
@@ -174,7 +175,7 @@ def run(
         if only in name and str(budget) in errors
     ]
     if not published and not any(names.values()):
-        raise ValueError(f"no row has {only!r} in its name")
+        raise HMLMError(f"no row has {only!r} in its name")
     wanted = [Place(b, name, seed) for b in budgets for name in names[b] for seed in range(seeds)]
     missing = sum(not bench.has(place) for place in wanted)
     cells = (

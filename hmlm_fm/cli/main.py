@@ -10,9 +10,8 @@ from typing import Annotated
 
 import typer
 
-from ..common.messages import in_one_line, warnings_in_lines
-from ..common.output_files import check_output_files, refuse_to_overwrite
-from ..common.words import counted
+from ..common.files import check_output_files, refuse_to_overwrite
+from ..common.words import counted, in_one_line, warnings_in_lines
 from ..corpora import load_corpus
 from ..formats import FormatError, Identifiers, shipped_networks
 from ..formats.measured.condition_tables import write_conditions, write_observations

@@ -22,13 +22,13 @@ from rich.table import Table
 from rich.text import Text
 
 from ..common.errors import FormatError, FormatWarning
-from ..common.files import write_text
-from ..common.output_files import check_output_files
-from ..common.words import counted, did_you_mean, listed
+from ..common.files import check_output_files, write_text
+from ..common.words import counted
 from ..dynamics.simulator import baseline_state, simulate
 from ..formats.measured.condition_tables import read_conditions
 from ..formats.tables import stranger
 from ..model.conditions import LONGEST_HOURS, Condition, Perturbation
+from ..model.errors import did_you_mean, quoted
 from ..model.network import SignalingNetwork
 
 DEFAULT_HOURS, DEFAULT_STEP_HOURS = 48.0, 1.0
@@ -232,7 +232,7 @@ def parse_perturbation(kind: str, text: str, network: SignalingNetwork) -> Pertu
 
 
 def times_of(hours: float | None, step: float | None, times: str | None) -> tuple[float, ...]:
-    """Times in hours: those listed, or from 0 in equal steps to the last, which is always there.
+    """Times in hours: those quoted, or from 0 in equal steps to the last, which is always there.
 
     Raises:
         FormatError: both are given, a time is negative, beyond `LONGEST_HOURS`, no number or not
@@ -242,15 +242,15 @@ def times_of(hours: float | None, step: float | None, times: str | None) -> tupl
     if times is not None:
         if hours is not None or step is not None:
             raise FormatError("--times is given beside --hours or --step; expected one of the two")
-        listed = tuple(_number(part.strip(), "a time in --times") for part in times.split(","))
-        for before, after in zip((-math.inf, *listed), listed, strict=False):
+        quoted = tuple(_number(part.strip(), "a time in --times") for part in times.split(","))
+        for before, after in zip((-math.inf, *quoted), quoted, strict=False):
             if not 0 <= after <= LONGEST_HOURS:
                 raise FormatError(
                     f"--times has {after}; expected times from 0 to {LONGEST_HOURS:g} hours"
                 )
             if after <= before:
                 raise FormatError(f"--times has {after} after {before}; expected increasing times")
-        return listed
+        return quoted
     hours = DEFAULT_HOURS if hours is None else hours
     step = DEFAULT_STEP_HOURS if step is None else step
     for option, value in (("--hours", hours), ("--step", step)):
@@ -341,7 +341,7 @@ def _warn_of_unknown_logic(network: SignalingNetwork) -> None:
         return
     warnings.warn(
         f"the logic of network {network.name!r} is not known: all interactions on "
-        f"{listed(several)} are joined by OR, so that an inhibitor that is off switches its target "
+        f"{quoted(several)} are joined by OR, so that an inhibitor that is off switches its target "
         "on; Netflux, bnet and SBML-qual files state the logic",
         FormatWarning,
         stacklevel=3,

@@ -1,16 +1,23 @@
-"""Files as text and bytes, and files written whole or not at all."""
+"""Files as text and bytes; files and folders that are written whole or not at all."""
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import re
+import shutil
 import tempfile
 import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import FormatError, MissingFileError
+from .errors import FormatError, MissingFileError, OptionsError
+
+PLOT_ENDINGS = (".png", ".pdf", ".svg")
+UNFINISHED = ".hmlm-"
+"""How the name of a folder begins in which a result is not whole yet."""
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
@@ -140,3 +147,109 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def refuse_to_overwrite(path: Path, inputs: Iterable[Path] = (), force: bool = False) -> None:
+    """Refuse a file that must not be written.
+
+    Args:
+        inputs: files and folders that the command reads.
+        force: whether a file that exists is replaced.
+
+    Raises:
+        FormatError: it exists, is a folder, or is read by this command or lies within what is read.
+    """
+    if {read.resolve() for read in inputs} & {path.resolve(), *path.resolve().parents}:
+        raise FormatError("this run reads it; expected another file", path=path)
+    if path.is_dir():
+        raise FormatError("it is a folder; expected a file", path=path)
+    if path.exists() and not force:
+        raise FormatError("it exists; replace it with --force", path=path)
+
+
+def check_output_files(
+    table: Path | None, plot: Path | None, inputs: Iterable[Path] = (), force: bool = False
+) -> None:
+    """Refuse files that cannot or must not be written.
+
+    Args:
+        table, plot: to be written; None for none.
+        inputs, force: as in `refuse_to_overwrite`.
+
+    Raises:
+        FormatError: as there; a file has no folder, the plot has an ending that is no picture's, or
+            both are one file.
+    """
+    inputs = tuple(inputs)
+    for path in (table, plot):
+        if path is None:
+            continue
+        if not path.parent.is_dir():
+            raise FormatError("there is no folder to write it into", path=path)
+        refuse_to_overwrite(path, inputs, force)
+        try:
+            tempfile.TemporaryFile(dir=path.parent).close()
+        except OSError as error:
+            raise FormatError(f"it cannot be written ({error.strerror})", path=path) from None
+    if plot is None:
+        return
+    if plot.suffix.lower() not in PLOT_ENDINGS:
+        expected = " or ".join(PLOT_ENDINGS)
+        raise FormatError(f"a plot cannot have this ending; expected {expected}", path=plot)
+    if table is not None and table.resolve() == plot.resolve():
+        raise FormatError("the table and the plot are to be one file; expected two", path=plot)
+
+
+@contextlib.contextmanager
+def creating(out: Path) -> Iterator[None]:
+    """
+    Raises:
+        OptionsError: the folder cannot be made by what is done within.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # a circle of links is a RuntimeError
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise OptionsError(
+            f"{out}: it cannot be made ({reason}); expected a folder to write into"
+        ) from None
+
+
+def check_folder(out: Path) -> None:
+    """Make sure that a folder can be made, or filled where it is there.
+
+    A run that finds out at its end would have been for nothing.
+
+    Raises:
+        OptionsError: it holds something, is the current one, or cannot be made.
+    """
+    with creating(out):
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise OptionsError(f"{out}: it is not an empty folder; expected a new one")
+        target = out.resolve()
+        if target == Path.cwd():
+            raise OptionsError(f"{out}: it is the current folder; expected another one")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=target.parent) as folder:
+            # Of the same name, which may be too long.
+            Path(folder, target.name).mkdir()
+        if target.exists():
+            tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=target).cleanup()
+
+
+@contextlib.contextmanager
+def whole_folder(out: Path) -> Iterator[Path]:
+    """A folder to write into, which takes its name when it is whole; what is in it moves into one
+    that is there already. Where writing fails nothing is left."""
+    target = out.resolve()
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=target.parent) as parent:
+        # A folder of its own in there, for a temporary one is closed to others.
+        folder = Path(parent, target.name)
+        folder.mkdir()
+        yield folder
+        if not target.exists():
+            folder.rename(target)
+            return
+        # Its owner, its mode and what is mounted there stay.
+        for file in folder.iterdir():
+            shutil.move(file, target / file.name)

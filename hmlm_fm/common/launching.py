@@ -18,7 +18,7 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import DistributedType, reduce
 
-from .option_parsing import OptionsError
+from .errors import OptionsError
 
 WRAPPERS = {
     DistributedType.MULTI_CPU: "DistributedDataParallel",

@@ -11,11 +11,9 @@ from typing import Any, TypeVar
 import yaml
 from transformers import HfArgumentParser
 
+from .errors import OptionsError
+
 Options = TypeVar("Options")
-
-
-class OptionsError(ValueError):
-    """A run cannot start as asked; the message says why and what to do."""
 
 
 def parse_options(kind: type[Options], arguments: list[str], description: str | None) -> Options:

@@ -1,31 +1,43 @@
-"""Parts of sentences that messages have in common. Travels with checkpoints, and imports nothing of
-the package."""
+"""How commands speak: counts in words, and errors and warnings in one line each."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
+import contextlib
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any
 
-MOST_NAMED = 8
+from .errors import FormatWarning
 
 
 def counted(size: int, word: str) -> str:
+    """A number and what it counts, in the plural where it is not 1."""
     return f"{size} {word}{'s' * (size != 1)}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(map(repr, names[:MOST_NAMED])) + more
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint with the names closest to `name`, or nothing."""
-    spelled = {candidate.lower(): candidate for candidate in known}
-    close = difflib.get_close_matches(name.lower(), spelled, n=3)
-    return f"; did you mean {' or '.join(repr(spelled[c]) for c in close)}?" if close else ""
 
 
 def not_installed(library: str, extra: str) -> str:
     """That an optional library is missing, and which extra of the package brings it."""
     return f'{library} is not installed; expected pip install "hmlm-fm[{extra}]"'
+
+
+def in_one_line(message: object) -> str:
+    return " ".join(str(message).split())
+
+
+@contextlib.contextmanager
+def warnings_in_lines() -> Iterator[None]:
+    """Print each `FormatWarning` of what is done within as a line, as soon as it is given; other
+    warnings as Python does."""
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, FormatWarning):
+            print(f"warning: {in_one_line(message)}", file=sys.stderr, flush=True)
+        else:
+            usual(message, category, *place, **more)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", FormatWarning)
+        warnings.showwarning = show
+        yield

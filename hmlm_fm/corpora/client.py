@@ -28,6 +28,7 @@ from urllib3.util import Retry
 from ..common.errors import FormatError
 from ..common.files import write_text
 from ..common.words import not_installed
+from ..model.errors import HMLMError
 
 TRANSIENT = frozenset([408, 425, 429, 500, 502, 503, 504])
 """HTTP statuses that may pass: the same question can be asked again."""
@@ -245,9 +246,9 @@ def refuse_web_pages(text: str) -> None:
     """Raise `ValueError` for an empty reply or a web page where data is expected."""
     start = text.lstrip()[:200].lower()
     if not start:
-        raise ValueError("it is empty")
+        raise HMLMError("it is empty")
     if start.startswith("<!doctype html") or start.startswith("<html"):
-        raise ValueError("it is a web page")
+        raise HMLMError("it is a web page")
 
 
 def _retry_after(value: str) -> float | None:

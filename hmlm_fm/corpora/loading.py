@@ -13,6 +13,7 @@ from ..formats import (
     load_networks,
     shipped_networks,
 )
+from ..model.errors import HMLMError
 from ..model.network import SignalingNetwork
 from .layout import is_corpus_folder
 from .relatives import PROTECTED_FAMILIES, family_of, split_networks
@@ -94,7 +95,7 @@ def load_for_training(
             three sides.
     """
     if not SHARES[0] <= held_out_share <= SHARES[1]:
-        raise ValueError(
+        raise HMLMError(
             f"{held_out_share} of the networks held out; expected a share from {SHARES[0]} to "
             f"{SHARES[1]}"
         )

@@ -24,6 +24,7 @@ from functools import cache
 from pathlib import Path
 
 from ..formats import load_network
+from ..model.errors import HMLMError
 from ..model.network import SignalingNetwork
 
 SIDES = ("train", "validation", "test")
@@ -69,15 +70,15 @@ def split_networks(
     networks = sorted(networks, key=lambda network: network.name)
     twice = [name for name, count in Counter(n.name for n in networks).items() if count > 1]
     if twice:
-        raise ValueError(f"networks must have distinct names to be split, found twice: {twice[0]}")
+        raise HMLMError(f"networks must have distinct names to be split, found twice: {twice[0]}")
     if len(fractions) != len(SIDES) or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise ValueError(
+        raise HMLMError(
             f"fractions are {tuple(fractions)}; expected {len(SIDES)} positive numbers of sum 1"
         )
     excluded = frozenset(exclude_families)
     clusters = cluster_networks(n for n in networks if family_of(n) not in excluded)
     if len(clusters) < len(SIDES):
-        raise ValueError(
+        raise HMLMError(
             f"{len(networks)} networks make {len(clusters)} clusters of relatives; a split into "
             f"{', '.join(SIDES)} needs at least {len(SIDES)}"
         )

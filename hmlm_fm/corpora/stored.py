@@ -14,6 +14,7 @@ from typing import TypeVar, overload
 import numpy as np
 
 from ..common.files import write_text
+from ..model.errors import HMLMError
 
 FIELDS_FILE = "fields.json"
 
@@ -38,7 +39,7 @@ def store_rows(rows: Iterable[Mapping[str, np.ndarray]], folder: Path) -> int:
                 files = {name: (folder / f"{name}.bin").open("wb") for name in found}
                 shapes = {name: [] for name in found}
             if found != kinds:
-                raise ValueError(f"row {count} holds {found}; expected {kinds}, as the first")
+                raise HMLMError(f"row {count} holds {found}; expected {kinds}, as the first")
             for name, array in row.items():
                 files[name].write(np.ascontiguousarray(array).data)
                 shapes[name].append(array.shape)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..model.conditions import PerturbationEffects
+from ..model.condition_tensors import PerturbationEffects
 
 if TYPE_CHECKING:
     from .logic_ode import LogicODE

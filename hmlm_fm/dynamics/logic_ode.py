@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from ..model.conditions import PerturbationEffects
+from ..model.condition_tensors import PerturbationEffects
 from ..model.network import NetworkError, SignalingNetwork
 from .equations import Equations, Forcing
 

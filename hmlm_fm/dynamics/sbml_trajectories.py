@@ -18,6 +18,7 @@ from ..common.words import not_installed
 from ..formats.sbml.document import libsbml_module, read_document
 from ..formats.sbml.flat_model import molecule_names
 from ..formats.sbml.species import species_of
+from ..model.errors import HMLMError
 
 SECONDS_PER_HOUR = 3600.0
 NAME_OF_SECONDS = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86400.0: "day"}
@@ -82,11 +83,11 @@ def simulate_sbml(
     if times is not None:
         asked = np.asarray(times, dtype=float)
         if asked.ndim != 1 or len(asked) < 2 or (np.diff(asked) <= 0).any() or asked[0] < 0:
-            raise ValueError(f"times are {times!r}; expected at least two, ascending, from 0 on")
+            raise HMLMError(f"times are {times!r}; expected at least two, ascending, from 0 on")
     else:
         last = _telling_end(runner) if end is None else float(end)
         if points < 2 or not 0 < last < np.inf:
-            raise ValueError(f"end is {end} and points {points}; expected end > 0 and points > 1")
+            raise HMLMError(f"end is {end} and points {points}; expected end > 0 and points > 1")
         asked = np.linspace(0.0, last, points)
     states = runner.states(asked)
     return SBMLTrajectory(names, asked * (seconds / SECONDS_PER_HOUR), states, time_unit)

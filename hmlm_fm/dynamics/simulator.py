@@ -17,7 +17,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ..model.conditions import LONGEST_HOURS, Condition, ConditionTensors
+from ..model.condition_tensors import ConditionTensors
+from ..model.conditions import LONGEST_HOURS, Condition
+from ..model.errors import HMLMError
 from ..model.network import SignalingNetwork
 from .elimination import Elimination
 from .equations import Equations, Forcing
@@ -78,14 +80,14 @@ def simulate(
         initial = torch.as_tensor(initial, dtype=dtype, device=device)
         expected = (len(conditions), len(network.molecules))
         if initial.shape not in (expected, expected[1:]):
-            raise ValueError(
+            raise HMLMError(
                 f"initial states have shape {tuple(initial.shape)}; expected {expected[1:]} "
                 f"or {expected} (conditions, molecules)"
             )
         if not initial.isfinite().all():
-            raise ValueError("initial states are not all finite; expected numbers of at least 0")
+            raise HMLMError("initial states are not all finite; expected numbers of at least 0")
         if (initial < LEAST_INITIAL_STATE).any():
-            raise ValueError(
+            raise HMLMError(
                 f"an initial state is {float(initial.min()):g}; expected numbers of at least 0"
             )
         initial = initial.expand(expected).T
@@ -104,7 +106,7 @@ def simulate_system(
     """As `simulate`, for a compiled system: conditions over all M molecules give (T, M, C)."""
     times = [float(t) for t in times_hours]
     if any(not 0 <= t < math.inf for t in times) or times != sorted(times):
-        raise ValueError(f"times must be at least 0 and increase, found {times}")
+        raise HMLMError(f"times must be at least 0 and increase, found {times}")
     # Where nobody asks for gradients, torch need not prepare for them.
     tensors = [*vars(system).values(), initial_MC]
     learns = any(isinstance(value, torch.Tensor) and value.requires_grad for value in tensors)
@@ -319,7 +321,7 @@ class _Run:
         error_GA = self._largest(error_MA.detach().abs()).nan_to_num(math.inf).double()
         shortest = hours_GA <= SHORTEST_STEP_HOURS
         if bool((shortest & error_GA.isinf()).any()):
-            raise ValueError(
+            raise HMLMError(
                 "the states are no numbers any more; expected finite parameters and states"
             )
         accepted = (error_GA <= self.tolerance) | shortest

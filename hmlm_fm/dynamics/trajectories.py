@@ -15,7 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..model.conditions import Condition, ConditionTensors
+from ..model.condition_tensors import ConditionTensors
+from ..model.conditions import Condition
+from ..model.errors import HMLMError
 from ..model.network import SignalingNetwork, merge_networks
 from .draw import draw_condition, draw_dynamics
 from .logic_ode import LogicODE
@@ -73,7 +75,7 @@ def draw_topology(
         if len(chosen) == wanted:
             break
     if not chosen:
-        raise ValueError(
+        raise HMLMError(
             f"none of {len(networks)} networks has interactions and at most "
             f"{MOST_MOLECULES} molecules"
         )

@@ -21,8 +21,9 @@ from ..inference.loading import refuse_tissue
 from ..measurements.measurements import HELD_OUT_PART
 from ..measurements.pace import pace_of
 from ..measurements.tissue_data import TissueData
-from ..model.conditions import ConditionTensors
-from ..model.graph import moved
+from ..model.condition_tensors import ConditionTensors
+from ..model.errors import HMLMError
+from ..model.fields import moved
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.tokenization_hmlm import HMLMTokenizer
 
@@ -73,7 +74,7 @@ def adapt(
     asked_of = data.after_start()
     useful = np.flatnonzero(asked_of.measured.any((1, 2)))
     if len(useful) < 4:
-        raise ValueError(
+        raise HMLMError(
             f"{len(useful)} conditions with activities after time 0 to adapt weights to; expected "
             "at least 4"
         )

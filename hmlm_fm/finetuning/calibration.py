@@ -12,13 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ..measurements.metrics import LEAST_CHANGE
 from ..model.next_state_head import NORMAL_QUANTILE
 from ..model.tissue import variance_of_members
 from .targets import ACTIVITY_SPREAD
 
 COVERAGE = 0.9
-LEAST_CHANGE = 0.02
-"""Of molecules that move less, nearly everything is covered whatever the interval."""
 LEAST_CALIBRATED = 16
 """Conditions of a group, for which one group's factor can be told from the other's."""
 HIGHEST_LEVEL = 0.98

@@ -26,14 +26,15 @@ from ..fitting.member_rollout import MemberRollOut
 from ..inference.loading import refuse_tissue, untrained_model
 from ..measurements.pace import pace_of
 from ..measurements.tissue_data import TissueData
-from ..model.conditions import ConditionTensors
+from ..model.condition_tensors import ConditionTensors
+from ..model.errors import HMLMError
+from ..model.fields import moved
 from ..model.gate_inference import INFERRED
 from ..model.gates import GateLogits, Gates
-from ..model.graph import moved
+from ..model.graph import Wiring
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.tissue import repeated
 from ..model.tokenization_hmlm import HMLMTokenizer
-from ..model.wiring import Wiring
 from .assemble import carrying
 from .targets import Targets
 
@@ -105,7 +106,7 @@ def fine_tune(
     fitted_to = data.after_start()
     targets = Targets.of(fitted_to).to(model.device)
     if not targets.weight.any():
-        raise ValueError("nothing was measured after time 0; expected something to fit gates to")
+        raise HMLMError("nothing was measured after time 0; expected something to fit gates to")
     model = model.eval()
     logits, wiring = _inferred(model, fitted_to.context(tokenizer, []))
     conditions = ConditionTensors.from_conditions(data.conditions, data.network)
@@ -164,7 +165,7 @@ def fine_tune(
     fixed = start.keys() - {GATE_PARTS[part] for part in tunable}
     sizes = {name: value.shape[1] for name, value in start.items() if name not in fixed}
     if not any(sizes.values()):
-        raise ValueError(
+        raise HMLMError(
             f"there is nothing to tune in {', '.join(tunable)}; expected parts that this network "
             f"has, of {', '.join(GATE_PARTS)} (instruments where other modalities were measured)"
         )

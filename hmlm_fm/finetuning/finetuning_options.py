@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..common.option_parsing import OptionsError, by_comma
-from ..common.output_folder import check_folder
+from ..common.errors import OptionsError
+from ..common.files import check_folder
+from ..common.option_parsing import by_comma
 from ..measurements.drawn_task import TRACKS
 from .fine_tune import GATE_PARTS
 

@@ -14,9 +14,8 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from ..benchmarks.baselines.trivial import Hold, TrainingMean
+from ..common.errors import OptionsError
 from ..common.launching import connect, describe, disconnect, summed
-from ..common.option_parsing import OptionsError
 from ..fitting.ensemble import Team, settings_for
 from ..formats import load_network
 from ..inference.loading import load_untuned, untrained_model
@@ -27,6 +26,7 @@ from ..measurements.pace import pace_of
 from ..measurements.reading import read_tissue
 from ..measurements.simulated import draw_task
 from ..measurements.tissue_data import TissueData
+from ..measurements.trivial import Hold, TrainingMean
 from ..model.configuration_hmlm import HMLMConfig
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.tokenization_hmlm import HMLMTokenizer

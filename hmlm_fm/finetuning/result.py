@@ -12,10 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..benchmarks.baselines.trivial import Hold, TrainingMean
 from ..common.environment import environment
-from ..common.files import write_text
-from ..common.output_folder import whole_folder
+from ..common.files import whole_folder, write_text
 from ..common.words import counted
 from ..formats.json_format import write_json
 from ..inference.figures import Band, plot_bands
@@ -26,6 +24,7 @@ from ..measurements.drawn_task import DrawnTask
 from ..measurements.measurements import Measurements
 from ..measurements.metrics import MARKERS
 from ..measurements.tissue_data import TissueData
+from ..measurements.trivial import Hold, TrainingMean
 from ..model.conditions import DONE, Condition
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork

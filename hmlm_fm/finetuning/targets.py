@@ -16,7 +16,7 @@ from ..fitting.member_rollout import MemberRollOut
 from ..measurements.tissue_data import TissueData
 from ..model.conditions import MODALITIES
 from ..model.gates import GateLogits
-from ..model.translation import HALF_SATURATION, read_instruments
+from ..model.observation import HALF_SATURATION, read_instruments
 
 ROLL_OUT_ERROR = 0.05
 """What a fitted roll-out misses of a true activity, about: to measure much better tells no more."""

@@ -16,88 +16,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from ..model.conditions import ConditionTensors
-from ..model.graph import perturbed_at
-from ..model.observation import moved_states
+from ..model.condition_tensors import ConditionTensors
+from ..model.tissue import Discrepancy, with_always
 
 PENALTIES = np.logspace(-1.5, 1.5, 7)
-ALWAYS = 0.5
-"""What counts as done in every condition, for what all of them have in common."""
 WORTHWHILE = 0.1
 """What share of the squared residuals it has to explain of what is left out, and as much more as
 one group of conditions is of all: gates are easier to read without it, and of a few conditions even
 noise is told by the others now and then."""
 LEAST_WEIGHT = 1e-3
 """What counts less than this says nothing."""
-
-
-class Discrepancy(nn.Module):
-    """Effects of what was done on every column, at the measured times.
-
-    Attributes:
-        weight: (1 + X, T, K) the effects, first of what all conditions have in common.
-    """
-
-    weight: nn.Parameter
-
-    def __init__(self, done: list[int], hours: list[float], columns: int, explained: float) -> None:
-        """
-        Args:
-            done: (X) columns of `ConditionTensors.done_RX`.
-            hours: (T) the measured times, all after 0 and in order.
-            explained: share of the squared residuals of conditions that are left out.
-        """
-        super().__init__()
-        self.done, self.hours, self.explained = done, hours, explained
-        self.weight = nn.Parameter(torch.zeros(1 + len(done), len(hours), columns))
-
-    def forward(self, conditions: ConditionTensors, hours_BQU: torch.Tensor) -> torch.Tensor:
-        """The effects of B · Q conditions (B, Q, U, K)."""
-        done_RX = _with_always(conditions.done_RX[:, self.done])
-        effect_RTK = torch.einsum("rx,xtk->rtk", done_RX, self.weight.to(done_RX))
-        # Nothing has happened yet at time 0, and after the last time nothing more is known.
-        effect_RTK = torch.cat([torch.zeros_like(effect_RTK[:, :1]), effect_RTK], 1)
-        known = torch.tensor([0.0, *self.hours], dtype=hours_BQU.dtype, device=hours_BQU.device)
-        asked_RU = hours_BQU.flatten(0, 1).contiguous()
-        after = torch.searchsorted(known, asked_RU, right=True).clamp(1, len(known) - 1)
-        share = ((asked_RU - known[after - 1]) / (known[after] - known[after - 1])).clamp(max=1)
-        rows = torch.arange(len(after), device=after.device)[:, None]
-        effect_RUK = torch.lerp(
-            effect_RTK[rows, after - 1],
-            effect_RTK[rows, after],
-            share.to(effect_RTK).unsqueeze(-1),
-        )
-        return effect_RUK.unflatten(0, hours_BQU.shape[:2])
-
-    def of_states(
-        self, states_BQUN: torch.Tensor, conditions: ConditionTensors, hours_BQU: torch.Tensor
-    ) -> torch.Tensor:
-        """States with these effects; see `moved_states`."""
-        return moved_states(states_BQUN, self(conditions, hours_BQU), conditions, hours_BQU)
-
-
-class ShownDiscrepancy(Discrepancy):
-    """The same of what molecules show in modalities other than activity.
-
-    Attributes:
-        pairs: (K) molecule and modality of each column.
-    """
-
-    def __init__(self, pairs: list[tuple[int, int]], **of_columns: Any) -> None:
-        super().__init__(columns=len(pairs), **of_columns)
-        self.pairs = pairs
-
-    def of_values(
-        self, values_BQUNY: torch.Tensor, conditions: ConditionTensors, hours_BQU: torch.Tensor
-    ) -> torch.Tensor:
-        """Values with these effects, where no perturbation holds the state."""
-        molecule_K, modality_K = torch.tensor(self.pairs, device=values_BQUNY.device).T
-        values = values_BQUNY.clone()
-        free = ~perturbed_at(conditions, hours_BQU)[0][..., molecule_K]
-        values[..., molecule_K, modality_K] += free * self(conditions, hours_BQU)
-        return values
 
 
 @dataclass(frozen=True)
@@ -162,7 +91,7 @@ def find_discrepancy(
     counted = np.where(held_K | (weight < LEAST_WEIGHT), 0.0, weight)
     done_RX = conditions.done_RX
     done = torch.nonzero(done_RX.any(0)).flatten().tolist()
-    x = _with_always(done_RX[:, done]).double().numpy()
+    x = with_always(done_RX[:, done]).double().numpy()
     _, alike = np.unique(x, axis=0, return_inverse=True)
     missed = np.where(counted > 0, residual, 0.0)
     flat, worth = missed.reshape(len(x), -1), counted.reshape(len(x), -1)
@@ -185,10 +114,6 @@ def find_discrepancy(
         missed - errors[best].reshape(shape),
         float(1 - left / total),
     )
-
-
-def _with_always(done_RX: torch.Tensor) -> torch.Tensor:
-    return torch.cat([torch.full_like(done_RX[:, :1], ALWAYS), done_RX], 1)
 
 
 def _regressions(

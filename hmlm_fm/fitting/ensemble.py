@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ..model.errors import HMLMError
+
 Parameters = dict[str, torch.Tensor]
 Predict = Callable[[Parameters, np.ndarray], torch.Tensor]
 """States (M, Q, U, N) of some conditions by their positions (Q), from parameters (M, L) by kind."""
@@ -245,7 +247,7 @@ def held_out_parts(count_CU: torch.Tensor, members: int, seed: int) -> HeldOut:
     if not by_condition:
         units = np.flatnonzero(count.sum(0))
     if len(units) < 2:
-        raise ValueError(
+        raise HMLMError(
             f"{len(measured)} conditions at {len(units)} times to fit to; expected at least 2 "
             "conditions, or one at 2 times"
         )

@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..model.conditions import ConditionTensors
+from ..model.condition_tensors import ConditionTensors
 from ..model.gates import Gates
+from ..model.graph import Wiring
 from ..model.observation import moved_states, observe_points
 from ..model.transducer import RollOut, Transducer
-from ..model.wiring import Wiring
 
 
 class MemberRollOut:

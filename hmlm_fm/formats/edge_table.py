@@ -18,7 +18,7 @@ from typing import overload
 
 from ..common.errors import FormatError
 from ..common.files import read_lines, write_text
-from ..common.words import did_you_mean
+from ..model.errors import did_you_mean
 from ..model.network import Molecule, NetworkError, Pathway, SignalingNetwork
 from .names import meaning_of
 from .sif import SIGN_OF_WORD

@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 
 from ..common.errors import FormatError
-from ..common.words import counted, did_you_mean
+from ..common.words import counted
+from ..model.errors import did_you_mean
 from ..model.network import SignalingNetwork
 
 TOLD = 4

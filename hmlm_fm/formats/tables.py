@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ..common.errors import FormatError, FormatWarning
 from ..common.files import read_text
-from ..common.words import did_you_mean, listed
+from ..model.errors import did_you_mean, quoted
 from ..model.network import SignalingNetwork
 
 _SEPARATORS = (",", ";", "\t")
@@ -178,7 +178,7 @@ def tell_strangers(
         )
     what = "a molecule" if len(strangers) == 1 else f"{len(strangers)} molecules"
     words = f"left out {what} that network {network.name!r} has not: "
-    words += listed(tuple(strangers))
+    words += quoted(tuple(strangers))
     if changed:
-        words += f"; condition {listed(changed)} is without what was done to them"
+        words += f"; condition {quoted(changed)} is without what was done to them"
     warnings.warn(f"{path}: {words}", FormatWarning, stacklevel=3)

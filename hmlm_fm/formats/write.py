@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..common.errors import FormatError
-from ..common.words import did_you_mean
+from ..model.errors import did_you_mean
 from ..model.network import SignalingNetwork
 from .drawings import free_name
 from .edge_table import write_edge_table

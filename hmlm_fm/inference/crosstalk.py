@@ -18,11 +18,12 @@ import torch
 
 from ..measurements.drawn_task import HORIZON_HOURS
 from ..model.conditions import Condition
-from ..model.drive import Drive
-from ..model.graph import moved
+from ..model.errors import HMLMError
+from ..model.fields import moved
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
 from ..model.tokenization_hmlm import HMLMTokenizer
+from ..model.transducer import Drive
 from .loading import load_untuned
 from .prediction import context_of, predict_states
 
@@ -162,7 +163,7 @@ def crosstalk_of(network: SignalingNetwork, checkpoint: str) -> pd.DataFrame:
     """
     shown = network.without_kinetics()
     if not ordered_pairs(shown):
-        raise ValueError(
+        raise HMLMError(
             f"network {network.name!r} has {len(network.pathways)} pathways; expected at least 2 "
             "that differ in their molecules"
         )

@@ -6,17 +6,17 @@ import pandas as pd
 import torch
 
 from ..dynamics.logic_ode import LogicODE
-from ..fitting.discrepancy import ALWAYS, ShownDiscrepancy
 from ..measurements.pace import pace_of_tissue
 from ..measurements.tissue_data import TissueData
 from ..model.conditions import DONE, MODALITIES
-from ..model.drive import MARGIN
-from ..model.graph import moved
+from ..model.errors import HMLMError
+from ..model.fields import moved
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
-from ..model.tissue import TissueGates
+from ..model.observation import ACTIVITY
+from ..model.tissue import ALWAYS, ShownDiscrepancy, TissueGates
 from ..model.tokenization_hmlm import HMLMTokenizer
-from ..model.translation import ACTIVITY
+from ..model.transducer import MARGIN
 from .prediction import context_of
 
 
@@ -81,7 +81,7 @@ def unexplained_table(model: HMLMForSignaling, network: SignalingNetwork) -> pd.
     tissue, count = _tissue_of(model), len(network.molecules)
     expected = tissue.molecules
     if expected != count:
-        raise ValueError(
+        raise HMLMError(
             f"the model is fine-tuned to a network of {expected} molecules; found {count} in "
             f"network {network.name!r}"
         )
@@ -112,7 +112,7 @@ def _tissue_of(model: HMLMForSignaling) -> TissueGates:
         ValueError: the model is not fine-tuned.
     """
     if model.next_state.tissue is None:
-        raise ValueError(
+        raise HMLMError(
             "the model carries no gates of a tissue; expected a fine-tuned one: fine-tune it on "
             "the measurements first (hmlm_fm.finetuning.fine_tune.fine_tune, or finetune/run.py)"
         )

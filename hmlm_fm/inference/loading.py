@@ -8,6 +8,7 @@ import torch
 from transformers import PreTrainedConfig
 
 from ..model.configuration_hmlm import HMLMConfig
+from ..model.errors import HMLMError
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.tokenization_hmlm import HMLMTokenizer
 from .shipped import checkpoint_path
@@ -32,12 +33,12 @@ def load_pretrained(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTok
     known, found = model.config.vocabulary_version, tokenizer.vocabulary.version
     # Configurations made by hand may state none.
     if known not in ("", found):
-        raise ValueError(
+        raise HMLMError(
             f"checkpoint {name_or_path}: its token list is of version {found!r}; expected that of "
             f"its weights, {known!r}: copy the vocab.json that they were saved with"
         )
     if tokenizer.max_hops != model.config.max_hops:
-        raise ValueError(
+        raise HMLMError(
             f"checkpoint {name_or_path}: its tokenizer has max_hops {tokenizer.max_hops}; expected "
             f"that of its weights, {model.config.max_hops}"
         )
@@ -61,7 +62,7 @@ def refuse_tissue(model: HMLMForSignaling, named: str = "the model") -> None:
         ValueError: the model carries the gates of a tissue, and infers none any more.
     """
     if model.next_state.tissue is not None:
-        raise ValueError(
+        raise HMLMError(
             f"{named} is fine-tuned, so that it infers no gates any more; expected a pretrained one"
         )
 

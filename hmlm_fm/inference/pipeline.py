@@ -16,6 +16,7 @@ import pandas as pd
 from ..formats import load_network
 from ..measurements.pace import condition_at, observation_at, pace_of, pace_of_tissue
 from ..model.conditions import Condition, Observation
+from ..model.errors import HMLMError
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
 from ..model.tokenization_hmlm import HMLMTokenizer, check_baseline, check_observation
@@ -123,7 +124,7 @@ class SignalingPipeline:
         if not isinstance(conditions, Mapping) or not all(
             isinstance(condition, Condition) for condition in conditions.values()
         ):
-            raise ValueError(
+            raise HMLMError(
                 f"conditions are {conditions!r}; expected conditions by their names, such as "
                 '{"treated": Condition({"TGFB": 0.8})}'
             )
@@ -157,7 +158,7 @@ class SignalingPipeline:
         index = self.network.molecule_index
         for name, of_condition in observed.items():
             if name not in asked:
-                raise ValueError(
+                raise HMLMError(
                     f"condition {name!r} was observed and is not asked; asked are "
                     f"{', '.join(map(repr, asked))}"
                 )
@@ -165,7 +166,7 @@ class SignalingPipeline:
                 where = f"condition {name!r}, observation {row}"
                 check_observation(o, self.network, where)
                 if o.modality != "activity":
-                    raise ValueError(f"{where}: modality {o.modality!r}; expected 'activity'")
+                    raise HMLMError(f"{where}: modality {o.modality!r}; expected 'activity'")
         every = [o for of_condition in observed.values() for o in of_condition]
         if not every:
             return None
@@ -193,7 +194,7 @@ def _as_pairs(
         isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[0], Condition)
         for pair in pairs
     ):
-        raise ValueError(
+        raise HMLMError(
             f"measured is {measured!r}; expected conditions, each with what was observed of it, "
             'such as [(Condition({"TGFB": 0.8}), [Observation("smad3", 6, 0.5)])]'
         )
@@ -206,7 +207,7 @@ def _by_name(observed: Mapping[str, Sequence[Observation]]) -> dict[str, list[Ob
         ValueError: it is something else.
     """
     if not isinstance(observed, Mapping):
-        raise ValueError(
+        raise HMLMError(
             f"observed is {observed!r}; expected observations by the names of their conditions, "
             'such as {"treated": [Observation("smad3", 6, 0.5)]}'
         )
@@ -221,7 +222,7 @@ def _as_observations(seen: Iterable[Observation]) -> list[Observation]:
     observations = list(seen) if np.iterable(seen) else [seen]
     for o in observations:
         if not isinstance(o, Observation):
-            raise ValueError(
+            raise HMLMError(
                 f'{o!r} is no observation; expected one such as Observation("smad3", 6, 0.5)'
             )
     return observations

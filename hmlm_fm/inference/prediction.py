@@ -14,7 +14,8 @@ import torch
 
 from ..measurements.pace import condition_at, pace_of_tissue
 from ..model.conditions import LONGEST_HOURS, MODALITIES, Condition, Observation
-from ..model.graph import moved
+from ..model.errors import HMLMError
+from ..model.fields import moved
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
 from ..model.tokenization_hmlm import HMLMTokenizer, encode_conditions
@@ -89,13 +90,13 @@ def predict_states(
     """
     pace = pace_of_tissue(model) if pace is None else pace
     if modality not in MODALITIES:
-        raise ValueError(f"modality {modality!r}; expected one of {', '.join(MODALITIES)}")
+        raise HMLMError(f"modality {modality!r}; expected one of {', '.join(MODALITIES)}")
     hours = np.asarray(hours, dtype=float)
     if hours.ndim != 1:
-        raise ValueError(f"hours are {hours.tolist()!r}; expected a list of times")
+        raise HMLMError(f"hours are {hours.tolist()!r}; expected a list of times")
     if not ((hours >= 0) & (hours * pace <= LONGEST_HOURS)).all():
         longest = LONGEST_HOURS / pace
-        raise ValueError(f"hours are {hours.tolist()}; expected times from 0 to {longest:g}")
+        raise HMLMError(f"hours are {hours.tolist()}; expected times from 0 to {longest:g}")
     count, molecules = len(conditions), len(network.molecules)
     if not count or not len(hours):
         nothing = np.zeros((count, len(hours), molecules), dtype=np.float32)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..model.errors import HMLMError
 from ..model.network import SignalingNetwork
 from .measurements import Measurements
 
@@ -30,7 +31,7 @@ class Budget:
         """
         parts = text.lower().replace("×", "x").split("x")
         if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
-            raise ValueError(f"budget {text!r}; expected conditions x times, such as 16x4")
+            raise HMLMError(f"budget {text!r}; expected conditions x times, such as 16x4")
         return cls(*map(int, parts))
 
     def __str__(self) -> str:
@@ -58,6 +59,6 @@ class DrawnTask:
 def visible_network(network: SignalingNetwork, track: str) -> SignalingNetwork:
     """What a row may see of a network: no kinetics, and in track `signs` no AND groups."""
     if track not in TRACKS:
-        raise ValueError(f"track {track!r}; expected one of {', '.join(TRACKS)}")
+        raise HMLMError(f"track {track!r}; expected one of {', '.join(TRACKS)}")
     shown = network.without_kinetics()
     return shown.without_logic() if track == "signs" else shown

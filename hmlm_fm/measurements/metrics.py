@@ -10,9 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from ..finetuning.calibration import LEAST_CHANGE
 from ..model.next_state_head import NORMAL_QUANTILE
 from .measurements import Measurements
+
+LEAST_CHANGE = 0.02
+"""Of molecules that move less, nearly everything is covered whatever the interval."""
 
 MARKERS = ("proCI", "proCIII", "fibronectin", "aSMA", "periostin", "TNC", "CTGF", "LOX")
 """Fibrosis markers; those of them that a network has are scored apart."""

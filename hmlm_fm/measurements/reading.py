@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..common.errors import FormatError, FormatWarning
-from ..common.words import listed
 from ..formats.measured.condition_tables import read_conditions, read_observations
-from ..model.conditions import Observation, held_states
+from ..model.condition_tensors import held_states
+from ..model.conditions import Observation
+from ..model.errors import quoted
 from ..model.network import SignalingNetwork
 from .drawn_task import visible_network
 from .tissue_data import TissueData
@@ -84,7 +85,7 @@ def read_tissue(
     guessed = [name for name, n in zip(network.names, count, strict=True) if not n]
     if guessed:
         warnings.warn(
-            f"{observations_path}: nothing was measured at time 0 of {listed(guessed)}; the "
+            f"{observations_path}: nothing was measured at time 0 of {quoted(guessed)}; the "
             "state at rest is taken to be where the fitted gates stand still, and intervals may "
             "not cover it",
             FormatWarning,
@@ -119,7 +120,7 @@ def _tell_contradictions(
     told = [f"{network.names[i]} in {names[c]}" for c, i in places]
     if told:
         warnings.warn(
-            f"{path}: left out what was measured of {listed(told)}, which a perturbation holds "
+            f"{path}: left out what was measured of {quoted(told)}, which a perturbation holds "
             "elsewhere; check what the table of conditions says of it",
             FormatWarning,
             stacklevel=3,

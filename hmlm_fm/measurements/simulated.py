@@ -18,6 +18,7 @@ import torch
 
 from ..dynamics.simulator import baseline_state, simulate
 from ..model.conditions import Condition, Perturbation
+from ..model.errors import HMLMError
 from ..model.network import SignalingNetwork
 from .drawn_task import HORIZON_HOURS, Budget, DrawnTask, visible_network
 from .measurements import Measurements
@@ -58,12 +59,12 @@ def draw_task(
         NetworkError: the network has no dynamics.
     """
     if len(network.inputs) < 3:
-        raise ValueError(
+        raise HMLMError(
             f"network {network.name!r} has {len(network.inputs)} inputs; expected at least 3, "
             "so that there are triples of stimuli"
         )
     if budget.conditions < 4 or budget.times < 2:
-        raise ValueError(f"budget {budget}; expected at least 4 conditions at 2 times")
+        raise HMLMError(f"budget {budget}; expected at least 4 conditions at 2 times")
     truth = quiet(network)
     rng = np.random.default_rng([2025, 12, seed])
     pairs = list(combinations(truth.inputs, 2))
@@ -72,7 +73,7 @@ def draw_task(
     regulated = [name for name in truth.names if name not in set(truth.inputs)]
     unseen_knockouts = _choose(regulated, min(UNSEEN_KNOCKOUTS, len(regulated) // 3), rng)
     if not unseen_knockouts:
-        raise ValueError(
+        raise HMLMError(
             f"network {network.name!r} has {len(regulated)} molecules that are no inputs; expected "
             "at least 3, so that knock-outs of some are never seen"
         )

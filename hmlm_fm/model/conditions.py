@@ -9,13 +9,11 @@ Shapes: R rows (one condition of one network each), N molecules, E perturbations
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
-import numpy as np
-import torch
-
+from .errors import HMLMError
 from .network import NetworkError, SignalingNetwork
 
 PERTURBATION_KINDS = ("knockout", "knockdown", "inhibition", "overexpression", "clamp")
@@ -63,18 +61,18 @@ class Perturbation:
     def __post_init__(self) -> None:
         where = f"perturbation of {self.target!r}"
         if self.kind not in PERTURBATION_KINDS:
-            raise ValueError(
+            raise HMLMError(
                 f"{where}: kind {self.kind!r}; expected one of {', '.join(PERTURBATION_KINDS)}"
             )
         if not 0.0 <= self.strength <= 1.0:
-            raise ValueError(f"{where}: strength {self.strength}; expected a number in [0, 1]")
+            raise HMLMError(f"{where}: strength {self.strength}; expected a number in [0, 1]")
         if self.kind == "knockout" and self.strength != 1.0:
-            raise ValueError(
+            raise HMLMError(
                 f"{where}: strength {self.strength}; a knockout is always whole, expected 1, or "
                 "the kind knockdown"
             )
         if not 0.0 <= self.start_hours < self.end_hours:
-            raise ValueError(
+            raise HMLMError(
                 f"{where}: window {self.start_hours} to {self.end_hours} hours; "
                 "expected 0 <= start < end"
             )
@@ -100,7 +98,7 @@ class Condition:
     def __post_init__(self) -> None:
         for name, level in self.stimuli.items():
             if not 0.0 <= level <= 1.0:
-                raise ValueError(f"stimulus {name!r}: level {level}; expected a number in [0, 1]")
+                raise HMLMError(f"stimulus {name!r}: level {level}; expected a number in [0, 1]")
         object.__setattr__(self, "stimuli", MappingProxyType(dict(self.stimuli)))
         object.__setattr__(self, "perturbations", tuple(self.perturbations))
 
@@ -138,214 +136,3 @@ class Observation:
     value: float
     modality: str = "activity"
     sd_value: float | None = None
-
-
-@dataclass
-class ConditionTensors:
-    """Conditions as tensors, ready for any number of rows of one width.
-
-    Attributes:
-        stimulus_RN: stimulus levels; 0 where there is none.
-        stimulated_RN: whether a molecule is stimulated.
-        perturbation_index_RE: molecule of each perturbation; padding points at molecule 0 and has
-            an empty window.
-        perturbation_kind_RE: index into `PERTURBATION_KINDS`.
-        perturbation_strength_RE: strength in [0, 1].
-        perturbation_window_RE2: start and end in hours; padding has an end before its start.
-    """
-
-    stimulus_RN: torch.Tensor
-    stimulated_RN: torch.Tensor
-    perturbation_index_RE: torch.Tensor
-    perturbation_kind_RE: torch.Tensor
-    perturbation_strength_RE: torch.Tensor
-    perturbation_window_RE2: torch.Tensor
-
-    @classmethod
-    def from_conditions(
-        cls, conditions: Sequence[Condition], network: SignalingNetwork
-    ) -> ConditionTensors:
-        """Tensors of `conditions` on `network`, one row each (float32, on the CPU).
-
-        Raises:
-            NetworkError: a condition names a molecule that the network has not.
-        """
-        rows, index = len(conditions), network.molecule_index
-        width = max((len(c.perturbations) for c in conditions), default=0)
-        stimulus_RN = torch.zeros(rows, len(network.molecules))
-        stimulated_RN = torch.zeros(rows, len(network.molecules), dtype=torch.bool)
-        stimuli: list[tuple[int, int]] = []
-        levels: list[float] = []
-        indices, kinds, strengths, windows = [], [], [], []
-        for row, condition in enumerate(conditions):
-            condition.check(network)
-            stimuli += [(row, index[name]) for name in condition.stimuli]
-            levels += condition.stimuli.values()
-            events = condition.perturbations
-            none = width - len(events)
-            indices.append([index[p.target] for p in events] + [0] * none)
-            kinds.append([PERTURBATION_KINDS.index(p.kind) for p in events] + [0] * none)
-            strengths.append([p.strength for p in events] + [0.0] * none)
-            windows.append([(p.start_hours, p.end_hours) for p in events] + [(0.0, -1.0)] * none)
-        if stimuli:
-            places = tuple(torch.tensor(stimuli).T)
-            stimulus_RN[places] = torch.tensor(levels, dtype=stimulus_RN.dtype)
-            stimulated_RN[places] = True
-        return cls(
-            stimulus_RN=stimulus_RN,
-            stimulated_RN=stimulated_RN,
-            perturbation_index_RE=torch.tensor(indices, dtype=torch.long).view(rows, width),
-            perturbation_kind_RE=torch.tensor(kinds, dtype=torch.long).view(rows, width),
-            perturbation_strength_RE=torch.tensor(strengths).view(rows, width),
-            perturbation_window_RE2=torch.tensor(windows).view(rows, width, 2),
-        )
-
-    @classmethod
-    def join(cls, parts: Sequence[ConditionTensors]) -> ConditionTensors:
-        """Conditions of networks side by side: equally many rows each, molecules end to end."""
-        offset, indices = 0, []
-        for part in parts:
-            indices.append(part.perturbation_index_RE + offset)
-            offset += part.stimulus_RN.shape[1]
-
-        def cat(name: str) -> torch.Tensor:
-            return torch.cat([getattr(part, name) for part in parts], dim=1)
-
-        return cls(
-            stimulus_RN=cat("stimulus_RN"),
-            stimulated_RN=cat("stimulated_RN"),
-            perturbation_index_RE=torch.cat(indices, dim=1),
-            perturbation_kind_RE=cat("perturbation_kind_RE"),
-            perturbation_strength_RE=cat("perturbation_strength_RE"),
-            perturbation_window_RE2=cat("perturbation_window_RE2"),
-        )
-
-    def mapped(self, change: Callable[[torch.Tensor], torch.Tensor]) -> ConditionTensors:
-        """Every tensor changed alike: rows chosen or repeated, moved to a device."""
-        return ConditionTensors(**{f.name: change(getattr(self, f.name)) for f in fields(self)})
-
-    @property
-    def perturbed_R(self) -> torch.Tensor:
-        """Whether a row has any perturbation (R)."""
-        start, end = self.perturbation_window_RE2.unbind(-1)
-        return (end > start).any(-1)
-
-    @property
-    def done_RX(self) -> torch.Tensor:
-        """What is done to every molecule from time 0 to the end (R, 5N), in the order of `DONE`:
-        the level of its stimulus; how far perturbations together lower it, and raise it; whether a
-        clamp holds it; and where."""
-        start, end = self.perturbation_window_RE2.unbind(-1)
-        lasting = (start == 0) & (end == math.inf)
-        lowers = lasting & self._of_kind("knockout", "knockdown", "inhibition")
-        raises = lasting & self._of_kind("overexpression")
-        clamps = lasting & self._of_kind("clamp")
-        left = 1 - self.perturbation_strength_RE
-        value = torch.where(clamps, self.perturbation_strength_RE, 0.0)
-        none = torch.zeros_like(self.stimulus_RN)
-        columns = (
-            torch.where(self.stimulated_RN, self.stimulus_RN, 0.0),
-            1 - self._product(lowers, left),
-            1 - self._product(raises, left),
-            1 - self._product(clamps, torch.zeros_like(left)),
-            none.scatter_reduce(-1, self.perturbation_index_RE, value, "amax"),
-        )
-        return torch.cat(columns, -1)
-
-    @property
-    def _holds(self) -> torch.Tensor:
-        """Which perturbations hold a state at a value (R, E)."""
-        return self._of_kind("knockout", "clamp")
-
-    def _of_kind(self, *kinds: str) -> torch.Tensor:
-        """Which perturbations are of one of these kinds (R, E)."""
-        indices = [PERTURBATION_KINDS.index(kind) for kind in kinds]
-        return torch.stack([self.perturbation_kind_RE == index for index in indices]).any(0)
-
-    def _product(self, chosen_RE: torch.Tensor, factor_RE: torch.Tensor) -> torch.Tensor:
-        """The product of the factors of each molecule's chosen perturbations (R, N)."""
-        ones = torch.ones_like(self.stimulus_RN)
-        factor = torch.where(chosen_RE, factor_RE, 1.0)
-        return ones.scatter_reduce(-1, self.perturbation_index_RE, factor, "prod")
-
-    def effects_at(self, time_hours: torch.Tensor) -> PerturbationEffects:
-        """What the perturbations do at one time per row (R), or per perturbation (R, E)."""
-        start, end = self.perturbation_window_RE2.unbind(-1)
-        time = (time_hours if time_hours.dim() == 2 else time_hours.unsqueeze(-1)).to(start.dtype)
-        active = (start <= time) & (time < end)
-        strength = self.perturbation_strength_RE
-        raised = torch.where(self._of_kind("overexpression"), 1 + strength, 1 - strength)
-        held = active & self._holds
-        # A knockout wins over a clamp of the same molecule: what is not there cannot be held.
-        value = torch.where(self._of_kind("knockout"), 0.0, strength)
-        value = torch.where(held, value, math.inf)
-        held_value = torch.full_like(self.stimulus_RN, math.inf).scatter_reduce(
-            -1, self.perturbation_index_RE, value, "amin"
-        )
-        return PerturbationEffects(
-            ymax_factor_RN=self._product(
-                active & self._of_kind("knockdown", "overexpression"), raised
-            ),
-            output_factor_RN=self._product(active & self._of_kind("inhibition"), 1 - strength),
-            held_RN=held_value.isfinite(),
-            held_value_RN=torch.where(held_value.isfinite(), held_value, 0.0),
-        )
-
-    def effects_at_times(self, time_hours_RU: torch.Tensor) -> PerturbationEffects:
-        """What the perturbations do at several times per row, with the axes (R, U, N)."""
-        rows, times = time_hours_RU.shape
-        every = self.mapped(lambda value: value.repeat_interleave(times, 0))
-        effects = every.effects_at(time_hours_RU.flatten())
-        return effects.mapped(lambda value: value.unflatten(0, (rows, times)))
-
-    def let_go_by(self, time_hours_BCTN: torch.Tensor) -> torch.Tensor:
-        """When a perturbation last ceased to hold each molecule, at or before times of its own
-        (B, C, T, N), with B · C rows; 0 if none did."""
-        time_RTN = time_hours_BCTN.flatten(0, 1)
-        index = self.perturbation_index_RE.unsqueeze(1).expand(-1, time_RTN.shape[1], -1)
-        end = torch.where(self._holds, self.perturbation_window_RE2[..., 1], math.inf)
-        end = end.unsqueeze(1).to(time_RTN.dtype)
-        let_go = torch.where(end <= time_RTN.gather(-1, index), end, 0.0).clamp(min=0)
-        let_go = torch.zeros_like(time_RTN).scatter_reduce(-1, index, let_go, "amax")
-        return let_go.view(time_hours_BCTN.shape)
-
-    def boundaries_within(self, horizon_hours: float) -> torch.Tensor:
-        """Times in (0, horizon] at which a window opens or closes (R, 2E), padded with horizon."""
-        start, end = self.perturbation_window_RE2.unbind(-1)
-        times = torch.cat([start, end], dim=-1)
-        inside = (times > 0) & (times <= horizon_hours) & (end > start).repeat(1, 2)
-        times = torch.where(inside, times, torch.full_like(times, horizon_hours))
-        used = int(inside.sum(-1).max()) if inside.numel() else 0
-        return times.sort(-1).values[:, :used]
-
-
-@dataclass
-class PerturbationEffects:
-    """Effects on each molecule at one time: factors on ymax and on what is passed on, and holds."""
-
-    ymax_factor_RN: torch.Tensor
-    output_factor_RN: torch.Tensor
-    held_RN: torch.Tensor
-    held_value_RN: torch.Tensor
-
-    def mapped(self, change: Callable[[torch.Tensor], torch.Tensor]) -> PerturbationEffects:
-        """Every tensor changed alike: rows chosen, axes laid out in another way."""
-        return PerturbationEffects(**{name: change(value) for name, value in vars(self).items()})
-
-    def transposed(self) -> PerturbationEffects:
-        """The same with the axes (molecules, rows)."""
-        return self.mapped(lambda value: value.T)
-
-    def hold(self, state_RN: torch.Tensor) -> torch.Tensor:
-        """The state with knocked-out molecules at 0 and clamped ones at their value."""
-        return torch.where(self.held_RN, self.held_value_RN.to(state_RN.dtype), state_RN)
-
-
-def held_states(
-    conditions: Sequence[Condition], hours: Sequence[float] | np.ndarray, network: SignalingNetwork
-) -> tuple[np.ndarray, np.ndarray]:
-    """Which states a knockout or a clamp holds at some times, and at what value, both (R, U, N)."""
-    tensors = ConditionTensors.from_conditions(conditions, network)
-    times = torch.as_tensor(np.asarray(hours), dtype=torch.float32).expand(len(conditions), -1)
-    effects = tensors.effects_at_times(times)
-    return effects.held_RN.numpy(), effects.held_value_RN.double().numpy()

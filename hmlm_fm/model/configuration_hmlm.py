@@ -6,6 +6,8 @@ from typing import Any
 
 from transformers import PreTrainedConfig
 
+from .errors import HMLMError
+
 PARTS = (
     "signs",
     "conditions",
@@ -90,16 +92,16 @@ class HMLMConfig(PreTrainedConfig):
         self.disabled_parts = list(self.disabled_parts or ())
         unknown = [part for part in self.disabled_parts if part not in PARTS]
         if unknown:
-            raise ValueError(f"unknown parts {unknown}; expected some of {', '.join(PARTS)}")
+            raise HMLMError(f"unknown parts {unknown}; expected some of {', '.join(PARTS)}")
         if self.hidden_size % self.num_attention_heads:
-            raise ValueError(
+            raise HMLMError(
                 f"hidden_size {self.hidden_size} is not divisible by "
                 f"num_attention_heads {self.num_attention_heads}"
             )
         self.intermediate_size = self.intermediate_size or 4 * self.hidden_size
         self.pathway_embedding_size = self.pathway_embedding_size or self.embedding_size // 3
         if not 0 < self.pathway_embedding_size < self.embedding_size:
-            raise ValueError(
+            raise HMLMError(
                 f"pathway_embedding_size {self.pathway_embedding_size}; expected a number "
                 f"from 1 to less than embedding_size {self.embedding_size}"
             )
@@ -120,7 +122,7 @@ class HMLMConfig(PreTrainedConfig):
         """
         found = config_dict.get("model_type", cls.model_type)
         if found != cls.model_type:
-            raise ValueError(
+            raise HMLMError(
                 f"the checkpoint is one of a {found!r} model; expected {cls.model_type!r}"
             )
         return super().from_dict(config_dict, **kwargs)
@@ -133,7 +135,7 @@ class HMLMConfig(PreTrainedConfig):
             ValueError: there is no such size.
         """
         if size not in SIZES:
-            raise ValueError(f"there is no size {size!r}; expected one of {', '.join(SIZES)}")
+            raise HMLMError(f"there is no size {size!r}; expected one of {', '.join(SIZES)}")
         return cls(**{**SIZES[size], **overrides})
 
     def has(self, part: str) -> bool:

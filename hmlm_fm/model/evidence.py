@@ -16,15 +16,18 @@ from typing import Any
 
 import torch
 
-from .conditions import ConditionTensors, PerturbationEffects
-from .drive import Drive, baseline_shift
+from .condition_tensors import (
+    CONDITION_FIELDS,
+    ConditionTensors,
+    PerturbationEffects,
+    condition_rows,
+    values_and_mask,
+)
 from .gates import Gates
-from .graph import CONDITION_FIELDS, condition_rows, rank_within, values_and_mask
-from .observation import observe_points
+from .graph import Wiring, rank_within
+from .observation import ACTIVITY, observe_points, translate
 from .smoothing import smoothing_correction
-from .transducer import RollOut, Transducer, grid_hours
-from .translation import ACTIVITY, translate
-from .wiring import Wiring
+from .transducer import Drive, RollOut, Transducer, baseline_shift, grid_hours
 
 # Every third time of the roll-out's grid: drives between are interpolated.
 GRID_STRIDE = 3

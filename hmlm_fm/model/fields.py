@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import torch
 
-from ..common.words import did_you_mean
 from .conditions import MODALITIES
+from .errors import HMLMError, did_you_mean
 
 Forward = TypeVar("Forward", bound=Callable[..., Any])
 
@@ -129,9 +129,9 @@ def takes_fields(forward: Forward) -> Forward:
     @functools.wraps(forward)
     def checked(*args: Any, **given: Any) -> Any:
         if given.pop("return_dict", None) is False:
-            raise ValueError("return_dict is False; expected True: outputs have `to_tuple`")
+            raise HMLMError("return_dict is False; expected True: outputs have `to_tuple`")
         if given.pop("output_hidden_states", None):
-            raise ValueError(
+            raise HMLMError(
                 "output_hidden_states is True; expected False: of hidden states only the last is "
                 "given, `last_hidden_state` of the encoder"
             )
@@ -156,7 +156,7 @@ def check_fields(forward: Callable[..., Any], given: Mapping[str, Any]) -> None:
     unknown = [name for name in given if name not in known]
     if unknown:
         hints = (f"{name!r}{did_you_mean(name, known)}" for name in unknown)
-        raise ValueError(f"unknown fields: {', '.join(hints)}")
+        raise HMLMError(f"unknown fields: {', '.join(hints)}")
     there = {name: value for name, value in given.items() if value is not None}
     required = [
         name
@@ -165,24 +165,24 @@ def check_fields(forward: Callable[..., Any], given: Mapping[str, Any]) -> None:
     ]
     missing = [name for name in required if name not in there and name != "self"]
     if missing:
-        raise ValueError(
+        raise HMLMError(
             f"missing fields: {', '.join(missing)}; expected all that `HMLMTokenizer` makes of a "
             "network"
         )
     for group in TOGETHER:
         without = [name for name in group if name not in there]
         if 0 < len(without) < len(group):
-            raise ValueError(
+            raise HMLMError(
                 f"missing fields: {', '.join(without)}; expected {', '.join(group)} with each other"
             )
     asked = [name for name in there if name.startswith(("query_", "target_"))]
     if asked and "query_hours" not in there:
-        raise ValueError(f"missing field: query_hours; expected it with {', '.join(asked)}")
+        raise HMLMError(f"missing field: query_hours; expected it with {', '.join(asked)}")
     _check_shapes(there)
     for name in ("query_hours", "query_observation_hours"):
         hours = there.get(name)
         if hours is not None and not (hours.numel() and ((hours >= 0) & hours.isfinite()).all()):
-            raise ValueError(f"{name} are {hours.tolist()}; expected finite hours, at least 0")
+            raise HMLMError(f"{name} are {hours.tolist()}; expected finite hours, at least 0")
 
 
 @functools.cache
@@ -203,7 +203,7 @@ def _check_shapes(there: Mapping[str, Any]) -> None:
             continue
         value, axes = there[name], "B" + field.axes
         if not isinstance(value, torch.Tensor):
-            raise ValueError(
+            raise HMLMError(
                 f"{name} is a {type(value).__name__}; expected a tensor ({', '.join(axes)}), such "
                 "as `HMLMTokenizer.pad` makes"
             )
@@ -218,8 +218,16 @@ def _check_shapes(there: Mapping[str, Any]) -> None:
                 axis if size is None else str(size)
                 for axis, size in zip(axes, expected, strict=True)
             )
-            raise ValueError(
+            raise HMLMError(
                 f"{name} is of shape {tuple(value.shape)}; expected ({', '.join(axes)}) = "
                 f"({', '.join(told)})"
             )
         sizes |= dict(zip(keys, value.shape, strict=True))
+
+
+def moved(batch: Mapping[str, Any], device: torch.device | str) -> dict[str, Any]:
+    """A batch on another device; fields may be batches themselves."""
+    return {
+        name: moved(value, device) if isinstance(value, Mapping) else value.to(device)
+        for name, value in batch.items()
+    }

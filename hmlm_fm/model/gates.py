@@ -14,7 +14,7 @@ from torch import nn
 
 from .conditions import MODALITIES
 from .configuration_hmlm import HMLMConfig
-from .wiring import Wiring
+from .graph import Wiring
 
 
 @dataclass

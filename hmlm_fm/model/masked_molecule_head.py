@@ -18,9 +18,9 @@ import torch
 from torch import nn
 
 from .configuration_hmlm import HMLMConfig
+from .graph import Wiring
 from .network import INTERACTION_KINDS, MOLECULE_KINDS
 from .vocabulary import SPECIAL_TOKENS
-from .wiring import Wiring
 
 # In training a neighbour is heard this often, so that each learns to tell by itself, and a token of
 # a pathway this often, so that no pathway is recognised and learned by heart.

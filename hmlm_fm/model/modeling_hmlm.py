@@ -17,26 +17,27 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
-from transformers.modeling_layers import GradientCheckpointingLayer
 
-from ..fitting.discrepancy import Discrepancy
-from .attention import ConditionAttention, MolecularBias, PairAttention, PairRelations, Pairs
-from .conditions import ConditionTensors
+from .attention import PairRelations, Pairs
+from .condition_tensors import ConditionTensors, condition_rows, is_context_field, values_and_mask
 from .configuration_hmlm import HMLMConfig
-from .embeddings import HMLMEmbeddings
+from .errors import HMLMError
 from .evidence import Context
 from .fields import check_fields, takes_fields
 from .gates import GateLogits, PresetTable, QuietLinear
 from .graph import (
     BatchGraph,
-    condition_rows,
+    Wiring,
     downward_pairs,
     in_groups,
-    is_context_field,
     place_in_graph,
     upward_pairs,
-    values_and_mask,
     without_signs,
+)
+from .layers import (
+    HMLMEmbeddings,
+    HMLMLayer,
+    TemporalAttention,
 )
 from .losses import (
     PART_LOSSES,
@@ -49,79 +50,7 @@ from .masked_molecule_head import MaskedMoleculeHead, VocabularyBias
 from .network import INTERACTION_KINDS
 from .next_state_head import NextStateHead, Question, shows_observations
 from .outputs import HMLMAttentions, HMLMModelOutput, HMLMSignalingOutput
-from .scales import Aggregation, Decomposition, PathwayAttention, TemporalAttention
-from .tissue import TissueTable
-from .wiring import Wiring
-
-
-class HMLMMLP(nn.Module):
-    """The feed-forward part of a block."""
-
-    def __init__(self, config: HMLMConfig) -> None:
-        super().__init__()
-        self.up = nn.Linear(config.hidden_size, config.intermediate_size)
-        self.down = nn.Linear(config.intermediate_size, config.hidden_size)
-
-    def forward(self, state: torch.Tensor) -> torch.Tensor:
-        return self.down(nn.functional.gelu(self.up(state)))
-
-
-class HMLMLayer(GradientCheckpointingLayer):
-    """One block, every axis in turn: molecules, conditions, Ω↑, pathways and cell, Ω↓, MLP."""
-
-    def __init__(self, config: HMLMConfig, layer_idx: int) -> None:
-        super().__init__()
-        self.config, self.layer_idx = config, layer_idx
-        width = config.hidden_size
-        self.bias = MolecularBias(config, layer_idx, len(INTERACTION_KINDS))
-        self.molecular = PairAttention(config, layer_idx)
-        self.conditions = ConditionAttention(config, layer_idx)
-        self.aggregation = Aggregation(config, layer_idx)
-        self.pathways = PathwayAttention(config, layer_idx)
-        self.decomposition = Decomposition(config, layer_idx)
-        self.mlp = HMLMMLP(config)
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(6))
-
-    def forward(
-        self,
-        molecule: torch.Tensor,
-        pathway: torch.Tensor,
-        graph: BatchGraph,
-        output_attentions: bool = False,
-    ) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor | None]]:
-        """Molecules (B, S, N, D) and pathway and cell tokens (B, S, P + cells, D), updated."""
-        config, norms, weights = self.config, self.norms, {}
-        bias = self.bias(graph.relations)
-        normed = norms[0](molecule)
-        update, weights["molecular"] = self.molecular(
-            normed, normed, graph.molecular, bias, output_attentions
-        )
-        molecule = molecule + update
-        if config.has("condition_attention") and molecule.shape[1] > 1:
-            molecule = molecule + self.conditions(norms[1](molecule), graph.slot_mask)
-        if config.has("pathways"):
-            if config.has("aggregation"):
-                update, weights["aggregation"] = self.aggregation(
-                    norms[2](pathway),
-                    norms[2](molecule),
-                    graph.upward,
-                    output_attentions=output_attentions,
-                )
-                pathway = pathway + update
-            update, weights["pathway"] = self.pathways(
-                norms[3](pathway), graph.pathway_mask, output_attentions
-            )
-            pathway = pathway + update
-            if config.has("decomposition"):
-                update, weights["decomposition"] = self.decomposition(
-                    norms[4](molecule),
-                    norms[4](pathway),
-                    graph.downward,
-                    output_attentions=output_attentions,
-                )
-                molecule = molecule + update
-        molecule = molecule + self.mlp(norms[5](molecule))
-        return molecule, pathway, weights
+from .tissue import Discrepancy, TissueTable
 
 
 class HMLMPreTrainedModel(PreTrainedModel):
@@ -143,7 +72,7 @@ class HMLMPreTrainedModel(PreTrainedModel):
         Raises:
             ValueError: always.
         """
-        raise ValueError(
+        raise HMLMError(
             "the vocabulary is one list for the whole package and every checkpoint; a molecule "
             "that it has not is known by its kind and its place in the graph"
         )

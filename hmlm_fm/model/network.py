@@ -5,7 +5,7 @@ a directed rule from signed sources, joined by AND, to one target; several inter
 target are joined by OR; an interaction without sources is an input. Order is file order and is
 kept, but nothing is ever matched by position: names and identifiers do that.
 
-This file travels with every checkpoint, so it imports nothing outside the standard library.
+This file travels with every checkpoint, and needs nothing outside the standard library.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from math import inf
+
+from .errors import HMLMError, listed
 
 MOLECULE_KINDS = (
     "protein",
@@ -66,7 +68,7 @@ COMPARTMENTS = (
 )
 
 
-class NetworkError(ValueError):
+class NetworkError(HMLMError):
     """A network, or a file that should hold one, is not valid. The message names the place."""
 
 
@@ -197,27 +199,27 @@ class SignalingNetwork:
             names = [item.name for item in items]
             twice = [name for name, count in Counter(names).items() if count > 1]
             if twice:
-                self._fail(f"{what} names must be unique, found twice: {_listed(twice)}")
+                self._fail(f"{what} names must be unique, found twice: {listed(twice)}")
             untidy = [name for name in names if not name or name != name.strip()]
             if untidy:
                 self._fail(
-                    f"{what} names must not be blank or padded, found {_listed(map(repr, untidy))}"
+                    f"{what} names must not be blank or padded, found {listed(map(repr, untidy))}"
                 )
 
     def _check_molecule(self, molecule: Molecule) -> None:
         where = f"molecule {molecule.name!r}"
         if molecule.kind not in MOLECULE_KINDS:
             self._fail(
-                f"{where} is of kind {molecule.kind!r}; expected one of {_listed(MOLECULE_KINDS)}"
+                f"{where} is of kind {molecule.kind!r}; expected one of {listed(MOLECULE_KINDS)}"
             )
         if molecule.compartment not in COMPARTMENTS:
             self._fail(
                 f"{where} is in compartment {molecule.compartment!r}; "
-                f"expected one of {_listed(COMPARTMENTS)}"
+                f"expected one of {listed(COMPARTMENTS)}"
             )
         unknown = [name for name in molecule.pathways if name not in self.pathway_index]
         if unknown:
-            self._fail(f"{where} belongs to pathways that do not exist: {_listed(unknown)}")
+            self._fail(f"{where} belongs to pathways that do not exist: {listed(unknown)}")
         for field, low, strict in (("tau_hours", 0.0, True), ("ymax", 0.0, False)):
             value = getattr(molecule, field)
             if value is not None and not (
@@ -242,20 +244,20 @@ class SignalingNetwork:
             if name not in self.molecule_index
         ]
         if unknown:
-            self._fail(f"{where} names molecules that do not exist: {_listed(unknown)}")
+            self._fail(f"{where} names molecules that do not exist: {listed(unknown)}")
         signs_of: dict[str, set[int]] = {}
         for name, sign in zip(interaction.sources, interaction.signs, strict=True):
             signs_of.setdefault(name, set()).add(sign)
         both = [name for name, signs in signs_of.items() if len(signs) > 1]
         if both:
-            self._fail(f"{where} has sources that are both plain and negated: {_listed(both)}")
+            self._fail(f"{where} has sources that are both plain and negated: {listed(both)}")
         twice = [name for name, count in Counter(interaction.sources).items() if count > 1]
         if twice:
-            self._fail(f"{where} names a source twice: {_listed(twice)}")
+            self._fail(f"{where} names a source twice: {listed(twice)}")
         if interaction.kind not in INTERACTION_KINDS:
             self._fail(
                 f"{where} is of kind {interaction.kind!r}; "
-                f"expected one of {_listed(INTERACTION_KINDS)}"
+                f"expected one of {listed(INTERACTION_KINDS)}"
             )
         for field, low, high in (("weight", 0.0, 1.0), ("ec50", 0.0, 1.0), ("n", 0.0, 1e3)):
             value = getattr(interaction, field)
@@ -299,7 +301,7 @@ class SignalingNetwork:
         """
         if name not in self.molecule_index:
             alike = [known for known in self.names if known.lower() == name.lower()]
-            hint = f"; did you mean {_listed(alike)}?" if alike else ""
+            hint = f"; did you mean {listed(alike)}?" if alike else ""
             self._fail(f"there is no molecule {name!r}{hint}")
         return self.molecules[self.molecule_index[name]]
 
@@ -314,8 +316,8 @@ class SignalingNetwork:
         unknown = [name for name in pathways if name not in self.pathway_index]
         if unknown or not pathways:
             self._fail(
-                f"there is no pathway {_listed(unknown) or '(none named)'}; "
-                f"known are {_listed(self.pathway_index)}"
+                f"there is no pathway {listed(unknown) or '(none named)'}; "
+                f"known are {listed(self.pathway_index)}"
             )
         kept = [m for m in self.molecules if not set(pathways).isdisjoint(m.pathways)]
         return self._restricted(kept, [p for p in self.pathways if p.name in pathways])
@@ -426,10 +428,3 @@ def _freeze(
     for name in numbers:
         if getattr(item, name) is not None:
             object.__setattr__(item, name, float(getattr(item, name)))
-
-
-def _listed(names: Iterable[str], most: int = 8) -> str:
-    """Names as prose, cut after `most`."""
-    names = list(names)
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -17,18 +17,16 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from .conditions import ConditionTensors
+from .condition_tensors import ConditionTensors, perturbed_at, values_and_mask
 from .configuration_hmlm import HMLMConfig
 from .evidence import Context, gather_evidence, latest
-from .gate_inference import GateInference, of_networks
+from .gate_inference import GateInference, TimeConstantSearch, of_networks
 from .gates import GateLogits, GateReadout, Gates
-from .graph import perturbed_at, values_and_mask
+from .graph import Wiring
 from .network import INTERACTION_KINDS
 from .observation import LEAST_SCALE, corrected_states, observe, shown_scale, state_scale
-from .time_constant_search import TimeConstantSearch
 from .tissue import TissueGates
 from .transducer import Transducer
-from .wiring import Wiring
 
 NORMAL_QUANTILE = 1.6448536
 """Within so many standard deviations a normal variable lies in 90 % of cases."""

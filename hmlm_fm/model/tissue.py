@@ -10,14 +10,17 @@ Shapes: M members, L logits of a kind, Q asked conditions, U query times, N mole
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import torch
 from torch import nn
 
-from ..fitting.discrepancy import Discrepancy, ShownDiscrepancy
+from .condition_tensors import ConditionTensors, perturbed_at
 from .configuration_hmlm import HMLMConfig
+from .errors import HMLMError
 from .gates import GateLogits
-from .wiring import Wiring
+from .graph import Wiring
+from .observation import moved_states
 
 APART = 2.0
 """Members share most of what was measured, and err together: by so many times as they are apart."""
@@ -49,7 +52,7 @@ class TissueGates(nn.Module):
             {name: TissueTable(self.members, size) for name, size in config.tissue["sizes"].items()}
         )
         if "pairs" not in config.tissue:
-            raise ValueError(
+            raise HMLMError(
                 "the model was fine-tuned by an earlier version of hmlm_fm, without what its "
                 "members miss of each molecule; fine-tune it again"
             )
@@ -81,7 +84,7 @@ class TissueGates(nn.Module):
             of_network = getattr(logits, name)
             expected, found = table.weight.shape[1], of_network.numel()
             if wiring.batch != 1 or expected != found:
-                raise ValueError(
+                raise HMLMError(
                     f"the model is fine-tuned to one network with {expected} of {name}; found "
                     f"{found} in a batch of {wiring.batch}; ask it for that network alone"
                 )
@@ -149,3 +152,78 @@ def repeated(logits: GateLogits, times: int) -> GateLogits:
     return GateLogits(
         **{f.name: torch.cat([getattr(logits, f.name)] * times) for f in fields(logits)}
     )
+
+
+ALWAYS = 0.5
+"""What counts as done in every condition, for what all of them have in common."""
+
+
+class Discrepancy(nn.Module):
+    """Effects of what was done on every column, at the measured times.
+
+    Attributes:
+        weight: (1 + X, T, K) the effects, first of what all conditions have in common.
+    """
+
+    weight: nn.Parameter
+
+    def __init__(self, done: list[int], hours: list[float], columns: int, explained: float) -> None:
+        """
+        Args:
+            done: (X) columns of `ConditionTensors.done_RX`.
+            hours: (T) the measured times, all after 0 and in order.
+            explained: share of the squared residuals of conditions that are left out.
+        """
+        super().__init__()
+        self.done, self.hours, self.explained = done, hours, explained
+        self.weight = nn.Parameter(torch.zeros(1 + len(done), len(hours), columns))
+
+    def forward(self, conditions: ConditionTensors, hours_BQU: torch.Tensor) -> torch.Tensor:
+        """The effects of B · Q conditions (B, Q, U, K)."""
+        done_RX = with_always(conditions.done_RX[:, self.done])
+        effect_RTK = torch.einsum("rx,xtk->rtk", done_RX, self.weight.to(done_RX))
+        # Nothing has happened yet at time 0, and after the last time nothing more is known.
+        effect_RTK = torch.cat([torch.zeros_like(effect_RTK[:, :1]), effect_RTK], 1)
+        known = torch.tensor([0.0, *self.hours], dtype=hours_BQU.dtype, device=hours_BQU.device)
+        asked_RU = hours_BQU.flatten(0, 1).contiguous()
+        after = torch.searchsorted(known, asked_RU, right=True).clamp(1, len(known) - 1)
+        share = ((asked_RU - known[after - 1]) / (known[after] - known[after - 1])).clamp(max=1)
+        rows = torch.arange(len(after), device=after.device)[:, None]
+        effect_RUK = torch.lerp(
+            effect_RTK[rows, after - 1],
+            effect_RTK[rows, after],
+            share.to(effect_RTK).unsqueeze(-1),
+        )
+        return effect_RUK.unflatten(0, hours_BQU.shape[:2])
+
+    def of_states(
+        self, states_BQUN: torch.Tensor, conditions: ConditionTensors, hours_BQU: torch.Tensor
+    ) -> torch.Tensor:
+        """States with these effects; see `moved_states`."""
+        return moved_states(states_BQUN, self(conditions, hours_BQU), conditions, hours_BQU)
+
+
+class ShownDiscrepancy(Discrepancy):
+    """The same of what molecules show in modalities other than activity.
+
+    Attributes:
+        pairs: (K) molecule and modality of each column.
+    """
+
+    def __init__(self, pairs: list[tuple[int, int]], **of_columns: Any) -> None:
+        super().__init__(columns=len(pairs), **of_columns)
+        self.pairs = pairs
+
+    def of_values(
+        self, values_BQUNY: torch.Tensor, conditions: ConditionTensors, hours_BQU: torch.Tensor
+    ) -> torch.Tensor:
+        """Values with these effects, where no perturbation holds the state."""
+        molecule_K, modality_K = torch.tensor(self.pairs, device=values_BQUNY.device).T
+        values = values_BQUNY.clone()
+        free = ~perturbed_at(conditions, hours_BQU)[0][..., molecule_K]
+        values[..., molecule_K, modality_K] += free * self(conditions, hours_BQU)
+        return values
+
+
+def with_always(done_RX: torch.Tensor) -> torch.Tensor:
+    return torch.cat([torch.full_like(done_RX[:, :1], ALWAYS), done_RX], 1)

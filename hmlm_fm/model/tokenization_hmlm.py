@@ -22,14 +22,9 @@ from transformers import BatchEncoding, PreTrainedTokenizer
 from transformers.utils import logging
 
 from .attention_pairs import attention_pairs, pair_positions, possible_partners
-from .conditions import (
-    LONGEST_HOURS,
-    MODALITIES,
-    PLAUSIBLE_VALUES,
-    Condition,
-    ConditionTensors,
-    Observation,
-)
+from .condition_tensors import ConditionTensors
+from .conditions import LONGEST_HOURS, MODALITIES, PLAUSIBLE_VALUES, Condition, Observation
+from .errors import HMLMError
 from .fields import FIELDS, MASK_OF
 from .network import (
     COMPARTMENTS,
@@ -138,7 +133,7 @@ class HMLMTokenizer(PreTrainedTokenizer):
         _check_library(return_tensors)
         several = [networks] if _is_network(networks) else networks
         if not isinstance(several, Sequence) or not all(map(_is_network, several)):
-            raise ValueError(f"networks are {networks!r}; expected a SignalingNetwork, or a list")
+            raise HMLMError(f"networks are {networks!r}; expected a SignalingNetwork, or a list")
         if not isinstance(networks, Sequence):
             encoding = self.encode_network(networks, warn_unknown)
             if baseline is not None:
@@ -149,13 +144,13 @@ class HMLMTokenizer(PreTrainedTokenizer):
                 return BatchEncoding(encoding)
             return self.pad([encoding], return_tensors=return_tensors)
         if conditions is not None or observations is not None or baseline is not None:
-            raise ValueError(
+            raise HMLMError(
                 "conditions and observations belong to one network; "
                 "encode each network with its own and join them with `pad`"
             )
         encodings = [self.encode_network(network, warn_unknown) for network in networks]
         if not encodings:
-            raise ValueError("no network to encode; expected one or more")
+            raise HMLMError("no network to encode; expected one or more")
         return self.pad(encodings, return_tensors=return_tensors or "pt")
 
     def encode_network(
@@ -267,14 +262,14 @@ class HMLMTokenizer(PreTrainedTokenizer):
         """
         _check_library(return_tensors)
         if isinstance(encoded_inputs, Mapping) or not len(encoded_inputs):
-            raise ValueError(
+            raise HMLMError(
                 f"nothing to join in {type(encoded_inputs).__name__}; expected a list of encodings"
             )
         encoded_inputs = [_with_masks(_of_one(encoding)) for encoding in encoded_inputs]
         keys = list(dict.fromkeys(key for encoding in encoded_inputs for key in encoding))
         unknown = [key for key in keys if key not in FIELDS]
         if unknown:
-            raise ValueError(f"unknown fields {unknown}; expected some of {list(FIELDS)}")
+            raise HMLMError(f"unknown fields {unknown}; expected some of {list(FIELDS)}")
         batch = {
             key: _pad_field(key, [encoding.get(key) for encoding in encoded_inputs], encoded_inputs)
             for key in keys
@@ -376,7 +371,7 @@ def encode_context(
     """
     observations = [()] * len(conditions) if observations is None else observations
     if len(observations) != len(conditions):
-        raise ValueError(
+        raise HMLMError(
             f"{len(conditions)} conditions but {len(observations)} lists of observations; "
             "expected one list per condition"
         )
@@ -408,17 +403,17 @@ def check_observation(o: Observation, network: SignalingNetwork, where: str) -> 
     """
     network.molecule(o.molecule)
     if o.modality not in MODALITIES:
-        raise ValueError(
+        raise HMLMError(
             f"{where}: modality {o.modality!r}; expected one of {', '.join(MODALITIES)}"
         )
     if not np.isfinite(o.value) or not 0 <= o.time_hours <= LONGEST_HOURS:
-        raise ValueError(
+        raise HMLMError(
             f"{where}: time {o.time_hours} h, value {o.value}; expected finite numbers and a time "
             f"from 0 to {LONGEST_HOURS:g} h"
         )
     low, high = PLAUSIBLE_VALUES[o.modality]
     if not low <= o.value <= high:
-        raise ValueError(
+        raise HMLMError(
             f"{where}: {o.modality} {o.value}; expected a value from {low:g} to {high:g}"
         )
 
@@ -447,7 +442,7 @@ def check_baseline(baseline: Mapping[str, float], network: SignalingNetwork) -> 
     for name, value in baseline.items():
         network.molecule(name)
         if not isinstance(value, Real) or not 0 <= value <= 1:
-            raise ValueError(f"baseline of {name!r} is {value!r}; expected a state in [0, 1]")
+            raise HMLMError(f"baseline of {name!r} is {value!r}; expected a state in [0, 1]")
 
 
 def _is_network(given: object) -> bool:
@@ -473,7 +468,7 @@ def _check_library(return_tensors: str | None) -> None:
         ValueError: tensors of a library that the tokenizer makes none of.
     """
     if return_tensors not in (None, "pt", "np"):
-        raise ValueError(f"return_tensors {return_tensors!r}; expected 'pt', 'np' or None")
+        raise HMLMError(f"return_tensors {return_tensors!r}; expected 'pt', 'np' or None")
 
 
 def _of_one(encoding: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -486,7 +481,7 @@ def _of_one(encoding: Mapping[str, Any]) -> Mapping[str, Any]:
     if mask.ndim < 2:
         return encoding
     if len(mask) > 1:
-        raise ValueError(
+        raise HMLMError(
             f"an encoding to join is itself a batch of {len(mask)} networks; expected encodings of "
             "one network each"
         )

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
+from .errors import HMLMError
+
 SPECIAL_TOKENS = ("[PAD]", "[MASK]", "[UNK]")
 
 # A shorter name may change its meaning with its case: Rho is no rhodopsin (RHO), cAMP no CAMP.
@@ -41,13 +43,13 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         if self.tokens[: len(SPECIAL_TOKENS)] != SPECIAL_TOKENS:
-            raise ValueError(f"the vocabulary must start with {', '.join(SPECIAL_TOKENS)}")
+            raise HMLMError(f"the vocabulary must start with {', '.join(SPECIAL_TOKENS)}")
         if len(self.index) != len(self.tokens):
             twice = next(t for t in self.tokens if self.tokens.count(t) > 1)
-            raise ValueError(f"the vocabulary has the token {twice!r} twice")
+            raise HMLMError(f"the vocabulary has the token {twice!r} twice")
         for name, token in self.aliases.items():
             if token not in self.index:
-                raise ValueError(f"the alias {name!r} means {token!r}, which is not a token")
+                raise HMLMError(f"the alias {name!r} means {token!r}, which is not a token")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Vocabulary:
@@ -64,7 +66,7 @@ class Vocabulary:
                 aliases=dict(content["aliases"]),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path}: it is not a vocabulary ({error})") from None
+            raise HMLMError(f"{path}: it is not a vocabulary ({error})") from None
 
     @classmethod
     @cache

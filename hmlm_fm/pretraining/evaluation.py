@@ -17,7 +17,7 @@ from scipy.special import logsumexp
 from ..dynamics.trajectories import TIMES_HOURS, Trajectories
 from ..model.conditions import MODALITIES
 from ..model.configuration_hmlm import PARTS
-from ..model.graph import moved
+from ..model.fields import moved
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
 from ..model.tokenization_hmlm import HMLMTokenizer, encode_conditions

@@ -21,6 +21,7 @@ from ..corpora.tokenised import TokenisedCorpus
 from ..dynamics.draw import EXPRESSION_KINDS
 from ..dynamics.trajectories import TIMES_HOURS, Trajectories
 from ..model.conditions import MODALITIES, Condition
+from ..model.errors import HMLMError
 from ..model.tokenization_hmlm import HMLMTokenizer, encode_conditions
 
 MASKED_SHARE = 0.15
@@ -282,7 +283,7 @@ class PretrainingExamples(Dataset):
         next_state: bool = True,
     ) -> None:
         if not language_networks and not next_state:
-            raise ValueError("both objectives are switched off; expected at least one")
+            raise HMLMError("both objectives are switched off; expected at least one")
         self.tokenizer, self.length, self.seed = tokenizer, length, seed
         self.batch_size, self.corpus = batch_size, corpus
         self.language_networks, self.next_state = language_networks, next_state

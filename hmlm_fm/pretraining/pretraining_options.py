@@ -13,8 +13,9 @@ from pathlib import Path
 from transformers import TrainingArguments
 
 from ..common.environment import git_revision
+from ..common.errors import OptionsError
 from ..common.launching import device_settings
-from ..common.option_parsing import OptionsError, by_comma
+from ..common.option_parsing import by_comma
 from ..common.words import not_installed
 from ..corpora.loading import HELD_OUT_SHARE
 from ..dynamics.trajectories import FEWEST_CONDITIONS

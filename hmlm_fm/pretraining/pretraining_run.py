@@ -19,11 +19,9 @@ from accelerate.utils import DistributedType
 from transformers import PrinterCallback, ProgressCallback, set_seed
 
 from ..common.environment import git_revision, processor, versions
-from ..common.errors import FormatError
-from ..common.files import write_text
+from ..common.errors import FormatError, OptionsError
+from ..common.files import creating, write_text
 from ..common.launching import check_launch, describe, disconnect, mixed_precision
-from ..common.option_parsing import OptionsError
-from ..common.output_folder import making
 from ..corpora.loading import load_for_training
 from ..dynamics.trajectories import Trajectories, draw_topology
 from ..inference.figures import plot_losses, plot_trajectories
@@ -85,7 +83,7 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
         raise
     except ValueError as error:
         raise OptionsError(f"{options.corpus}: {error}") from None
-    with making(output_dir):
+    with creating(output_dir):
         output_dir.mkdir(parents=True, exist_ok=True)
 
     set_seed(options.seed)

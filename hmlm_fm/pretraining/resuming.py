@@ -11,8 +11,8 @@ from typing import Any
 from accelerate import Accelerator
 from accelerate.utils import DistributedType
 
+from ..common.errors import OptionsError
 from ..common.files import write_text
-from ..common.option_parsing import OptionsError
 
 COMPLETE_FILE = "complete.json"
 """Written when all processes have written all else; it names every file and its size."""

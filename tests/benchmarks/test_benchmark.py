@@ -10,9 +10,7 @@ from typer.testing import CliRunner
 
 from hmlm_fm import load_core, load_network
 from hmlm_fm.benchmarks import measuring as runner
-from hmlm_fm.benchmarks.baselines.baseline import mean_squared_error
 from hmlm_fm.benchmarks.baselines.hmlm import FineTuned, InContext
-from hmlm_fm.benchmarks.baselines.trivial import Hold, TrainingMean
 from hmlm_fm.benchmarks.command import BenchmarkOptions, run_benchmark
 from hmlm_fm.benchmarks.entries import all_rows
 from hmlm_fm.cli.main import app
@@ -21,8 +19,10 @@ from hmlm_fm.fitting.ensemble import FitSettings
 from hmlm_fm.formats.edge_table import write_edge_table
 from hmlm_fm.formats.json_format import write_json
 from hmlm_fm.inference.shipped import checkpoint_path
+from hmlm_fm.measurements.baseline import mean_squared_error
 from hmlm_fm.measurements.drawn_task import Budget
 from hmlm_fm.measurements.simulated import draw_task
+from hmlm_fm.measurements.trivial import Hold, TrainingMean
 from hmlm_fm.model.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
 from hmlm_fm.model.tokenization_hmlm import HMLMTokenizer

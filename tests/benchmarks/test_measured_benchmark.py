@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 from toys import toy_network
 
-from hmlm_fm.benchmarks.baselines.baseline import mean_squared_error
 from hmlm_fm.benchmarks.baselines.fitted_logic_ode import FittedLogicODE
 from hmlm_fm.benchmarks.baselines.gate_model import GateModel
 from hmlm_fm.benchmarks.baselines.hmlm import FineTuned, InContext
 from hmlm_fm.benchmarks.baselines.linear_dynamics import LinearDynamics
 from hmlm_fm.benchmarks.baselines.neural import NeuralODE, RecurrentOnGraph
 from hmlm_fm.benchmarks.baselines.regression import BayesianRidge, RidgeOnCondition
-from hmlm_fm.benchmarks.baselines.trivial import TrainingMean
 from hmlm_fm.benchmarks.command import BenchmarkOptions, run_benchmark
 from hmlm_fm.benchmarks.tasks.held_out_conditions import SPLIT, measured_task, score_measured
 from hmlm_fm.common.errors import FormatError
 from hmlm_fm.fitting.ensemble import FitSettings
 from hmlm_fm.formats.json_format import write_json
 from hmlm_fm.formats.measured.condition_tables import write_conditions, write_observations
+from hmlm_fm.measurements.baseline import mean_squared_error
 from hmlm_fm.measurements.measurements import Measurements
+from hmlm_fm.measurements.trivial import TrainingMean
 from hmlm_fm.model.conditions import Condition, Observation, Perturbation
 
 FEW = FitSettings(members=2, steps=10)

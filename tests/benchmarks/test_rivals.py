@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from hmlm_fm.benchmarks.baselines.baseline import Rival, condition_features, mean_squared_error
 from hmlm_fm.benchmarks.baselines.corrected import CorrectedByResiduals
 from hmlm_fm.benchmarks.baselines.graph_network import GraphNetwork
 from hmlm_fm.benchmarks.baselines.linear_dynamics import LinearDynamics
 from hmlm_fm.benchmarks.baselines.neural import NeuralODE, RecurrentOnGraph
 from hmlm_fm.benchmarks.baselines.regression import BayesianRidge, RidgeOnCondition
 from hmlm_fm.benchmarks.baselines.roll_out import time_grid
-from hmlm_fm.benchmarks.baselines.trivial import Hold, TrainingMean, hold_perturbed
 from hmlm_fm.dynamics import simulate
+from hmlm_fm.measurements.baseline import Rival, condition_features, mean_squared_error
 from hmlm_fm.measurements.measurements import Measurements
+from hmlm_fm.measurements.trivial import Hold, TrainingMean, hold_perturbed
 from hmlm_fm.model.conditions import Condition, Perturbation
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
 

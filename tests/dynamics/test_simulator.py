@@ -17,7 +17,8 @@ from hmlm_fm.dynamics.equations import Equations, Forcing, GroupedProduct, hill
 from hmlm_fm.dynamics.logic_ode import LogicODE
 from hmlm_fm.dynamics.simulator import simulate_system
 from hmlm_fm.dynamics.w_method import PATH_WEIGHTS, STATE_WEIGHTS
-from hmlm_fm.model.conditions import Condition, ConditionTensors, Perturbation
+from hmlm_fm.model.condition_tensors import ConditionTensors
+from hmlm_fm.model.conditions import Condition, Perturbation
 from hmlm_fm.model.network import Interaction, Molecule, NetworkError, SignalingNetwork
 
 NETFLUX = (

@@ -10,11 +10,9 @@ import pytest
 import torch
 
 from hmlm_fm import HMLMForSignaling
-from hmlm_fm.benchmarks.baselines.baseline import Rival, mean_squared_error
 from hmlm_fm.benchmarks.baselines.fitted_logic_ode import FORMS, FittedLogicODE, LogicODE
 from hmlm_fm.benchmarks.baselines.gate_model import GateModel
 from hmlm_fm.benchmarks.baselines.hmlm import FineTuned, InContext
-from hmlm_fm.benchmarks.baselines.trivial import Hold, TrainingMean
 from hmlm_fm.finetuning import assemble as fitted_tissue
 from hmlm_fm.finetuning.adapt import AdaptSettings, adapt
 from hmlm_fm.finetuning.calibration import calibrate
@@ -24,11 +22,13 @@ from hmlm_fm.inference.gate_tables import gate_tables
 from hmlm_fm.inference.loading import untrained_model
 from hmlm_fm.inference.pipeline import SignalingPipeline
 from hmlm_fm.inference.prediction import context_of, predict_states
+from hmlm_fm.measurements.baseline import Rival, mean_squared_error
 from hmlm_fm.measurements.drawn_task import Budget, DrawnTask
 from hmlm_fm.measurements.metrics import interval, score
 from hmlm_fm.measurements.pace import USUAL_HOURS, condition_at, pace_of
 from hmlm_fm.measurements.simulated import draw_task
 from hmlm_fm.measurements.tissue_data import TissueData
+from hmlm_fm.measurements.trivial import Hold, TrainingMean
 from hmlm_fm.model.conditions import Condition, Observation, Perturbation
 from hmlm_fm.model.gate_inference import INFERRED
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork

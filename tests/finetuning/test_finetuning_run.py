@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from hmlm_fm import load_network
-from hmlm_fm.common.errors import FormatError, FormatWarning
-from hmlm_fm.common.option_parsing import OptionsError, parse_options
+from hmlm_fm.common.errors import FormatError, FormatWarning, OptionsError
+from hmlm_fm.common.option_parsing import parse_options
 from hmlm_fm.dynamics import simulate
 from hmlm_fm.finetuning.finetuning_options import FinetuningOptions
 from hmlm_fm.finetuning.finetuning_run import run_finetuning

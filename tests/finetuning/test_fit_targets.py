@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 
 from hmlm_fm import HMLMForSignaling
-from hmlm_fm.benchmarks.baselines.trivial import Hold
 from hmlm_fm.finetuning import assemble as fitted_tissue
-from hmlm_fm.finetuning.calibration import LEAST_CHANGE, calibrate
+from hmlm_fm.finetuning.calibration import calibrate
 from hmlm_fm.finetuning.fine_tune import fine_tune
 from hmlm_fm.finetuning.targets import ROLL_OUT_ERROR, Targets
 from hmlm_fm.fitting.discrepancy import Unexplained
 from hmlm_fm.fitting.ensemble import FitSettings
 from hmlm_fm.inference.prediction import context_of, predict_states
 from hmlm_fm.measurements.drawn_task import Budget
+from hmlm_fm.measurements.metrics import LEAST_CHANGE
 from hmlm_fm.measurements.simulated import draw_task
 from hmlm_fm.measurements.tissue_data import TissueData
+from hmlm_fm.measurements.trivial import Hold
 from hmlm_fm.model.conditions import Observation
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
 from hmlm_fm.model.next_state_head import NORMAL_QUANTILE

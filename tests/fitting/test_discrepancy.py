@@ -8,18 +8,20 @@ import torch
 from toys import toy_network
 
 from hmlm_fm import HMLMForSignaling
-from hmlm_fm.benchmarks.baselines.baseline import mean_squared_error
 from hmlm_fm.benchmarks.baselines.discrepant import WithDiscrepancy
-from hmlm_fm.benchmarks.baselines.trivial import Hold
 from hmlm_fm.finetuning.fine_tune import fine_tune
-from hmlm_fm.fitting.discrepancy import ALWAYS, PENALTIES, Discrepancy, find_discrepancy
+from hmlm_fm.fitting.discrepancy import PENALTIES, find_discrepancy
 from hmlm_fm.fitting.ensemble import FitSettings
 from hmlm_fm.formats import load_network
 from hmlm_fm.inference.gate_tables import unexplained_table
 from hmlm_fm.inference.prediction import context_of, predict_states
+from hmlm_fm.measurements.baseline import mean_squared_error
 from hmlm_fm.measurements.measurements import Measurements
 from hmlm_fm.measurements.tissue_data import TissueData
-from hmlm_fm.model.conditions import DONE, Condition, ConditionTensors, Observation, Perturbation
+from hmlm_fm.measurements.trivial import Hold
+from hmlm_fm.model.condition_tensors import ConditionTensors
+from hmlm_fm.model.conditions import DONE, Condition, Observation, Perturbation
+from hmlm_fm.model.tissue import ALWAYS, Discrepancy
 
 NETWORK = toy_network()
 INDEX = NETWORK.molecule_index

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from hmlm_fm import HMLMTokenizer
-from hmlm_fm.model.drive import STILL, Drive, baseline_shift, state_at_rest
 from hmlm_fm.model.gates import Gates
+from hmlm_fm.model.graph import Wiring
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
-from hmlm_fm.model.wiring import Wiring
+from hmlm_fm.model.transducer import STILL, Drive, baseline_shift, state_at_rest
 
 NAMES = "ABCDE"
 

@@ -14,10 +14,10 @@ from hmlm_fm.model import time_constant_search
 from hmlm_fm.model.evidence import Context, gather_evidence, local_states
 from hmlm_fm.model.gate_inference import INFERRED, Cell, CellScale
 from hmlm_fm.model.gates import GateLogits
+from hmlm_fm.model.graph import Wiring
 from hmlm_fm.model.network import SignalingNetwork
 from hmlm_fm.model.tokenization_hmlm import encode_conditions
 from hmlm_fm.model.transducer import Transducer
-from hmlm_fm.model.wiring import Wiring
 
 HOURS = (1.0, 4.0, 12.0, 30.0)
 DENSE_HOURS = (0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 21, 24, 27, 30)

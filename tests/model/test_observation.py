@@ -8,7 +8,8 @@ import pytest
 import torch
 from toys import toy_network
 
-from hmlm_fm.model.conditions import MODALITIES, Condition, ConditionTensors, Perturbation
+from hmlm_fm.model.condition_tensors import ConditionTensors
+from hmlm_fm.model.conditions import MODALITIES, Condition, Perturbation
 from hmlm_fm.model.observation import corrected_states, observe, shown_scale
 from hmlm_fm.model.smoothing import smoothing_correction
 

@@ -3,7 +3,7 @@
 import torch
 
 from hmlm_fm.model.conditions import MODALITIES
-from hmlm_fm.model.translation import ACTIVITY, HALF_SATURATION, MRNA, translate
+from hmlm_fm.model.observation import ACTIVITY, HALF_SATURATION, MRNA, translate
 
 
 def test_activity_stays_as_it_was_measured():

@@ -10,6 +10,7 @@ from hmlm_fm.corpora.tokenised import TokenisedCorpus
 from hmlm_fm.dynamics.draw import draw_condition, draw_dynamics
 from hmlm_fm.dynamics.trajectories import TIMES_HOURS, make_trajectories
 from hmlm_fm.model.configuration_hmlm import PARTS
+from hmlm_fm.model.graph import Wiring
 from hmlm_fm.model.losses import count_terms
 from hmlm_fm.model.masked_molecule_head import (
     NeighbourVotes,
@@ -18,7 +19,6 @@ from hmlm_fm.model.masked_molecule_head import (
     unmasked_ids,
 )
 from hmlm_fm.model.network import Interaction, Molecule, Pathway, SignalingNetwork
-from hmlm_fm.model.wiring import Wiring
 from hmlm_fm.pretraining.evaluation import (
     StateRivals,
     _rank,

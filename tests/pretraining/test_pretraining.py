@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from hmlm_fm import HMLMForSignaling, HMLMTokenizer
-from hmlm_fm.common.option_parsing import OptionsError, parse_options
+from hmlm_fm.common.errors import OptionsError
+from hmlm_fm.common.option_parsing import parse_options
 from hmlm_fm.pretraining.pretraining_options import PretrainingOptions
 from hmlm_fm.pretraining.pretraining_run import OPTIONS_FILE
 from hmlm_fm.pretraining.resuming import COMPLETE_FILE, find_checkpoint, last_checkpoint

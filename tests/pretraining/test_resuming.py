@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from accelerate import Accelerator
 
-from hmlm_fm.common.option_parsing import OptionsError
+from hmlm_fm.common.errors import OptionsError
 from hmlm_fm.pretraining.resuming import (
     COMPLETE_FILE,
     check_same_launch,

@@ -18,10 +18,11 @@ from typing import Self
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
+from ...measurements.baseline import Rival, condition_features
 from ...measurements.measurements import Measurements
-from ...model.conditions import Condition, held_states
-from .baseline import Rival, condition_features
-from .trivial import hold_perturbed
+from ...measurements.trivial import hold_perturbed
+from ...model.condition_tensors import held_states
+from ...model.conditions import Condition
 
 
 class ConditionRegression(Rival):

@@ -11,10 +11,11 @@ from typing import Self
 import numpy as np
 import torch
 
+from ...measurements.baseline import Rival
 from ...measurements.measurements import Measurements
-from ...model.conditions import Condition, ConditionTensors
+from ...model.condition_tensors import ConditionTensors
+from ...model.conditions import Condition
 from ...model.observation import corrected_states
-from .baseline import Rival
 
 
 class CorrectedByResiduals(Rival):

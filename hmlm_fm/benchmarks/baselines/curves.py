@@ -16,10 +16,11 @@ from typing import Self
 import numpy as np
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
+from ...measurements.baseline import Rival
 from ...measurements.measurements import Measurements
+from ...measurements.trivial import hold_perturbed
 from ...model.conditions import Condition
-from .baseline import Rival
-from .trivial import hold_perturbed
+from ...model.errors import HMLMError
 
 
 class OfObserved(Rival):
@@ -38,7 +39,7 @@ class OfObserved(Rival):
         """
         rows = self.seen.rows_of(conditions)
         if rows is None:
-            raise ValueError(f"{self.name} answers only for conditions that it has seen")
+            raise HMLMError(f"{self.name} answers only for conditions that it has seen")
         series = self.seen.states[rows].transpose(1, 0, 2)
         flat = self.curve(self.seen.times_hours, series.reshape(len(series), -1), hours)
         states = flat.reshape(len(hours), *series.shape[1:]).transpose(1, 0, 2)

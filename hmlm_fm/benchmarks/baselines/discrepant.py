@@ -11,10 +11,12 @@ from typing import Self
 import numpy as np
 import torch
 
-from ...fitting.discrepancy import Discrepancy, find_discrepancy
+from ...fitting.discrepancy import find_discrepancy
+from ...measurements.baseline import Rival
 from ...measurements.measurements import Measurements
-from ...model.conditions import Condition, ConditionTensors
-from .baseline import Rival
+from ...model.condition_tensors import ConditionTensors
+from ...model.conditions import Condition
+from ...model.tissue import Discrepancy
 
 
 class WithDiscrepancy(Rival):

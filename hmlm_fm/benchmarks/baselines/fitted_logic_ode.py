@@ -19,15 +19,16 @@ import torch
 from ...dynamics.logic_ode import DEFAULT_N
 from ...fitting.ensemble import Fit, FitSettings, Parameters, fit_members
 from ...fitting.member_rollout import MemberRollOut
+from ...measurements.baseline import Rival
 from ...measurements.measurements import Measurements
-from ...model.conditions import Condition, ConditionTensors
+from ...model.condition_tensors import ConditionTensors
+from ...model.conditions import Condition
 from ...model.configuration_hmlm import HMLMConfig
 from ...model.gates import Gates
+from ...model.graph import Wiring
 from ...model.network import Interaction, SignalingNetwork
 from ...model.tokenization_hmlm import HMLMTokenizer
 from ...model.transducer import Transducer
-from ...model.wiring import Wiring
-from .baseline import Rival
 
 SPREAD = {"log_tau": 0.6, "log_n": 0.25, "ec50": 0.4, "weight": 1.0, "shared": 0.3}
 DEFAULT_WEIGHT_LOGIT = 3.0

@@ -17,11 +17,12 @@ import numpy as np
 import torch
 
 from ...fitting.ensemble import FitSettings, Parameters, fit_members
+from ...measurements.baseline import Rival
 from ...measurements.measurements import Measurements
-from ...model.conditions import Condition, ConditionTensors, PerturbationEffects
+from ...model.condition_tensors import ConditionTensors, PerturbationEffects
+from ...model.conditions import Condition
 from ...model.network import SignalingNetwork
 from ...model.transducer import grid_hours
-from .baseline import Rival
 from .roll_out import signed_edges
 
 UNITS = 3

@@ -14,12 +14,12 @@ from ...finetuning.adapt import adapt
 from ...finetuning.fine_tune import fine_tune
 from ...fitting.ensemble import FitSettings
 from ...inference.prediction import Prediction, predict_states
+from ...measurements.baseline import Rival
 from ...measurements.measurements import Measurements
 from ...measurements.tissue_data import TissueData
 from ...model.conditions import Condition
 from ...model.modeling_hmlm import HMLMForSignaling
 from ...model.tokenization_hmlm import HMLMTokenizer
-from .baseline import Rival
 
 
 class HMLMRow(Rival):

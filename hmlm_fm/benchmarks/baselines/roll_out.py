@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ...model.conditions import Condition, ConditionTensors, PerturbationEffects
+from ...measurements.baseline import condition_features
+from ...model.condition_tensors import ConditionTensors, PerturbationEffects
+from ...model.conditions import Condition
 from ...model.network import SignalingNetwork
-from .baseline import condition_features
 
 GRID = ((0.0, 4.0, 0.5), (4.0, 10.0, 1.0), (10.0, 24.0, 2.0), (24.0, np.inf, 3.0))
 """Stretches of time and their steps in hours: fine while signals pass, coarse afterwards."""

@@ -21,12 +21,12 @@ import torch
 from scipy.interpolate import PchipInterpolator
 from torch import nn
 
+from ...measurements.baseline import Rival
 from ...measurements.measurements import Measurements
+from ...measurements.trivial import hold_perturbed
 from ...model.conditions import Condition
-from .baseline import Rival
 from .roll_out import Given, time_grid
 from .training_conditions import BATCH_CONDITIONS, Lesson, with_rest
-from .trivial import hold_perturbed
 
 LOOK_EVERY = 10
 WARM_UP_STEPS = 20

@@ -25,13 +25,12 @@ from torch_geometric.nn import GINEConv, GPSConv, TransformerConv
 
 from ...formats import load_core
 from ...model.configuration_hmlm import HMLMConfig
-from ...model.embeddings import HMLMEmbeddings
-from ...model.graph import place_in_graph
+from ...model.graph import Wiring, place_in_graph
+from ...model.layers import HMLMEmbeddings
 from ...model.losses import masked_molecule_loss
 from ...model.modeling_hmlm import HMLMForSignaling, HMLMModel
 from ...model.network import SignalingNetwork
 from ...model.tokenization_hmlm import HMLMTokenizer
-from ...model.wiring import Wiring
 from ...pretraining.objectives import mask_molecules
 from .peak_memory import Step, peak_megabytes
 

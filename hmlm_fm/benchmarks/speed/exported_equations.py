@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...dynamics.logic_ode import LogicODE
+from ...model.errors import HMLMError
 from ...model.network import SignalingNetwork
 
 PYTHON_HEAD = '''"""Netflux's functions, with the AND of several sources divided by w^(k-1)."""
@@ -115,7 +116,7 @@ def sbml_equations(network: SignalingNetwork) -> str:
     """
     system = LogicODE.from_network(network)
     if bool((system.ymax > 1).any()):
-        raise ValueError("expected every ymax to be at most 1; SBML is written without the cut")
+        raise HMLMError("expected every ymax to be at most 1; SBML is written without the cut")
     parameters, rules = [], []
 
     def parameter(name: str, value: float, constant: str) -> None:

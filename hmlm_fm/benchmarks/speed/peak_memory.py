@@ -18,6 +18,8 @@ from concurrent.futures import ProcessPoolExecutor
 import psutil
 import torch
 
+from ...model.errors import HMLMError
+
 Step = Callable[[], object]
 PROCESSES = 3
 # Linux counts kilobytes, macOS bytes.
@@ -35,7 +37,7 @@ def peak_megabytes(prepare: Callable[..., tuple[Step, Step]], *arguments: object
         ValueError: this system cannot fork or count.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
-        raise ValueError("peak memory is measured on Linux and macOS alone")
+        raise HMLMError("peak memory is measured on Linux and macOS alone")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([prepare.__module__])
     found = []

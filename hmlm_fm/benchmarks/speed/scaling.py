@@ -17,6 +17,7 @@ import numpy as np
 from torch import nn
 
 from ...model.configuration_hmlm import HMLMConfig
+from ...model.errors import HMLMError
 from ...model.network import Interaction, Molecule, SignalingNetwork
 from ...model.tokenization_hmlm import HMLMTokenizer
 from ...model.vocabulary import SPECIAL_TOKENS
@@ -134,7 +135,7 @@ def fit_exponents(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     for series in dict.fromkeys(row["series"] for row in rows):
         own = sorted((r for r in rows if r["series"] == series), key=lambda r: r["molecules"])
         if len(own) < 2:
-            raise ValueError(f"{series}: an exponent takes at least two sizes")
+            raise HMLMError(f"{series}: an exponent takes at least two sizes")
         size = np.log([row["molecules"] for row in own])
         row = {"part": "exponents", "series": series, "smallest": own[0]["molecules"]}
         row |= {"largest": own[-1]["molecules"]}

@@ -24,6 +24,7 @@ from ...dynamics.logic_ode import LogicODE
 from ...dynamics.sbml_trajectories import roadrunner_module
 from ...dynamics.simulator import baseline_state
 from ...model.conditions import Condition, Perturbation
+from ...model.errors import HMLMError
 from ...model.network import SignalingNetwork
 from .exported_equations import python_equations, sbml_equations, state_names
 
@@ -217,4 +218,4 @@ def _loosest(tool: Tool, exact: np.ndarray) -> tuple[float, float]:
             error = float(np.abs(found - exact[: tool.conditions]).max())
             if error <= ACCURACY:
                 return tolerance, error
-    raise ValueError(f"{tool.name} does not reach an error of {ACCURACY} at any tolerance")
+    raise HMLMError(f"{tool.name} does not reach an error of {ACCURACY} at any tolerance")

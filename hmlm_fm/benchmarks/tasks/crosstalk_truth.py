@@ -40,6 +40,7 @@ from ...inference.prediction import context_of, predict_states
 from ...measurements.drawn_task import HORIZON_HOURS
 from ...measurements.simulated import quiet, visible_network
 from ...model.conditions import Condition, Perturbation
+from ...model.errors import HMLMError
 from ...model.modeling_hmlm import HMLMForSignaling
 from ...model.network import SignalingNetwork, merge_networks
 from ...model.tokenization_hmlm import HMLMTokenizer
@@ -180,7 +181,7 @@ def measure_network(
     truth = quiet(network)
     pairs = list(ordered_pairs(truth))
     if len(pairs) < 3:
-        raise ValueError(
+        raise HMLMError(
             f"network {network.name!r} has {len(pairs)} ordered pairs of pathways; "
             "expected at least 3"
         )

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...measurements.drawn_task import HORIZON_HOURS, Budget, DrawnTask
 from ...measurements.simulated import draw_task
+from ...model.errors import HMLMError
 from ...model.network import SignalingNetwork
 
 
@@ -23,7 +24,7 @@ def draw_forecast(
         NetworkError: the network has no dynamics.
     """
     if not 2 <= budget.times <= HORIZON_HOURS:
-        raise ValueError(
+        raise HMLMError(
             f"budget {budget} sees {budget.times} hours from 0 on; expected 2 to {HORIZON_HOURS}, "
             f"since hours up to {HORIZON_HOURS} are asked"
         )

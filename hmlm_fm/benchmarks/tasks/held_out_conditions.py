@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from ...common.errors import FormatError
-from ...finetuning.calibration import LEAST_CHANGE
 from ...measurements.drawn_task import Budget, DrawnTask, visible_network
 from ...measurements.measurements import HELD_OUT_PART, Measurements
+from ...measurements.metrics import LEAST_CHANGE
 from ...measurements.pace import pace_of
 from ...measurements.reading import read_tissue
 from ...measurements.tissue_data import TissueData

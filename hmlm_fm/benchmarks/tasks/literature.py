@@ -24,6 +24,7 @@ import torch
 from ...dynamics.simulator import simulate
 from ...fitting.ensemble import FitSettings
 from ...formats.measured.experiments import Experiment, read_experiments
+from ...measurements.baseline import Rival
 from ...measurements.drawn_task import Budget, DrawnTask
 from ...measurements.measurements import Measurements
 from ...measurements.simulated import QUIET_INPUT, draw_task, quiet
@@ -32,7 +33,6 @@ from ...model.modeling_hmlm import HMLMForSignaling
 from ...model.network import SignalingNetwork
 from ...model.tokenization_hmlm import HMLMTokenizer
 from ...pretraining.evaluation import wilson_interval
-from ..baselines.baseline import Rival
 from ..baselines.roll_out import signed_edges
 from ..entries import Row, all_rows
 from ..report import interval_table

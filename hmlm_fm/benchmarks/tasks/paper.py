@@ -23,19 +23,20 @@ from scipy.ndimage import gaussian_filter1d
 from ...fitting.ensemble import FitSettings
 from ...formats import read_json
 from ...inference.loading import untrained_model
+from ...measurements.baseline import Rival
 from ...measurements.drawn_task import Budget, DrawnTask
 from ...measurements.measurements import Measurements
 from ...measurements.metrics import score
+from ...measurements.trivial import Hold
 from ...model.conditions import Condition
+from ...model.errors import HMLMError
 from ...model.modeling_hmlm import HMLMForSignaling
 from ...model.network import SignalingNetwork
 from ...model.tokenization_hmlm import HMLMTokenizer
-from ..baselines.baseline import Rival
 from ..baselines.curves import CURVES
 from ..baselines.fitted_logic_ode import FittedLogicODE, LogicODE
 from ..baselines.gate_model import GateModel
 from ..baselines.hmlm import FineTuned, InContext
-from ..baselines.trivial import Hold
 from ..entries import PRETRAINED_ROWS, Row, corrected
 
 MARKERS = ("proCI", "proCIII", "fibronectin", "aSMA", "periostin", "TNC", "LOX")
@@ -133,7 +134,7 @@ def draw_paper(
         ValueError: another budget.
     """
     if budget.conditions != 1 or budget.times not in SEEN:
-        raise ValueError(f"budget {budget}; expected one of 1x4, 1x8 and 1x16")
+        raise HMLMError(f"budget {budget}; expected one of 1x4, 1x8 and 1x16")
     states = trajectory(42 + seed)
     seen = np.array(SEEN[budget.times])
     unseen = np.setdiff1d(np.arange(len(TIMES_HOURS)), seen)

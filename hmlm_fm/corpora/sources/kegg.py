@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from ...formats.identifiers import Identifiers, identifier_key
 from ...formats.kgml import LICENCE, read_kgml
+from ...model.errors import HMLMError
 from ..client import Client, ClientSettings, ReplyError, open_service, refuse_web_pages
 from ..harvesting import Collector
 from ..records import Harvest, Problem
@@ -92,7 +93,7 @@ def _has_rows(first_cell: str, fewest_cells: int) -> Callable[[str], None]:
         refuse_web_pages(text)
         for number, row in enumerate(_rows(text), start=1):
             if len(row) < fewest_cells or not re.fullmatch(first_cell, row[0]):
-                raise ValueError(f"line {number} is {row}, not a row of the list")
+                raise HMLMError(f"line {number} is {row}, not a row of the list")
 
     return check
 
@@ -100,4 +101,4 @@ def _has_rows(first_cell: str, fewest_cells: int) -> Callable[[str], None]:
 def _is_info(text: str) -> None:
     refuse_web_pages(text)
     if not _RELEASE.search(text):
-        raise ValueError("it states no release")
+        raise HMLMError("it states no release")

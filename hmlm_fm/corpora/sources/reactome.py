@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from ...formats.identifiers import Identifiers, identifier_key
 from ...formats.sbml.sbml import read_sbml
+from ...model.errors import HMLMError
 from ...model.network import Pathway, SignalingNetwork
 from ..client import Client, ClientSettings, ReplyError, open_service, refuse_web_pages
 from ..harvesting import Collector
@@ -136,13 +137,13 @@ def _names(entities: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
 
 def _is_number(text: str) -> None:
     if not text.strip().isdecimal():
-        raise ValueError(f"it is {text[:40]!r}, not the number of a release")
+        raise HMLMError(f"it is {text[:40]!r}, not the number of a release")
 
 
 def _is_hierarchy(text: str) -> None:
     nodes = _json_list(text)
     if not nodes or any("stId" not in node or "type" not in node for node in nodes):
-        raise ValueError("it is no hierarchy of events")
+        raise HMLMError("it is no hierarchy of events")
 
 
 def _is_entities(text: str) -> None:
@@ -153,5 +154,5 @@ def _json_list(text: str) -> list[dict[str, Any]]:
     refuse_web_pages(text)
     content = json.loads(text)
     if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
-        raise ValueError("it is no list of objects")
+        raise HMLMError("it is no list of objects")
     return content

@@ -20,7 +20,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ...common.errors import FormatError
 from ...common.files import write_text
-from ...common.words import did_you_mean
 from ...model.conditions import (
     LONGEST_HOURS,
     MODALITIES,
@@ -30,11 +29,11 @@ from ...model.conditions import (
     Observation,
     Perturbation,
 )
+from ...model.errors import did_you_mean, quoted
 from ...model.network import SignalingNetwork
 from ..tables import (
     PathLike,
     is_repeated,
-    listed,
     number_of,
     rows_of,
     stranger,
@@ -163,7 +162,7 @@ def read_observations(
     bare = [name for name, observations in found.items() if not observations]
     if bare:
         raise FormatError(
-            f"there are no observations of condition {listed(bare)} on molecules of network "
+            f"there are no observations of condition {quoted(bare)} on molecules of network "
             f"{network.name!r}; expected some of each",
             path=path,
         )
@@ -204,7 +203,7 @@ def write_observations(observations: Mapping[str, Sequence[Observation]], path: 
     """
     bare = [name for name, seen in observations.items() if not seen]
     if bare or not observations:
-        what = f"condition {listed(bare)} has no observations" if bare else "there are none"
+        what = f"condition {quoted(bare)} has no observations" if bare else "there are none"
         raise FormatError(f"{what}; a table of observations cannot hold that", path=path)
     rows = []
     for name, seen in observations.items():

@@ -22,8 +22,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...common.errors import FormatError, FormatWarning
-from ...common.words import did_you_mean, listed
 from ...model.conditions import MODALITIES, Condition, Observation, Perturbation
+from ...model.errors import HMLMError, did_you_mean, quoted
 from ...model.network import SignalingNetwork
 from ..tables import PathLike, header_of, number_of, rows_of, tell_strangers
 from .condition_tables import check_ranges
@@ -89,9 +89,9 @@ def read_midas(
         ("modality", modality, MODALITIES),
     ):
         if stated not in known:
-            raise ValueError(f"{what} is {stated!r}; expected one of {', '.join(known)}")
+            raise HMLMError(f"{what} is {stated!r}; expected one of {', '.join(known)}")
     if not 0 <= inhibition <= 1:
-        raise ValueError(f"inhibition is {inhibition}; expected a strength in [0, 1]")
+        raise HMLMError(f"inhibition is {inhibition}; expected a strength in [0, 1]")
     columns = [c for c in header_of(path) if _kind(c) in ("TR", "DA", "DV")]
     time_of = _times(columns, path)
     treatments, unknown = _treatments(columns, network, path)
@@ -140,7 +140,7 @@ def read_midas(
         raise FormatError(f"it holds no value of a molecule of network {network.name!r}", path=path)
     if bare:
         warnings.warn(
-            f"{path}: left out condition {listed(bare)}, of which nothing was measured",
+            f"{path}: left out condition {quoted(bare)}, of which nothing was measured",
             FormatWarning,
             stacklevel=2,
         )

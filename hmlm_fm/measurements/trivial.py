@@ -10,10 +10,11 @@ from typing import Self
 
 import numpy as np
 
-from ...measurements.measurements import Measurements
-from ...model.conditions import Condition, held_states
-from ...model.network import SignalingNetwork
+from ..model.condition_tensors import held_states
+from ..model.conditions import Condition
+from ..model.network import SignalingNetwork
 from .baseline import Rival
+from .measurements import Measurements
 
 
 def hold_perturbed(

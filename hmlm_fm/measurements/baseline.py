@@ -11,9 +11,9 @@ from typing import Self
 
 import numpy as np
 
-from ...measurements.measurements import Measurements
-from ...model.conditions import Condition
-from ...model.network import SignalingNetwork
+from ..model.conditions import Condition
+from ..model.network import SignalingNetwork
+from .measurements import Measurements
 
 
 class Rival(ABC):
