@@ -14,7 +14,7 @@ from ..formats import load_network
 from ..inference.figures import plot_errors
 from ..inference.loading import load_untuned
 from ..inference.shipped import checkpoint_path
-from ..measurements.drawn_task import TRACKS, Budget
+from ..measurements.simulated import TRACKS, Budget
 from ..model.errors import HMLMError
 from ..model.network import SignalingNetwork
 from .measuring import Bench, run

@@ -16,7 +16,7 @@ import numpy as np
 from ..fitting.ensemble import FitSettings
 from ..inference.loading import untrained_model
 from ..measurements.baseline import Rival, mean_squared_error
-from ..measurements.measurements import Measurements
+from ..measurements.measured import Measurements
 from ..measurements.trivial import Hold, TrainingMean
 from ..model.configuration_hmlm import HMLMConfig
 from ..model.modeling_hmlm import HMLMForSignaling

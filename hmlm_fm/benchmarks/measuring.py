@@ -21,8 +21,8 @@ import torch
 
 from ..common.files import write_text
 from ..fitting.ensemble import FitSettings, settings_for
-from ..measurements.drawn_task import Budget, DrawnTask
 from ..measurements.metrics import interval
+from ..measurements.simulated import Budget, SimulatedTask
 from ..model.errors import HMLMError
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
@@ -67,7 +67,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         self._rows: dict[Budget, dict[str, Row]] = {}
-        self._drawn: dict[tuple[Budget, int], DrawnTask] = {}
+        self._drawn: dict[tuple[Budget, int], SimulatedTask] = {}
 
     def rows(self, budget: Budget) -> dict[str, Row]:
         """By name."""
@@ -91,7 +91,7 @@ class Bench:
             return kept
         row = self.rows(place.budget)[place.row]
         if chosen is None:
-            chosen = row.choose(self._draw(place.budget, 0).seen)
+            chosen = row.choose(self._draw(place.budget, 0).training)
         drawn = self._draw(place.budget, place.seed)
         cell = {**self._key(place), **_measure(self.task, row, chosen, drawn)}
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -106,7 +106,7 @@ class Bench:
         key = json.dumps(self._key(place), sort_keys=True)
         return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
 
-    def _draw(self, budget: Budget, seed: int) -> DrawnTask:
+    def _draw(self, budget: Budget, seed: int) -> SimulatedTask:
         if (budget, seed) not in self._drawn:
             self._drawn[budget, seed] = self.task.draw(self.network, budget, self.track, seed)
         return self._drawn[budget, seed]
@@ -247,12 +247,12 @@ def _measure_here(place: Place, chosen: dict[str, Any] | None = None) -> dict[st
     return _BENCH[0].measure(place, chosen)
 
 
-def _measure(task: Task, row: Row, chosen: dict[str, Any], drawn: DrawnTask) -> dict[str, Any]:
+def _measure(task: Task, row: Row, chosen: dict[str, Any], drawn: SimulatedTask) -> dict[str, Any]:
     started = time.perf_counter()
-    fitted = row.make(**chosen).fit(drawn.seen)
+    fitted = row.make(**chosen).fit(drawn.training)
     seconds = time.perf_counter() - started
     splits = {}
-    for split, truth in drawn.asked.items():
+    for split, truth in drawn.queries.items():
         if isinstance(fitted, HMLMRow):
             told = fitted.answer(truth.conditions, truth.times_hours)
             splits[split] = task.measure(told.states, told.scale, truth)

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..measurements.drawn_task import Budget, DrawnTask
-from ..measurements.measurements import Measurements
+from ..measurements.measured import Measurements
 from ..measurements.metrics import score
+from ..measurements.simulated import Budget, SimulatedTask
 from ..model.network import SignalingNetwork
 
 
@@ -35,7 +35,7 @@ class Task:
 
     draws: str
     splits: tuple[str, ...]
-    draw: Callable[[SignalingNetwork, Budget, str, int], DrawnTask]
+    draw: Callable[[SignalingNetwork, Budget, str, int], SimulatedTask]
     budgets: Sequence[str]
     rows: Callable[..., list[Any]]
     measure: Callable[[np.ndarray, np.ndarray | None, Measurements], dict[str, Any]] = score

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 
 from ..fitting.member_rollout import MemberRollOut
+from ..inference.context import measured_context
 from ..inference.loading import refuse_tissue
-from ..measurements.measurements import HELD_OUT_PART
-from ..measurements.pace import pace_of
-from ..measurements.tissue_data import TissueData
+from ..measurements.measured import HELD_OUT_PART, Measurements
+from ..measurements.time_scale import time_scale_for
 from ..model.condition_tensors import ConditionTensors
 from ..model.errors import HMLMError
 from ..model.fields import moved
@@ -54,7 +54,7 @@ class AdaptSettings:
 def adapt(
     model: HMLMForSignaling,
     tokenizer: HMLMTokenizer,
-    data: TissueData,
+    data: Measurements,
     settings: AdaptSettings | None = None,
     seed: int = 0,
     progress: Callable[[int, float], object] = lambda step, error: None,
@@ -70,7 +70,7 @@ def adapt(
         ValueError: fewer than four such conditions, or a model that carries gates of a tissue.
     """
     settings = settings or AdaptSettings()
-    data = data.at_pace(pace_of(data.times_hours))
+    data = data.in_model_hours(time_scale_for(data.times_hours))
     asked_of = data.after_start()
     useful = np.flatnonzero(asked_of.measured.any((1, 2)))
     if len(useful) < 4:
@@ -89,7 +89,7 @@ def adapt(
 
     def error(shown: np.ndarray, asked: np.ndarray) -> torch.Tensor:
         """Mean squared error of asked conditions where others are shown."""
-        context = data.context(tokenizer, shown.tolist())
+        context = measured_context(tokenizer, data, shown.tolist())
         logits, wiring = adapted.infer_gates(
             **moved(context, adapted.device),
             inference_rounds=torch.tensor([ROUNDS]),

@@ -23,9 +23,10 @@ from ..fitting.ensemble import (
     held_out_parts,
 )
 from ..fitting.member_rollout import MemberRollOut
+from ..inference.context import measured_context
 from ..inference.loading import refuse_tissue, untrained_model
-from ..measurements.pace import pace_of
-from ..measurements.tissue_data import TissueData
+from ..measurements.measured import Measurements
+from ..measurements.time_scale import time_scale_for
 from ..model.condition_tensors import ConditionTensors
 from ..model.errors import HMLMError
 from ..model.fields import moved
@@ -60,7 +61,7 @@ GATE_PARTS = MappingProxyType(
 def fine_tune(
     model: HMLMForSignaling,
     tokenizer: HMLMTokenizer,
-    data: TissueData,
+    data: Measurements,
     settings: FitSettings | None = None,
     seed: int = 0,
     in_context: bool = True,
@@ -101,14 +102,14 @@ def fine_tune(
     """
     settings = settings or FitSettings()
     refuse_tissue(model)
-    pace = pace_of(data.times_hours)
-    data = data.at_pace(pace)
+    pace = time_scale_for(data.times_hours)
+    data = data.in_model_hours(pace)
     fitted_to = data.after_start()
     targets = Targets.of(fitted_to).to(model.device)
     if not targets.weight.any():
         raise HMLMError("nothing was measured after time 0; expected something to fit gates to")
     model = model.eval()
-    logits, wiring = _inferred(model, fitted_to.context(tokenizer, []))
+    logits, wiring = _inferred(model, measured_context(tokenizer, fitted_to, []))
     conditions = ConditionTensors.from_conditions(data.conditions, data.network)
 
     def roll_out_of(members: int) -> MemberRollOut:
@@ -154,7 +155,7 @@ def fine_tune(
             guessers.append(untrained.to(model.device))  # type: ignore[arg-type]
         for member in range(members)[team.share(members)]:
             held_out = parts.measurements[member].cpu().numpy()
-            context = fitted_to.without(held_out).context(tokenizer)
+            context = measured_context(tokenizer, fitted_to.without(held_out))
             guess = _inferred(guessers[member % len(guessers)], context)[0]
             for name, of_all in start.items():
                 of_all[member] = getattr(guess, name)

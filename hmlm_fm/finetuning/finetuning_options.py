@@ -9,7 +9,7 @@ from pathlib import Path
 from ..common.errors import OptionsError
 from ..common.files import check_folder
 from ..common.option_parsing import by_comma
-from ..measurements.drawn_task import TRACKS
+from ..measurements.simulated import TRACKS
 from .fine_tune import GATE_PARTS
 
 GATES, ALL = "gates", "all"

@@ -18,14 +18,13 @@ from ..common.errors import OptionsError
 from ..common.launching import connect, describe, disconnect, summed
 from ..fitting.ensemble import Team, settings_for
 from ..formats import load_network
+from ..inference.context import make_context
 from ..inference.loading import load_untuned, untrained_model
-from ..inference.prediction import Prediction, context_of, predict_states
-from ..measurements.drawn_task import Budget, DrawnTask
+from ..inference.prediction import Prediction, predict_states
 from ..measurements.metrics import score
-from ..measurements.pace import pace_of
-from ..measurements.reading import read_tissue
-from ..measurements.simulated import draw_task
-from ..measurements.tissue_data import TissueData
+from ..measurements.reading import read_measurements
+from ..measurements.simulated import Budget, SimulatedTask, simulate_task
+from ..measurements.time_scale import time_scale_for
 from ..measurements.trivial import Hold, TrainingMean
 from ..model.configuration_hmlm import HMLMConfig
 from ..model.modeling_hmlm import HMLMForSignaling
@@ -52,15 +51,17 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
     options.check()
     state = connect()
     network = load_network(options.network, options.pathway)
-    task: DrawnTask | None = None
+    task: SimulatedTask | None = None
     try:
         if options.observations:
-            data = read_tissue(network, options.conditions, options.observations, options.track)
+            data = read_measurements(
+                network, options.conditions, options.observations, options.track
+            )
             budget = Budget(len(data.conditions), len(data.times_hours))
         else:
             budget = Budget.parse(options.budget)
-            task = draw_task(network, budget, options.track, options.seed)
-            data = TissueData.of(task.seen)
+            task = simulate_task(network, budget, options.track, options.seed)
+            data = task.training.clipped()
     except ValueError as error:
         if type(error) is not ValueError:  # which say themselves what is wrong with which file
             raise
@@ -86,7 +87,7 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
             f"wrapper: none, {settings.members} members are fitted apart\n"
             f"{network.name}: {len(network.molecules)} molecules, {len(data.conditions)} "
             f"conditions at up to {len(data.times_hours)} times, at a pace of "
-            f"{pace_of(data.times_hours):g}, at most {settings.steps} steps",
+            f"{time_scale_for(data.times_hours):g}, at most {settings.steps} steps",
             flush=True,
         )
     bar = tqdm(total=settings.steps, unit="step", disable=not (loud and sys.stderr.isatty()))
@@ -124,7 +125,7 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
         "held_out_mse": float(fit.held_out_error.mean()),
         "held_out_mse_at_start": float(fit.error_at_start.mean()),
         "steps": fit.steps,
-        "pace": pace_of(data.times_hours),
+        "pace": time_scale_for(data.times_hours),
     }
     tissue = tuned.next_state.tissue
     assert tissue is not None
@@ -158,11 +159,11 @@ def _load(options: FinetuningOptions) -> tuple[HMLMForSignaling, HMLMTokenizer]:
         raise OptionsError(str(error)) from None
 
 
-def _measure(told: Mapping[str, Prediction], task: DrawnTask) -> dict[str, Any]:
+def _measure(told: Mapping[str, Prediction], task: SimulatedTask) -> dict[str, Any]:
     """Figures on conditions that were not seen, beside the simplest rivals."""
-    rivals = [Hold().fit(task.seen), TrainingMean().fit(task.seen)]
+    rivals = [Hold().fit(task.training), TrainingMean().fit(task.training)]
     found: dict[str, Any] = {}
-    for split, truth in task.asked.items():
+    for split, truth in task.queries.items():
         figures = score(told[split].states, told[split].scale, truth)
         del figures["squared_errors"]
         for rival in rivals:
@@ -173,12 +174,12 @@ def _measure(told: Mapping[str, Prediction], task: DrawnTask) -> dict[str, Any]:
 
 
 def _predict(
-    model: HMLMForSignaling, tokenizer: HMLMTokenizer, task: DrawnTask
+    model: HMLMForSignaling, tokenizer: HMLMTokenizer, task: SimulatedTask
 ) -> dict[str, Prediction]:
     """What is asked, split by split."""
-    network = task.seen.network
-    context = context_of(tokenizer, network, task.seen.baseline)
+    network = task.training.network
+    context = make_context(tokenizer, network, task.training.baseline_or_zero)
     return {
         split: predict_states(model, context, network, asked.conditions, asked.times_hours)
-        for split, asked in task.asked.items()
+        for split, asked in task.queries.items()
     }

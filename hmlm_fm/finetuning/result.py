@@ -16,14 +16,14 @@ from ..common.environment import environment
 from ..common.files import whole_folder, write_text
 from ..common.words import counted
 from ..formats.json_format import write_json
+from ..inference.context import make_context
 from ..inference.figures import Band, plot_bands
 from ..inference.gate_tables import against_truth, gate_tables, unexplained_table
 from ..inference.pipeline import BASELINE_FILE, NETWORK_FILE
-from ..inference.prediction import Prediction, context_of, predict_states
-from ..measurements.drawn_task import DrawnTask
-from ..measurements.measurements import Measurements
+from ..inference.prediction import Prediction, predict_states
+from ..measurements.measured import Measurements
 from ..measurements.metrics import MARKERS
-from ..measurements.tissue_data import TissueData
+from ..measurements.simulated import SimulatedTask
 from ..measurements.trivial import Hold, TrainingMean
 from ..model.conditions import DONE, Condition
 from ..model.modeling_hmlm import HMLMForSignaling
@@ -40,9 +40,9 @@ def write_result(
     options: FinetuningOptions,
     model: HMLMForSignaling,
     tokenizer: HMLMTokenizer,
-    data: TissueData,
+    data: Measurements,
     network: SignalingNetwork,
-    task: DrawnTask | None,
+    task: SimulatedTask | None,
     told: Mapping[str, Prediction],
     metrics: dict[str, Any],
 ) -> None:
@@ -64,7 +64,7 @@ def write_result(
             unexplained.to_csv(folder / UNEXPLAINED_FILE, index=False)
         if task is not None:
             metrics["spearman_with_truth"] = against_truth(network, molecules, gates)
-            _draw_unseen(task.asked["pairs"], told["pairs"], folder / FIGURE_FILE)
+            _draw_unseen(task.queries["pairs"], told["pairs"], folder / FIGURE_FILE)
         else:
             _draw_measured(model, tokenizer, data, folder / FIGURE_FILE)
         write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
@@ -91,7 +91,7 @@ def _draw_unseen(truth: Measurements, told: Prediction, path: Path) -> None:
 
 
 def _draw_measured(
-    model: HMLMForSignaling, tokenizer: HMLMTokenizer, data: TissueData, path: Path
+    model: HMLMForSignaling, tokenizer: HMLMTokenizer, data: Measurements, path: Path
 ) -> None:
     """The condition of which most was measured, or moved most, if several are alike; of it what was
     measured most often and moved most, each in its modality."""
@@ -100,7 +100,7 @@ def _draw_measured(
     row = told_most.index(max(told_most))
     courses = sorted(seen[row].items(), key=lambda item: _told(item[1]), reverse=True)[:MOST_DRAWN]
     hours = np.linspace(0, data.times_hours.max(), TIMES_DRAWN)
-    context = context_of(tokenizer, data.network, data.baseline)
+    context = make_context(tokenizer, data.network, data.baseline)
     told = {
         modality: predict_states(
             model, context, data.network, [data.conditions[row]], hours,
@@ -127,7 +127,9 @@ def _draw_measured(
     plot_bands(title, hours, panels, ("ko", "measured"), path)
 
 
-def _courses(data: TissueData, condition: int) -> dict[tuple[int, str], list[tuple[float, float]]]:
+def _courses(
+    data: Measurements, condition: int
+) -> dict[tuple[int, str], list[tuple[float, float]]]:
     """Times and values by position of the molecule and modality, of one condition."""
     courses: dict[tuple[int, str], list[tuple[float, float]]] = defaultdict(list)
     for t, i in zip(*np.nonzero(data.measured[condition]), strict=True):
@@ -151,7 +153,7 @@ def _done(condition: Condition) -> str:
 
 def _card(
     options: FinetuningOptions,
-    data: TissueData,
+    data: Measurements,
     metrics: Mapping[str, Any],
     unexplained: pd.DataFrame,
 ) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ..fitting.member_rollout import MemberRollOut
-from ..measurements.tissue_data import TissueData
+from ..measurements.measured import Measurements
 from ..model.conditions import MODALITIES
 from ..model.gates import GateLogits
 from ..model.observation import HALF_SATURATION, read_instruments
@@ -45,7 +45,7 @@ class Targets:
     modality_V: torch.Tensor
 
     @classmethod
-    def of(cls, data: TissueData) -> Targets:
+    def of(cls, data: Measurements) -> Targets:
         """All that was measured."""
         index = data.network.molecule_index
         at = {hours: t for t, hours in enumerate(data.times_hours.tolist())}

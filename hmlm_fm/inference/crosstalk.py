@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..measurements.drawn_task import HORIZON_HOURS
+from ..measurements.simulated import HORIZON_HOURS
 from ..model.conditions import Condition
 from ..model.errors import HMLMError
 from ..model.fields import moved
@@ -24,8 +24,9 @@ from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
 from ..model.tokenization_hmlm import HMLMTokenizer
 from ..model.transducer import Drive
+from .context import make_context
 from .loading import load_untuned
-from .prediction import context_of, predict_states
+from .prediction import predict_states
 
 DAMPING = 0.8
 """Chance that a walk goes on at each molecule: far sources count less than near ones."""
@@ -76,7 +77,7 @@ def gate_attention(
     over the conditions, with every state where the model expects it after 48 h; a row sums to at
     most 1. The root keeps weak interactions on long paths from being lost.
     """
-    context = context_of(tokenizer, network, None)
+    context = make_context(tokenizer, network, None)
     told = predict_states(model, context, network, conditions, np.array([HORIZON_HOURS]))
     logits, wiring = model.infer_gates(**moved(context, model.device))
     gates = logits.gates(wiring)
@@ -104,7 +105,7 @@ def molecular_attention(
 
     The mean over layers and heads; each row with sources sums to 1.
     """
-    context = context_of(tokenizer, network, None)
+    context = make_context(tokenizer, network, None)
     output = model.hmlm(
         **moved(context, model.device),
         output_attentions=True,

@@ -6,8 +6,7 @@ import pandas as pd
 import torch
 
 from ..dynamics.logic_ode import LogicODE
-from ..measurements.pace import pace_of_tissue
-from ..measurements.tissue_data import TissueData
+from ..measurements.measured import Measurements
 from ..model.conditions import DONE, MODALITIES
 from ..model.errors import HMLMError
 from ..model.fields import moved
@@ -17,12 +16,13 @@ from ..model.observation import ACTIVITY
 from ..model.tissue import ALWAYS, ShownDiscrepancy, TissueGates
 from ..model.tokenization_hmlm import HMLMTokenizer
 from ..model.transducer import MARGIN
-from .prediction import context_of
+from .context import make_context
+from .prediction import model_time_scale
 
 
 @torch.no_grad()
 def gate_tables(
-    model: HMLMForSignaling, tokenizer: HMLMTokenizer, data: TissueData
+    model: HMLMForSignaling, tokenizer: HMLMTokenizer, data: Measurements
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Time constants of a fine-tuned model's molecules, and gates of its interactions' sources.
 
@@ -34,11 +34,11 @@ def gate_tables(
         ValueError: the model is not fine-tuned.
     """
     tissue = _tissue_of(model)
-    context = context_of(tokenizer, data.network, data.baseline)
+    context = make_context(tokenizer, data.network, data.baseline)
     logits, wiring = model.infer_gates(**moved(context, model.device))
     members = tissue.members
     gates = tissue(logits, wiring).gates(wiring.repeated(members))
-    tau = gates.tau_hours_F.view(members, -1).cpu() / pace_of_tissue(model)
+    tau = gates.tau_hours_F.view(members, -1).cpu() / model_time_scale(model)
     molecules = pd.DataFrame(
         {
             "molecule": data.network.names,
@@ -98,7 +98,7 @@ def unexplained_table(model: HMLMForSignaling, network: SignalingNetwork) -> pd.
         effects[0] *= ALWAYS
         for x, t, k in torch.nonzero(effects).tolist():
             molecule, modality = pairs[k]
-            hours = discrepancy.hours[t] / pace_of_tissue(model)
+            hours = discrepancy.hours[t] / model_time_scale(model)
             names = (*done[x], network.names[molecule], MODALITIES[modality])
             rows.append((*names, hours, float(effects[x, t, k])))
     columns = ["done", "to", "molecule", "modality", "time_hours", "effect"]

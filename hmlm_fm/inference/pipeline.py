@@ -14,14 +14,15 @@ import numpy as np
 import pandas as pd
 
 from ..formats import load_network
-from ..measurements.pace import condition_at, observation_at, pace_of, pace_of_tissue
+from ..measurements.time_scale import scale_condition, scale_observation, time_scale_for
 from ..model.conditions import Condition, Observation
 from ..model.errors import HMLMError
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
 from ..model.tokenization_hmlm import HMLMTokenizer, check_baseline, check_observation
+from .context import make_context
 from .loading import load_pretrained, refuse_tissue
-from .prediction import context_of, predict_states
+from .prediction import model_time_scale, predict_states
 
 NETWORK_FILE = "network.json"
 BASELINE_FILE = "baseline.csv"
@@ -65,13 +66,13 @@ class SignalingPipeline:
             check_baseline(baseline, network)
             known = np.array([baseline.get(name, np.nan) for name in network.names])
         times = [o.time_hours for _, seen in measured for o in seen]
-        self.pace = pace_of(times) if measured else pace_of_tissue(model)
-        self.context = context_of(
+        self.pace = time_scale_for(times) if measured else model_time_scale(model)
+        self.context = make_context(
             tokenizer,
             network,
             known,
-            [condition_at(condition, self.pace) for condition, _ in measured],
-            [[observation_at(o, self.pace) for o in seen] for _, seen in measured],
+            [scale_condition(condition, self.pace) for condition, _ in measured],
+            [[scale_observation(o, self.pace) for o in seen] for _, seen in measured],
         )
 
     @classmethod

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..measurements.pace import condition_at, pace_of_tissue
-from ..model.conditions import LONGEST_HOURS, MODALITIES, Condition, Observation
+from ..measurements.time_scale import scale_condition
+from ..model.conditions import LONGEST_HOURS, MODALITIES, Condition
 from ..model.errors import HMLMError
 from ..model.fields import moved
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
-from ..model.tokenization_hmlm import HMLMTokenizer, encode_conditions
+from ..model.tokenization_hmlm import encode_conditions
 
 
 @dataclass(frozen=True)
@@ -30,36 +30,9 @@ class Prediction:
     scale: np.ndarray
 
 
-def context_of(
-    tokenizer: HMLMTokenizer,
-    network: SignalingNetwork,
-    baseline: np.ndarray | None,
-    conditions: Sequence[Condition] = (),
-    observations: Sequence[Sequence[Observation]] = (),
-) -> dict[str, torch.Tensor]:
-    """A network with what is known of it, as a batch of one.
-
-    Args:
-        baseline: (N) the state at rest, in [0, 1]; NaN where it is not known.
-    """
-    at_rest = None
-    if baseline is not None:
-        at_rest = {
-            name: float(value)
-            for name, value in zip(network.names, baseline, strict=True)
-            if np.isfinite(value)
-        }
-    return dict(
-        tokenizer(
-            network,
-            conditions=list(conditions) if len(conditions) else None,
-            observations=list(observations) if len(conditions) else None,
-            baseline=at_rest,
-            return_tensors="pt",
-            # Molecules without a token are nothing to warn of at every question.
-            warn_unknown=False,
-        )
-    )
+def model_time_scale(model: HMLMForSignaling) -> float:
+    """The model's hours to an hour of what it is fine-tuned to; 1 where it is not fine-tuned."""
+    return float((model.config.tissue or {}).get("pace", 1.0))
 
 
 @torch.no_grad()
@@ -88,7 +61,7 @@ def predict_states(
         ValueError: there is no such modality, or a time is negative, no number, or beyond
             `LONGEST_HOURS` of the model's, of which as many pass in an hour as the pace says.
     """
-    pace = pace_of_tissue(model) if pace is None else pace
+    pace = model_time_scale(model) if pace is None else pace
     if modality not in MODALITIES:
         raise HMLMError(f"modality {modality!r}; expected one of {', '.join(MODALITIES)}")
     hours = np.asarray(hours, dtype=float)
@@ -101,7 +74,7 @@ def predict_states(
     if not count or not len(hours):
         nothing = np.zeros((count, len(hours), molecules), dtype=np.float32)
         return Prediction(nothing, nothing)
-    asked = [condition_at(condition, pace) for condition in conditions]
+    asked = [scale_condition(condition, pace) for condition in conditions]
     question: dict[str, Any] = encode_conditions(network, asked, "query_")
     question["query_hours"] = np.tile((hours * pace).astype(np.float32), (count, 1))
     tensors = {name: torch.from_numpy(value)[None] for name, value in question.items()}

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..model.conditions import Condition
 from ..model.network import SignalingNetwork
-from .measurements import Measurements
+from .measured import Measurements
 
 
 class Rival(ABC):
@@ -49,5 +49,5 @@ def mean_squared_error(rival: Rival, truth: Measurements) -> float:
     """Over all that was measured after time 0."""
     later = truth.times_hours > 0
     predicted = rival.predict(truth.conditions, truth.times_hours[later])
-    there = truth.there[:, later]
+    there = truth.measured[:, later]
     return float(np.mean((predicted - truth.states[:, later])[there] ** 2))

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from ..model.next_state_head import NORMAL_QUANTILE
-from .measurements import Measurements
+from .measured import Measurements
 
 LEAST_CHANGE = 0.02
 """Of molecules that move less, nearly everything is covered whatever the interval."""
@@ -39,7 +39,7 @@ def score(
     squared = (states - truth.states) ** 2
     names = truth.network.names
     markers = [i for i, name in enumerate(names) if name in MARKERS]
-    change, predicted = truth.states - truth.baseline, states - truth.baseline
+    change, predicted = truth.states - truth.baseline_or_zero, states - truth.baseline_or_zero
     last, told = change[:, -1], predicted[:, -1]
     moved = np.abs(last) > LEAST_CHANGE
     found: dict[str, float | list[float]] = {

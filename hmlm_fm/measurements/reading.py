@@ -13,16 +13,16 @@ from ..model.condition_tensors import held_states
 from ..model.conditions import Observation
 from ..model.errors import quoted
 from ..model.network import SignalingNetwork
-from .drawn_task import visible_network
-from .tissue_data import TissueData
+from .measured import Measurements
+from .simulated import visible_network
 
 CONTRADICTS = 0.2
 """How far from where it is held a state is measured that noise does not explain."""
 
 
-def read_tissue(
+def read_measurements(
     network: SignalingNetwork, conditions_path: str, observations_path: str, track: str = "signs"
-) -> TissueData:
+) -> Measurements:
     """Measurements of two tables; the mean of what was measured at time 0 is the state at rest.
 
     Activities that a perturbation holds say nothing of gates, nor of the state at rest, and are
@@ -93,16 +93,16 @@ def read_tissue(
         )
     # What was seen at rest alone has told the state at rest, or is shown.
     kept = [row for row, seen in enumerate(others) if later[row] or seen]
-    return TissueData(
+    return Measurements(
         visible_network(network, track),
         tuple(of_rows[row] for row in kept),
         hours,
         states[kept],
-        measured[kept],
         baseline,
-        tuple(others[row] for row in kept),
-        sd[kept],
-        tuple(names[row] for row in kept),
+        measured=measured[kept],
+        others=tuple(others[row] for row in kept),
+        sd=sd[kept],
+        names=tuple(names[row] for row in kept),
     )
 
 

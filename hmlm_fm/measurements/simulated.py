@@ -1,6 +1,6 @@
-"""What `hmlm benchmark conditions` asks: states of one network under conditions not measured.
+"""Measurements that are simulated at a budget, and the unseen conditions that are predicted then.
 
-Training conditions have one or two stimuli, half of them with a knock-out; asked are pairs of
+Training conditions have one or two stimuli, half of them with a knock-out; queries are pairs of
 stimuli, triples, and knock-outs that no training condition has. All of it follows from the network
 and a seed.
 
@@ -9,8 +9,8 @@ Shapes: C conditions, T times, N molecules.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -20,8 +20,60 @@ from ..dynamics.simulator import baseline_state, simulate
 from ..model.conditions import Condition, Perturbation
 from ..model.errors import HMLMError
 from ..model.network import SignalingNetwork
-from .drawn_task import HORIZON_HOURS, Budget, DrawnTask, visible_network
-from .measurements import Measurements
+from .measured import Measurements
+
+TRACKS = ("signs", "logic")
+HORIZON_HOURS = 48
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How many conditions are measured at how many times."""
+
+    conditions: int
+    times: int
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """From "16x4".
+
+        Raises:
+            ValueError: the text is of another form.
+        """
+        parts = text.lower().replace("×", "x").split("x")
+        if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
+            raise HMLMError(f"budget {text!r}; expected conditions x times, such as 16x4")
+        return cls(*map(int, parts))
+
+    def __str__(self) -> str:
+        return f"{self.conditions}x{self.times}"
+
+    @property
+    def times_hours(self) -> np.ndarray:
+        """Evenly spaced within the horizon, with both ends."""
+        return np.linspace(0, HORIZON_HOURS, self.times)
+
+
+@dataclass(frozen=True)
+class SimulatedTask:
+    """One task with one seed.
+
+    Attributes:
+        training: all that a method may know.
+        queries: by split, the conditions to predict, with their true states at the query times.
+    """
+
+    training: Measurements
+    queries: Mapping[str, Measurements]
+
+
+def visible_network(network: SignalingNetwork, track: str) -> SignalingNetwork:
+    """What a row may see of a network: no kinetics, and in track `signs` no AND groups."""
+    if track not in TRACKS:
+        raise HMLMError(f"track {track!r}; expected one of {', '.join(TRACKS)}")
+    shown = network.without_kinetics()
+    return shown.without_logic() if track == "signs" else shown
+
 
 SPLITS = ("pairs", "triples", "knockouts")
 QUIET_INPUT = 0.1
@@ -31,7 +83,7 @@ TOLERANCE = 1e-4
 """Of one step of the simulator: states are then right to 5e-4, far below any error that counts."""
 
 
-def quiet(network: SignalingNetwork) -> SignalingNetwork:
+def with_baseline_inputs(network: SignalingNetwork) -> SignalingNetwork:
     """The network with every input at its level at rest."""
     return replace(
         network,
@@ -41,13 +93,13 @@ def quiet(network: SignalingNetwork) -> SignalingNetwork:
     )
 
 
-def draw_task(
+def simulate_task(
     network: SignalingNetwork,
     budget: Budget,
     track: str = "signs",
     seed: int = 0,
     splits: Sequence[str] = SPLITS,
-) -> DrawnTask:
+) -> SimulatedTask:
     """The task of a network with kinetics (Netflux's defaults where it states none).
 
     Args:
@@ -65,7 +117,7 @@ def draw_task(
         )
     if budget.conditions < 4 or budget.times < 2:
         raise HMLMError(f"budget {budget}; expected at least 4 conditions at 2 times")
-    truth = quiet(network)
+    truth = with_baseline_inputs(network)
     rng = np.random.default_rng([2025, 12, seed])
     pairs = list(combinations(truth.inputs, 2))
     # A third of the pairs at most: a small network must keep some to learn from.
@@ -117,7 +169,7 @@ def draw_task(
         return Measurements(visible, tuple(conditions), times_hours, states.numpy(), baseline, seed)
 
     hours = np.arange(HORIZON_HOURS + 1.0)
-    return DrawnTask(
+    return SimulatedTask(
         measured(training, budget.times_hours),
         {split: measured(asked[split], hours) for split in splits},
     )

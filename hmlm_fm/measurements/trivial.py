@@ -14,7 +14,7 @@ from ..model.condition_tensors import held_states
 from ..model.conditions import Condition
 from ..model.network import SignalingNetwork
 from .baseline import Rival
-from .measurements import Measurements
+from .measured import Measurements
 
 
 def hold_perturbed(
@@ -35,7 +35,7 @@ class Hold(Rival):
     grid: tuple[dict[str, object], ...] = ({},)
 
     def fit(self, seen: Measurements) -> Self:
-        self.network, self.baseline = seen.network, seen.baseline
+        self.network, self.baseline = seen.network, seen.baseline_or_zero
         return self
 
     def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:
@@ -57,9 +57,9 @@ class TrainingMean(Rival):
     def fit(self, seen: Measurements) -> Self:
         self.network, self.times_hours = seen.network, seen.times_hours
         is_held, _ = held_states(seen.conditions, seen.times_hours, seen.network)
-        free = seen.there & ~is_held
+        free = seen.measured & ~is_held
         count, total = free.sum(0), np.where(free, seen.states, 0.0).sum(0)
-        self.mean = np.where(count > 0, total / np.maximum(count, 1), seen.baseline)
+        self.mean = np.where(count > 0, total / np.maximum(count, 1), seen.baseline_or_zero)
         return self
 
     def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:

@@ -20,8 +20,7 @@ from hmlm_fm.formats.edge_table import write_edge_table
 from hmlm_fm.formats.json_format import write_json
 from hmlm_fm.inference.shipped import checkpoint_path
 from hmlm_fm.measurements.baseline import mean_squared_error
-from hmlm_fm.measurements.drawn_task import Budget
-from hmlm_fm.measurements.simulated import draw_task
+from hmlm_fm.measurements.simulated import Budget, simulate_task
 from hmlm_fm.measurements.trivial import Hold, TrainingMean
 from hmlm_fm.model.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
@@ -181,9 +180,9 @@ def test_one_network_of_several_is_named(tmp_path):
 
 def test_a_fine_tuned_model_is_no_row(pretrained, tmp_path):
     """It answers from what it was fitted to, whatever a budget shows."""
-    task = draw_task(never_seen(), Budget(6, 3))
+    task = simulate_task(never_seen(), Budget(6, 3))
     few = FitSettings(members=2, steps=1)
-    tuned = FineTuned("tuned", *pretrained, few).fit(task.seen).model
+    tuned = FineTuned("tuned", *pretrained, few).fit(task.training).model
     tuned.save_pretrained(tmp_path)
     pretrained[1].save_pretrained(tmp_path)
     for name in ("conditions", "crosstalk", "molecules"):
@@ -192,9 +191,9 @@ def test_a_fine_tuned_model_is_no_row(pretrained, tmp_path):
 
 
 def test_in_context_is_below_what_knows_no_wiring(pretrained):
-    task = draw_task(load_network("cardiac-fibroblast"), Budget(16, 4))
-    rows = [row.fit(task.seen) for row in (InContext(*pretrained), Hold(), TrainingMean())]
-    for truth in task.asked.values():
+    task = simulate_task(load_network("cardiac-fibroblast"), Budget(16, 4))
+    rows = [row.fit(task.training) for row in (InContext(*pretrained), Hold(), TrainingMean())]
+    for truth in task.queries.values():
         errors = [mean_squared_error(row, truth) for row in rows]
         assert errors[0] < 0.5 * min(errors[1:])
 

@@ -20,7 +20,7 @@ from hmlm_fm.cli.main import app
 from hmlm_fm.common.errors import FormatWarning
 from hmlm_fm.formats import FormatError
 from hmlm_fm.formats.measured.experiments import Experiment, read_experiments
-from hmlm_fm.measurements.drawn_task import Budget
+from hmlm_fm.measurements.simulated import Budget
 from hmlm_fm.model.conditions import Condition
 
 
@@ -63,7 +63,7 @@ def test_damaged_tables_are_refused(network, tmp_path, text, message):
 
 def test_the_networks_own_equations_score_as_published_elsewhere(drawn):
     task, questions = drawn
-    truth = questions.asked[SPLIT]
+    truth = questions.queries[SPLIT]
     found = task.measure(truth.states, None, truth)
     assert found["accuracy"] == pytest.approx(49 / 59)
     assert found["accuracy_low"] < found["accuracy"] < found["accuracy_high"]
@@ -72,16 +72,16 @@ def test_the_networks_own_equations_score_as_published_elsewhere(drawn):
 
 def test_always_increase_is_right_where_things_rise(drawn):
     task, questions = drawn
-    truth = questions.asked[SPLIT]
-    row = AlwaysIncrease().fit(questions.seen)
+    truth = questions.queries[SPLIT]
+    row = AlwaysIncrease().fit(questions.training)
     found = task.measure(row.predict(truth.conditions, truth.times_hours), None, truth)
     assert found["accuracy"] == pytest.approx(44 / 59)
     assert found["balanced_accuracy"] == pytest.approx(1 / 3, abs=0.01)
 
 
 def test_the_shortest_path_carries_its_signs(network, drawn):
-    row = ShortestPath().fit(drawn[1].seen)
-    truth = drawn[1].asked[SPLIT]
+    row = ShortestPath().fit(drawn[1].training)
+    truth = drawn[1].queries[SPLIT]
     change = (
         row.predict(truth.conditions, truth.times_hours)[1:, 0]
         - row.predict(truth.conditions[:1], truth.times_hours)[:, 0]

@@ -19,7 +19,7 @@ from hmlm_fm.fitting.ensemble import FitSettings
 from hmlm_fm.formats.json_format import write_json
 from hmlm_fm.formats.measured.condition_tables import write_conditions, write_observations
 from hmlm_fm.measurements.baseline import mean_squared_error
-from hmlm_fm.measurements.measurements import Measurements
+from hmlm_fm.measurements.measured import Measurements
 from hmlm_fm.measurements.trivial import TrainingMean
 from hmlm_fm.model.conditions import Condition, Observation, Perturbation
 
@@ -67,20 +67,20 @@ def draw(task, seed):
 def test_five_seeds_hold_every_condition_out_once_and_replicates_together(tables):
     task = measured_task(toy_network(), *tables())
     drawn = [draw(task, seed) for seed in range(5)]
-    asked = [condition for one in drawn for condition in one.asked[SPLIT].conditions]
+    asked = [condition for one in drawn for condition in one.queries[SPLIT].conditions]
     assert len(asked) == 11
     assert set(asked) == set(conditions_of().values())
     for one in drawn:
-        assert not set(one.seen.conditions) & set(one.asked[SPLIT].conditions)
+        assert not set(one.training.conditions) & set(one.queries[SPLIT].conditions)
         # Half an hour is told as a day.
-        assert one.seen.times_hours.tolist() == [0, 12, 24]
-        erk, ras = (one.seen.network.molecule_index[name] for name in ("ERK", "RAS"))
-        assert one.seen.there[:, :, erk].all()
-        assert not one.seen.there[:, :, ras].any()
-        assert np.isnan(one.seen.known_baseline[ras])
-        assert one.seen.known_baseline[erk] == 0
-        assert all(i.weight is None for i in one.seen.network.interactions)
-    assert draw(task, 5).seen.conditions == drawn[0].seen.conditions
+        assert one.training.times_hours.tolist() == [0, 12, 24]
+        erk, ras = (one.training.network.molecule_index[name] for name in ("ERK", "RAS"))
+        assert one.training.measured[:, :, erk].all()
+        assert not one.training.measured[:, :, ras].any()
+        assert np.isnan(one.training.baseline[ras])
+        assert one.training.baseline[erk] == 0
+        assert all(i.weight is None for i in one.training.network.interactions)
+    assert draw(task, 5).training.conditions == drawn[0].training.conditions
 
 
 @pytest.mark.filterwarnings("ignore:.*nothing was measured at time 0")
@@ -96,8 +96,8 @@ def test_tables_that_cannot_be_held_out_of(tables):
 @pytest.mark.filterwarnings("ignore:.*nothing was measured at time 0")
 def test_what_was_not_measured_tells_no_row_anything(tables, model):
     drawn = draw(measured_task(toy_network(), *tables()), 0)
-    seen, asked = drawn.seen, drawn.asked[SPLIT]
-    nonsense = replace(seen, states=np.where(seen.there, seen.states, 0.9))
+    seen, asked = drawn.training, drawn.queries[SPLIT]
+    nonsense = replace(seen, states=np.where(seen.measured, seen.states, 0.9))
     rows = [
         lambda: TrainingMean(),
         lambda: RidgeOnCondition(),
@@ -110,7 +110,7 @@ def test_what_was_not_measured_tells_no_row_anything(tables, model):
         lambda: InContext(*model),
         lambda: FineTuned("HMLM", *model, settings=FEW),
     ]
-    measured = asked.there.any((0, 1))
+    measured = asked.measured.any((0, 1))
     for make in rows:
         states, other = (
             make().fit(told).predict(asked.conditions, asked.times_hours)[..., measured]
@@ -130,7 +130,7 @@ def test_errors_are_of_what_was_measured_after_the_start():
     states[0, 1, :2], states[1, 1, 0] = (0.5, 0.1), 0.4
     truth = Measurements(
         network, (Condition(), Condition({"EGF": 1.0})), np.array([0.0, 24.0]), states,
-        np.zeros(size), measured=there, rest_known=np.arange(size) == 0,
+        np.where(np.arange(size) == 0, 0.0, np.nan), measured=there,
     )  # fmt: skip
     told = np.full(states.shape, 0.2)
     found = score_measured(told, np.full(states.shape, 0.1), truth)

@@ -21,8 +21,8 @@ from hmlm_fm.benchmarks.tasks.paper import (
 from hmlm_fm.cli.main import app
 from hmlm_fm.fitting.ensemble import FitSettings
 from hmlm_fm.inference.shipped import checkpoint_path
-from hmlm_fm.measurements.drawn_task import Budget
-from hmlm_fm.measurements.measurements import Measurements
+from hmlm_fm.measurements.measured import Measurements
+from hmlm_fm.measurements.simulated import Budget
 from hmlm_fm.model.conditions import Condition, Perturbation
 from hmlm_fm.model.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.model.tokenization_hmlm import HMLMTokenizer
@@ -34,8 +34,8 @@ def pretrained():
 
 
 def error(row, task, split):
-    truth = task.asked[split]
-    states = row.fit(task.seen).predict(truth.conditions, truth.times_hours)
+    truth = task.queries[split]
+    states = row.fit(task.training).predict(truth.conditions, truth.times_hours)
     return score_markers(states, None, truth)["mse"]
 
 
@@ -59,8 +59,8 @@ def test_the_network_is_the_one_of_the_notebook():
 
 def test_splits_of_the_paper_keep_what_was_seen_apart():
     task = draw_paper(paper_network(), Budget(1, 8), seed=1)
-    hours = {split: set(asked.times_hours) for split, asked in task.asked.items()}
-    seen = set(task.seen.times_hours)
+    hours = {split: set(asked.times_hours) for split, asked in task.queries.items()}
+    seen = set(task.training.times_hours)
     assert len(hours["all times"]) == 50
     assert hours["unseen times"] == hours["all times"] - seen
     assert hours["tail"] == {h for h in hours["all times"] if h > max(seen)}
@@ -98,9 +98,9 @@ def test_fine_tuned_on_one_time_course_it_is_eight_times_below_the_published_mod
     task = draw_paper(paper_network(), Budget(1, 4))
     settings = FitSettings(members=3, steps=150)
     (row,) = (r for r in paper_rows(*pretrained(), settings, None) if "fine-tuned" in r.name)
-    fitted = row.make().fit(task.seen)
+    fitted = row.make().fit(task.training)
     found = {}
-    for split, truth in task.asked.items():
+    for split, truth in task.queries.items():
         states = fitted.predict(truth.conditions, truth.times_hours)
         found[split] = score_markers(states, None, truth)["mse"]
     assert found["all times"] < 0.041 / 8
@@ -136,10 +136,10 @@ def test_curves_go_through_what_was_seen_and_no_further(kind):
 
 def test_a_forecast_asks_only_for_later_hours():
     task = draw_forecast(load_network("egf"), Budget(5, 7))
-    assert task.seen.times_hours.tolist() == list(range(7))
-    asked = task.asked["later hours"]
+    assert task.training.times_hours.tolist() == list(range(7))
+    asked = task.queries["later hours"]
     assert asked.times_hours.tolist() == list(range(7, 49))
-    assert asked.conditions == task.seen.conditions
+    assert asked.conditions == task.training.conditions
     with pytest.raises(ValueError, match="expected 2 to 48"):
         draw_forecast(load_network("egf"), Budget(5, 49))
 

@@ -14,7 +14,7 @@ from hmlm_fm.benchmarks.baselines.regression import BayesianRidge, RidgeOnCondit
 from hmlm_fm.benchmarks.baselines.roll_out import time_grid
 from hmlm_fm.dynamics import simulate
 from hmlm_fm.measurements.baseline import Rival, condition_features, mean_squared_error
-from hmlm_fm.measurements.measurements import Measurements
+from hmlm_fm.measurements.measured import Measurements
 from hmlm_fm.measurements.trivial import Hold, TrainingMean, hold_perturbed
 from hmlm_fm.model.conditions import Condition, Perturbation
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
@@ -168,7 +168,7 @@ def test_every_row_knows_perturbations_and_repeats_itself(
     assert np.all((first >= 0) & (first <= 1))
     assert np.all(first[0][:, [2, 4]] == 0)
     assert first[1, 2, 3] == pytest.approx(0.7)
-    assert first[1, 0, 3] == pytest.approx(seen.baseline[3], abs=0.05)
+    assert first[1, 0, 3] == pytest.approx(seen.baseline_or_zero[3], abs=0.05)
     torch.manual_seed(99)
     np.testing.assert_array_equal(row.fit(seen).predict(conditions, hours), first)
 
@@ -213,7 +213,7 @@ class Biased(Rival):
     name = "biased"
 
     def fit(self, seen: Measurements) -> Biased:
-        self.baseline = torch.tensor(seen.baseline)
+        self.baseline = torch.tensor(seen.baseline_or_zero)
         return self
 
     def predict(self, conditions, hours: np.ndarray) -> np.ndarray:
@@ -226,7 +226,9 @@ def test_residuals_correct_a_roll_out_of_what_was_seen_and_nothing_else(simulate
     plain, corrected = (row.fit(seen) for row in (Biased(), CorrectedByResiduals(Biased())))
     assert corrected.name == "biased"
     hours = np.array([0.0, 0.5, 3.0, 12.0, 20.0])
-    right = simulate(CHAIN, seen.conditions, hours.tolist(), torch.tensor(seen.baseline)).numpy()
+    right = simulate(
+        CHAIN, seen.conditions, hours.tolist(), torch.tensor(seen.baseline_or_zero)
+    ).numpy()
     held = np.array(
         [[n in {p.target for p in c.perturbations} for n in CHAIN.names] for c in seen.conditions]
     )

@@ -18,16 +18,15 @@ from hmlm_fm.finetuning.adapt import AdaptSettings, adapt
 from hmlm_fm.finetuning.calibration import calibrate
 from hmlm_fm.finetuning.fine_tune import GATE_PARTS, OBSERVATION, fine_tune
 from hmlm_fm.fitting.ensemble import MANY_CONDITIONS, FitSettings, fit_members, held_out_parts
+from hmlm_fm.inference.context import make_context, measured_context
 from hmlm_fm.inference.gate_tables import gate_tables
 from hmlm_fm.inference.loading import untrained_model
 from hmlm_fm.inference.pipeline import SignalingPipeline
-from hmlm_fm.inference.prediction import context_of, predict_states
+from hmlm_fm.inference.prediction import predict_states
 from hmlm_fm.measurements.baseline import Rival, mean_squared_error
-from hmlm_fm.measurements.drawn_task import Budget, DrawnTask
 from hmlm_fm.measurements.metrics import interval, score
-from hmlm_fm.measurements.pace import USUAL_HOURS, condition_at, pace_of
-from hmlm_fm.measurements.simulated import draw_task
-from hmlm_fm.measurements.tissue_data import TissueData
+from hmlm_fm.measurements.simulated import Budget, SimulatedTask, simulate_task
+from hmlm_fm.measurements.time_scale import USUAL_HOURS, scale_condition, time_scale_for
 from hmlm_fm.measurements.trivial import Hold, TrainingMean
 from hmlm_fm.model.conditions import Condition, Observation, Perturbation
 from hmlm_fm.model.gate_inference import INFERRED
@@ -55,18 +54,18 @@ def cascade() -> SignalingNetwork:
 
 @pytest.fixture(scope="module")
 def task(cascade):
-    return draw_task(cascade, Budget(16, 4), seed=1)
+    return simulate_task(cascade, Budget(16, 4), seed=1)
 
 
 @pytest.fixture(scope="module")
 def tuned(model, task):
     """From the wiring alone, so that there is something left to learn for few steps."""
-    return fine_tune(*model, TissueData.of(task.seen), FEW, in_context=False)
+    return fine_tune(*model, task.training.clipped(), FEW, in_context=False)
 
 
 def predicted(tuned, tokenizer, task, conditions, hours=(0, 6, 24, 48)):
-    context = context_of(tokenizer, task.seen.network, task.seen.baseline)
-    return predict_states(tuned, context, task.seen.network, conditions, np.array(hours))
+    context = make_context(tokenizer, task.training.network, task.training.baseline_or_zero)
+    return predict_states(tuned, context, task.training.network, conditions, np.array(hours))
 
 
 def test_members_find_what_they_are_fitted_to():
@@ -138,21 +137,21 @@ def test_fine_tuning_beats_where_it_started(model, tuned, task):
     _, fit = tuned
     assert float(fit.held_out_error.mean()) < 0.5 * float(fit.error_at_start.mean())
     row = FineTuned("HMLM", *model, settings=FEW, in_context=False)
-    unfitted = InContext(*model).fit(task.seen.of(np.array([], dtype=int)))
-    rivals = (Hold().fit(task.seen), TrainingMean().fit(task.seen), unfitted)
-    errors = [on_all_splits(r, task) for r in (row.fit(task.seen), *rivals)]
+    unfitted = InContext(*model).fit(task.training.subset(np.array([], dtype=int)))
+    rivals = (Hold().fit(task.training), TrainingMean().fit(task.training), unfitted)
+    errors = [on_all_splits(r, task) for r in (row.fit(task.training), *rivals)]
     assert errors[0] < 0.5 * min(errors[1:])
 
 
 def test_a_fine_tuned_model_corrects_no_gates_by_what_is_measured(tuned, model, task):
     seen = [(Condition({"TGFB": 0.8}), [Observation("smad3", 6, 0.4)])]
     with pytest.raises(ValueError, match="infers no gates any more"):
-        SignalingPipeline(tuned[0], model[1], task.seen.network, measured=seen)
+        SignalingPipeline(tuned[0], model[1], task.training.network, measured=seen)
 
 
 def test_parts_that_are_not_tuned_stay_as_they_were_inferred(model, tuned, task):
     still = replace(FEW, steps=0)
-    data = TissueData.of(task.seen)
+    data = task.training.clipped()
     _, start = fine_tune(*model, data, still, in_context=False)
     chosen, fit = fine_tune(*model, data, FEW, in_context=False, tunable=("tau", "ec50"))
     for name, value in fit.parameters.items():
@@ -160,7 +159,7 @@ def test_parts_that_are_not_tuned_stay_as_they_were_inferred(model, tuned, task)
         assert moved == (name in ("log_tau_F", "ec50_J")), name
     every, some = tuned[1].held_out_error.mean(), fit.held_out_error.mean()
     assert every < some < fit.error_at_start.mean()
-    truth = task.asked["pairs"]
+    truth = task.queries["pairs"]
     states = predicted(chosen, model[1], task, truth.conditions).states
     assert np.isfinite(states).all()
     # By default nothing that is inferred is left out.
@@ -172,14 +171,18 @@ def test_parts_that_are_not_tuned_stay_as_they_were_inferred(model, tuned, task)
 
 def test_a_state_at_rest_that_nobody_measured_is_that_of_the_fitted_gates(model, task):
     """Of some molecules, or of all: an untouched condition stands still, near the true state."""
-    names, baseline = task.seen.network.names, task.seen.baseline
+    names, baseline = task.training.network.names, task.training.baseline_or_zero
     for unknown in ("FG", "ABCDEFG"):
         blank = [name in unknown for name in names]
-        data = replace(TissueData.of(task.seen), baseline=np.where(blank, np.nan, baseline))
+        data = replace(task.training.clipped(), baseline=np.where(blank, np.nan, baseline))
         # What gates leave unexplained may well move an untouched condition.
         chosen, _ = fine_tune(*model, data, FEW, discrepancy=False)
         told = predict_states(
-            chosen, data.context(model[1], []), data.network, [Condition()], np.array([0, 6, 48])
+            chosen,
+            measured_context(model[1], data, []),
+            data.network,
+            [Condition()],
+            np.array([0, 6, 48]),
         )
         assert np.ptp(told.states[0], axis=0).max() < 0.01
         assert np.abs(told.states[0, 0] - baseline).max() < 0.05
@@ -187,19 +190,19 @@ def test_a_state_at_rest_that_nobody_measured_is_that_of_the_fitted_gates(model,
 
 
 def test_what_is_over_in_half_an_hour_is_fitted_as_what_takes_a_day(model, task):
-    data = TissueData.of(task.seen)
+    data = task.training.clipped()
     held = (Perturbation("E", "clamp", 0.4, 12.0, 30.0),)
     data = replace(data, conditions=(Condition({"A": 0.9}, held), *data.conditions[1:]))
-    day, minutes = (data.at_pace(USUAL_HOURS / 48 / faster) for faster in (1, 48))
-    assert pace_of(day.times_hours) == 1
-    assert pace_of(minutes.times_hours) == pytest.approx(48)
+    day, minutes = (data.in_model_hours(USUAL_HOURS / 48 / faster) for faster in (1, 48))
+    assert time_scale_for(day.times_hours) == 1
+    assert time_scale_for(minutes.times_hours) == pytest.approx(48)
     asked = [Condition({"B": 0.8}, held), Condition({"C": 0.5})]
     told, tables = [], []
     for of_pace, faster in ((day, 1), (minutes, 48)):
         chosen, fit = fine_tune(*model, of_pace, replace(FEW, steps=10))
         assert fit.steps == 10
         hours = np.array([0, 6, 13, 24]) / faster
-        conditions = [condition_at(condition, 1 / faster) for condition in asked]
+        conditions = [scale_condition(condition, 1 / faster) for condition in asked]
         context = of_pace.context(model[1], [])
         told.append(predict_states(chosen, context, data.network, conditions, hours))
         tables.append(gate_tables(chosen, model[1], of_pace)[0])
@@ -212,18 +215,19 @@ def test_what_is_over_in_half_an_hour_is_fitted_as_what_takes_a_day(model, task)
 
 def test_inference_in_context_learns_without_a_gradient_step(model, task):
     shown, blind = (
-        InContext(*model).fit(seen) for seen in (task.seen, task.seen.of(np.array([], dtype=int)))
+        InContext(*model).fit(seen)
+        for seen in (task.training, task.training.subset(np.array([], dtype=int)))
     )
     assert on_all_splits(shown, task) < 0.5 * on_all_splits(blind, task)
 
 
-def on_all_splits(row: Rival, task: DrawnTask) -> float:
-    return sum(mean_squared_error(row, truth) for truth in task.asked.values())
+def on_all_splits(row: Rival, task: SimulatedTask) -> float:
+    return sum(mean_squared_error(row, truth) for truth in task.queries.values())
 
 
 def test_a_member_starts_from_what_it_does_not_hold_out(model, task):
     """What others hold out moves its start; what it holds out itself does not."""
-    data = TissueData.of(task.seen)
+    data = task.training.clipped()
     still = replace(FEW, steps=0)
     part = held_out_parts(torch.ones(16, 3), FEW.members, 0).measurements[0, :, 0].numpy()
     other = int(np.flatnonzero(~part)[0])
@@ -239,18 +243,18 @@ def test_a_member_starts_from_what_it_does_not_hold_out(model, task):
 
 
 def test_of_many_conditions_every_second_member_starts_untrained(model, cascade):
-    data = TissueData.of(draw_task(cascade, Budget(MANY_CONDITIONS, 4), splits=["pairs"]).seen)
+    data = simulate_task(cascade, Budget(MANY_CONDITIONS, 4), splits=["pairs"]).training.clipped()
     _, fit = fine_tune(*model, data, FitSettings(members=2, steps=0))
     for member, start in enumerate((model[0], untrained_model(model[0].config, seed=0))):
         shown = data.after_start().without(fit.held_out[member].numpy())
-        logits, _ = start.infer_gates(**shown.context(model[1]))
+        logits, _ = start.infer_gates(**measured_context(model[1], shown))
         assert torch.allclose(fit.parameters["ec50_J"][member], logits.ec50_J, atol=1e-5)
         assert not torch.allclose(fit.parameters["ec50_J"][1 - member], logits.ec50_J, atol=1e-2)
 
 
 def test_intervals_cover_what_was_not_seen(tuned, model, task):
     covered = []
-    for truth in task.asked.values():
+    for truth in task.queries.values():
         told = predicted(tuned[0], model[1], task, truth.conditions, truth.times_hours)
         covered.append(score(told.states, told.scale, truth)["coverage"])
     assert 0.85 <= np.mean(covered) <= 0.99
@@ -262,12 +266,12 @@ def test_of_a_watched_time_course_members_are_corrected_by_what_each_has_seen(
     """And not by what it held out, of which its errors tell."""
     asked = []
     monkeypatch.setattr(fitted_tissue, "calibrate", lambda e: asked.append(e) or calibrate(e))
-    seen = task.seen
+    seen = task.training
     lone = replace(seen, conditions=seen.conditions[:1], states=seen.states[:1])
     for moved in (0.0, 0.1):
         last = lone.states.copy()
         last[:, -1] += moved
-        fine_tune(*model, TissueData.of(replace(lone, states=last)), replace(FEW, steps=1))
+        fine_tune(*model, replace(lone, states=last).clipped(), replace(FEW, steps=1))
     errors, others = asked
     scale = torch.full_like(errors.told, 0.1)
     told, left = errors.correct(errors.told, scale)
@@ -294,8 +298,10 @@ def test_a_tissue_is_saved_and_loaded(tuned, model, task, tmp_path):
 
 
 def test_a_tissue_answers_for_its_network_alone(tuned, model, task):
-    other = replace(task.seen.network, molecules=(*task.seen.network.molecules, Molecule("Z")))
-    context = context_of(model[1], other, None)
+    other = replace(
+        task.training.network, molecules=(*task.training.network.molecules, Molecule("Z"))
+    )
+    context = make_context(model[1], other, None)
     with pytest.raises(ValueError, match="fine-tuned to one network"):
         predict_states(tuned[0], context, other, [Condition()], np.array([1.0]))
 
@@ -304,7 +310,7 @@ def test_different_knockouts_differ_and_hold(tuned, model, task):
     both = {"A": 0.9, "B": 0.9, "C": 0.9}
     asked = [Condition(both, (Perturbation(name, "knockout"),)) for name in "EF"]
     states = predicted(tuned[0], model[1], task, [Condition(both), *asked]).states
-    index = task.seen.network.molecule_index
+    index = task.training.network.molecule_index
     assert (states[1, :, index["E"]] == 0).all()
     assert (states[2, :, index["F"]] == 0).all()
     assert np.abs(states[1] - states[2]).max() > 0.05
@@ -348,7 +354,7 @@ def test_members_answer_as_one(tuned, model, task):
 
 def test_time_constants_can_be_read(model, cascade):
     """Of 4, 9 and 15 h behind inputs of half an hour; the last one hardly moves."""
-    data = TissueData.of(draw_task(cascade, Budget(16, 9), seed=1).seen)
+    data = simulate_task(cascade, Budget(16, 9), seed=1).training.clipped()
     molecules, gates = gate_tables(fine_tune(*model, data, FEW)[0], model[1], data)
     assert molecules["molecule"].tolist() == list(cascade.names)
     slow = molecules.set_index("molecule")["tau_hours"]
@@ -360,18 +366,18 @@ def test_time_constants_can_be_read(model, cascade):
 
 
 def test_gates_of_a_model_that_is_not_fine_tuned_are_refused(model, cascade):
-    data = TissueData.of(draw_task(cascade, Budget(16, 9), seed=1).seen)
+    data = simulate_task(cascade, Budget(16, 9), seed=1).training.clipped()
     with pytest.raises(ValueError, match="expected a fine-tuned one: fine-tune it"):
         gate_tables(*model, data)
 
 
 def test_the_logic_ode_finds_the_truth_that_it_is(cascade):
     """In track logic the fitted ODE is the truth's own form, and comes close to it."""
-    task = draw_task(cascade, Budget(24, 8), track="logic", seed=1)
-    fitted = FittedLogicODE(FitSettings(members=2, steps=60, learning_rate=0.2)).fit(task.seen)
-    default = LogicODE().fit(task.seen)
+    task = simulate_task(cascade, Budget(24, 8), track="logic", seed=1)
+    fitted = FittedLogicODE(FitSettings(members=2, steps=60, learning_rate=0.2)).fit(task.training)
+    default = LogicODE().fit(task.training)
     errors = [
-        sum(mean_squared_error(row, truth) for truth in task.asked.values())
+        sum(mean_squared_error(row, truth) for truth in task.queries.values())
         for row in (fitted, default)
     ]
     assert errors[0] < 5e-3
@@ -379,13 +385,13 @@ def test_the_logic_ode_finds_the_truth_that_it_is(cascade):
 
 
 def test_forms_of_unknown_logic(task):
-    joined = FORMS["AND"](task.seen.network)
+    joined = FORMS["AND"](task.training.network)
     assert [i.rule for i in joined.interactions if not i.is_input] == [
         "A & B => E",
         "C => F",
         "E & !D & F => G",
     ]
-    held = FORMS["activators held back"](task.seen.network)
+    held = FORMS["activators held back"](task.training.network)
     assert {i.rule for i in held.interactions if i.target == "G"} == {
         "E & !D => G",
         "F & !D => G",
@@ -393,18 +399,18 @@ def test_forms_of_unknown_logic(task):
 
 
 def test_rolled_out_gates_learn(task):
-    row = GateModel(FEW).fit(task.seen)
-    again = GateModel(FEW).fit(task.seen)
-    for truth in task.asked.values():
+    row = GateModel(FEW).fit(task.training)
+    again = GateModel(FEW).fit(task.training)
+    for truth in task.queries.values():
         assert mean_squared_error(row, truth) < 0.5 * mean_squared_error(
-            Hold().fit(task.seen), truth
+            Hold().fit(task.training), truth
         )
         told = row.predict(truth.conditions, truth.times_hours)
         assert np.array_equal(told, again.predict(truth.conditions, truth.times_hours))
 
 
 def test_metrics_are_what_they_say(task):
-    truth = task.asked["pairs"]
+    truth = task.queries["pairs"]
     perfect = score(truth.states, np.full(truth.states.shape, 1e-3), truth)
     assert perfect["mse"] == 0
     assert perfect["coverage"] == perfect["direction"] == 1
@@ -430,7 +436,7 @@ def test_intervals():
 
 
 def test_adapted_weights_predict_held_out_conditions_no_worse(model, task):
-    data = TissueData.of(task.seen)
+    data = task.training.clipped()
     before = {name: value.clone() for name, value in model[0].state_dict().items()}
     errors: list[float] = []
     adapted = adapt(

@@ -21,7 +21,7 @@ from hmlm_fm.formats.measured.condition_tables import write_conditions, write_ob
 from hmlm_fm.inference.gate_tables import against_truth
 from hmlm_fm.inference.pipeline import SignalingPipeline
 from hmlm_fm.inference.shipped import checkpoint_path
-from hmlm_fm.measurements.reading import read_tissue
+from hmlm_fm.measurements.reading import read_measurements
 from hmlm_fm.model.conditions import Condition, Observation, Perturbation
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
 
@@ -97,7 +97,7 @@ def test_from_tables_to_predictions(tables, tmp_path, capsys):
 
 
 def tissue_of(network, told):
-    return read_tissue(network, told.conditions, told.observations, told.track)
+    return read_measurements(network, told.conditions, told.observations, told.track)
 
 
 def test_tables_keep_names_apart(tables):

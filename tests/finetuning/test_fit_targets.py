@@ -12,11 +12,11 @@ from hmlm_fm.finetuning.fine_tune import fine_tune
 from hmlm_fm.finetuning.targets import ROLL_OUT_ERROR, Targets
 from hmlm_fm.fitting.discrepancy import Unexplained
 from hmlm_fm.fitting.ensemble import FitSettings
-from hmlm_fm.inference.prediction import context_of, predict_states
-from hmlm_fm.measurements.drawn_task import Budget
+from hmlm_fm.inference.context import make_context
+from hmlm_fm.inference.prediction import predict_states
+from hmlm_fm.measurements.measured import Measurements
 from hmlm_fm.measurements.metrics import LEAST_CHANGE
-from hmlm_fm.measurements.simulated import draw_task
-from hmlm_fm.measurements.tissue_data import TissueData
+from hmlm_fm.measurements.simulated import Budget, simulate_task
 from hmlm_fm.measurements.trivial import Hold
 from hmlm_fm.model.conditions import Observation
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
@@ -47,14 +47,16 @@ def network() -> SignalingNetwork:
 
 @pytest.fixture(scope="module")
 def task(network):
-    return draw_task(network, Budget(16, 5), seed=2)
+    return simulate_task(network, Budget(16, 5), seed=2)
 
 
 def error(model, task, tuned) -> float:
     """Mean squared error of states under unseen pairs of stimuli."""
-    truth = task.asked["pairs"]
-    context = context_of(model[1], task.seen.network, task.seen.baseline)
-    told = predict_states(tuned, context, task.seen.network, truth.conditions, truth.times_hours)
+    truth = task.queries["pairs"]
+    context = make_context(model[1], task.training.network, task.training.baseline_or_zero)
+    told = predict_states(
+        tuned, context, task.training.network, truth.conditions, truth.times_hours
+    )
     return float(np.mean((told.states - truth.states) ** 2))
 
 
@@ -62,7 +64,7 @@ def instrument(states: np.ndarray) -> np.ndarray:
     return OFFSET + GAIN * states * (1 + HALF) / (states + HALF)
 
 
-def shown_as(modality: str, data: TissueData, sd: float | None = None) -> TissueData:
+def shown_as(modality: str, data: Measurements, sd: float | None = None) -> Measurements:
     """The same states, seen through an instrument and not as activities."""
     names, read = data.network.names, instrument(data.states)
     others = tuple(
@@ -77,7 +79,7 @@ def shown_as(modality: str, data: TissueData, sd: float | None = None) -> Tissue
 
 
 def test_measurements_count_by_their_standard_deviations(task):
-    data = TissueData.of(task.seen).after_start()
+    data = task.training.clipped().after_start()
     assert (Targets.of(data).weight == 1).all()
     sd = np.full(data.states.shape, np.nan)
     sd[0], sd[1], sd[2] = ROLL_OUT_ERROR, 2 * ROLL_OUT_ERROR, 10.0
@@ -90,7 +92,7 @@ def test_measurements_count_by_their_standard_deviations(task):
 
 
 def test_columns_of_other_modalities(task):
-    data = TissueData.of(task.seen).after_start()
+    data = task.training.clipped().after_start()
     seen = (
         Observation("E", 12.0, 2.0, "mRNA"),
         Observation("D", 12.0, 4.0, "protein", 0.1),
@@ -113,7 +115,7 @@ def test_columns_of_other_modalities(task):
 
 
 def test_what_is_uncertain_misleads_less(model, task):
-    data = TissueData.of(task.seen)
+    data = task.training.clipped()
     rng = np.random.default_rng(0)
     wrong = rng.random(data.states.shape) < 0.3
     wrong[:, 0] = False
@@ -128,11 +130,11 @@ def test_what_is_uncertain_misleads_less(model, task):
 
 @pytest.mark.parametrize("modality", ["phosphoprotein", "imaging feature"])
 def test_states_are_learned_from_other_modalities(model, task, modality):
-    data = shown_as(modality, TissueData.of(task.seen))
+    data = shown_as(modality, task.training.clipped())
     tuned, fit = fine_tune(*model, data, FEW, in_context=False)
     untuned = error(model, task, model[0])
-    hold = Hold().fit(task.seen)
-    truth = task.asked["pairs"]
+    hold = Hold().fit(task.training)
+    truth = task.queries["pairs"]
     held = float(np.mean((hold.predict(truth.conditions, truth.times_hours) - truth.states) ** 2))
     found = error(model, task, tuned)
     assert found < 0.4 * untuned
@@ -142,15 +144,20 @@ def test_states_are_learned_from_other_modalities(model, task, modality):
 
 def test_intervals_of_other_modalities_cover_what_was_not_seen(model, network, task):
     """They are told in the modality's own unit, by what was missed in it."""
-    data = shown_as("protein", TissueData.of(task.seen))
+    data = shown_as("protein", task.training.clipped())
     tuned, _ = fine_tune(*model, data, replace(FEW, members=6))
     # Further conditions of the same kind.
-    truth = draw_task(network, Budget(48, 5), seed=3, splits=()).seen
-    context = context_of(model[1], task.seen.network, task.seen.baseline)
+    truth = simulate_task(network, Budget(48, 5), seed=3, splits=()).training
+    context = make_context(model[1], task.training.network, task.training.baseline_or_zero)
     told = predict_states(
-        tuned, context, task.seen.network, truth.conditions, truth.times_hours, modality="protein"
+        tuned,
+        context,
+        task.training.network,
+        truth.conditions,
+        truth.times_hours,
+        modality="protein",
     )
-    moves = np.abs(truth.states - truth.baseline) > LEAST_CHANGE
+    moves = np.abs(truth.states - truth.baseline_or_zero) > LEAST_CHANGE
     moves[:, 0] = False
     wide = NORMAL_QUANTILE * told.scale
     inside = np.abs(told.states - instrument(truth.states)) <= wide
@@ -163,7 +170,7 @@ def test_intervals_are_calibrated_on_what_the_other_conditions_say(model, task, 
     heard = []
     monkeypatch.setattr(fitted_tissue, "calibrate", lambda e: heard.append(e) or calibrate(e))
     still = replace(FEW, steps=0)
-    activities = TissueData.of(task.seen)
+    activities = task.training.clipped()
     names = activities.network.names
     for data, columns in (
         (activities, slice(None)),
@@ -197,7 +204,7 @@ def test_intervals_are_calibrated_on_what_the_other_conditions_say(model, task, 
 
 
 def test_instruments_travel_with_the_tissue(model, task, tmp_path):
-    data = shown_as("protein", TissueData.of(task.seen))
+    data = shown_as("protein", task.training.clipped())
     tuned, _ = fine_tune(*model, data, replace(FEW, steps=5), in_context=True)
     tuned.save_pretrained(tmp_path)
     again = HMLMForSignaling.from_pretrained(tmp_path).eval()
@@ -209,7 +216,7 @@ def test_instruments_travel_with_the_tissue(model, task, tmp_path):
 
 
 def test_fine_tuned_models_are_not_fine_tuned_again(model, task):
-    data = TissueData.of(task.seen)
+    data = task.training.clipped()
     tuned, _ = fine_tune(*model, data, replace(FEW, steps=0), in_context=False)
     with pytest.raises(ValueError, match="the model is fine-tuned, so that it infers no gates"):
         fine_tune(tuned, model[1], data, FEW)
@@ -218,7 +225,7 @@ def test_fine_tuned_models_are_not_fine_tuned_again(model, task):
 def test_fits_do_not_depend_on_what_all_measurements_have_in_common(model, task):
     """A standard deviation that all share, or the unit of a modality, says nothing of states."""
     few = replace(FEW, steps=20)
-    data = TissueData.of(task.seen)
+    data = task.training.clipped()
     alike = replace(data, sd=np.full(data.states.shape, 2.0))
     _, plain = fine_tune(*model, data, few, in_context=False)
     _, rough = fine_tune(*model, alike, few, in_context=False)

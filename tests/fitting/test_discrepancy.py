@@ -13,11 +13,11 @@ from hmlm_fm.finetuning.fine_tune import fine_tune
 from hmlm_fm.fitting.discrepancy import PENALTIES, find_discrepancy
 from hmlm_fm.fitting.ensemble import FitSettings
 from hmlm_fm.formats import load_network
+from hmlm_fm.inference.context import make_context
 from hmlm_fm.inference.gate_tables import unexplained_table
-from hmlm_fm.inference.prediction import context_of, predict_states
+from hmlm_fm.inference.prediction import predict_states
 from hmlm_fm.measurements.baseline import mean_squared_error
-from hmlm_fm.measurements.measurements import Measurements
-from hmlm_fm.measurements.tissue_data import TissueData
+from hmlm_fm.measurements.measured import Measurements
 from hmlm_fm.measurements.trivial import Hold
 from hmlm_fm.model.condition_tensors import ConditionTensors
 from hmlm_fm.model.conditions import DONE, Condition, Observation, Perturbation
@@ -206,7 +206,7 @@ def test_a_rival_learns_what_it_leaves_unexplained():
         Hold().fit(seen), unseen
     )
     still = Measurements(
-        NETWORK, seen.conditions, seen.times_hours, 0 * seen.states, seen.baseline, 0
+        NETWORK, seen.conditions, seen.times_hours, 0 * seen.states, seen.baseline_or_zero, 0
     )
     asked = unseen.conditions, unseen.times_hours
     np.testing.assert_array_equal(
@@ -215,12 +215,12 @@ def test_a_rival_learns_what_it_leaves_unexplained():
 
 
 def test_fine_tuning_adds_it_and_keeps_it(model, tmp_path):
-    data = TissueData.of(measurements(CONDITIONS))
+    data = measurements(CONDITIONS).clipped()
     settings = FitSettings(members=3, steps=20)
     tuned, _ = fine_tune(*model, data, settings, in_context=False)
     assert tuned.next_state.tissue.discrepancy is not None
     asked = [Condition({"EGF": 0.7}), Condition({"EGF": 0.7}, (Perturbation("oddity"),))]
-    context = context_of(model[1], NETWORK, data.baseline)
+    context = make_context(model[1], NETWORK, data.baseline)
 
     def told(by):
         return predict_states(by, context, NETWORK, asked, [0.0, 2.0, 6.0])
@@ -260,13 +260,13 @@ def test_what_is_shown_in_other_modalities_has_its_own(model, tmp_path, with_act
         )
         for c in range(len(CONDITIONS))
     )
-    data = replace(TissueData.of(seen), others=shown)
+    data = replace(seen.clipped(), others=shown)
     if not with_activities:
         data = replace(data, measured=np.zeros_like(data.measured))
     tuned, _ = fine_tune(*model, data, FitSettings(members=3, steps=20), in_context=False)
     tissue = tuned.next_state.tissue
     assert (tissue.discrepancy is not None) == with_activities
-    context = context_of(model[1], NETWORK, data.baseline)
+    context = make_context(model[1], NETWORK, data.baseline)
 
     def told(by):
         asked = [
@@ -289,7 +289,7 @@ def test_what_is_shown_in_other_modalities_has_its_own(model, tmp_path, with_act
 
 
 def test_it_can_be_left_out(model):
-    data = TissueData.of(measurements(CONDITIONS))
+    data = measurements(CONDITIONS).clipped()
     settings = FitSettings(members=2, steps=5)
     tuned, _ = fine_tune(*model, data, settings, in_context=False, discrepancy=False)
     assert tuned.next_state.tissue.discrepancy is None

@@ -12,7 +12,7 @@ from hmlm_fm import load_network
 from hmlm_fm.formats.json_format import write_json
 from hmlm_fm.inference.loading import load_pretrained
 from hmlm_fm.inference.pipeline import BASELINE_FILE, NETWORK_FILE, SignalingPipeline
-from hmlm_fm.measurements.pace import condition_at, observation_at
+from hmlm_fm.measurements.time_scale import scale_condition, scale_observation
 from hmlm_fm.model.conditions import Condition, Observation, Perturbation
 from hmlm_fm.model.network import NetworkError
 
@@ -173,12 +173,12 @@ def test_what_was_measured_within_minutes_is_told_in_hours(model):
     seen = [Observation("ERK", 8.0, 0.7), Observation("RAS", 24.0, 0.6)]
     told = []
     for faster in (1, 60):
-        shown = [(Condition({"EGF": 0.5}), [observation_at(o, 1 / faster) for o in seen])]
+        shown = [(Condition({"EGF": 0.5}), [scale_observation(o, 1 / faster) for o in seen])]
         pipeline = SignalingPipeline(*model, toy_network(), measured=shown)
         found = pipeline(
-            {name: condition_at(condition, 1 / faster) for name, condition in asked.items()},
+            {name: scale_condition(condition, 1 / faster) for name, condition in asked.items()},
             np.array([0, 2, 7, 24]) / faster,
-            observed={"plain": [observation_at(Observation("ERK", 12.0, 0.4), 1 / faster)]},
+            observed={"plain": [scale_observation(Observation("ERK", 12.0, 0.4), 1 / faster)]},
         )
         told.append(found)
     assert np.allclose(told[0]["state"], told[1]["state"], atol=1e-5)

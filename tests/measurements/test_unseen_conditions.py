@@ -11,15 +11,14 @@ import hmlm_fm.benchmarks
 from hmlm_fm import load_network
 from hmlm_fm.benchmarks.entries import shuffled
 from hmlm_fm.dynamics import simulate
-from hmlm_fm.measurements.drawn_task import Budget
-from hmlm_fm.measurements.simulated import SPLITS, draw_task, visible_network
+from hmlm_fm.measurements.simulated import SPLITS, Budget, simulate_task, visible_network
 
 RESULTS = Path(hmlm_fm.benchmarks.__file__).parent / "results"
 
 
 @pytest.fixture(scope="module")
 def task():
-    return draw_task(load_network("cardiac-fibroblast"), Budget(40, 4), seed=3)
+    return simulate_task(load_network("cardiac-fibroblast"), Budget(40, 4), seed=3)
 
 
 def test_budgets_read_as_written():
@@ -31,38 +30,42 @@ def test_budgets_read_as_written():
             Budget.parse(wrong)
     for small in (Budget(2, 4), Budget(16, 1)):
         with pytest.raises(ValueError, match="expected at least 4 conditions at 2 times"):
-            draw_task(load_network("cardiac-fibroblast"), small)
+            simulate_task(load_network("cardiac-fibroblast"), small)
 
 
 def test_what_is_asked_was_not_seen(task):
     def knocked_out(conditions):
         return {p.target for c in conditions for p in c.perturbations}
 
-    training = task.seen.conditions
+    training = task.training.conditions
     pairs = {frozenset(c.stimuli) for c in training if len(c.stimuli) == 2}
-    assert pairs.isdisjoint(frozenset(c.stimuli) for c in task.asked["pairs"].conditions)
-    asked = knocked_out(task.asked["knockouts"].conditions)
+    assert pairs.isdisjoint(frozenset(c.stimuli) for c in task.queries["pairs"].conditions)
+    asked = knocked_out(task.queries["knockouts"].conditions)
     assert len(asked) == 25
     assert knocked_out(training).isdisjoint(asked)
-    assert {len(c.stimuli) for c in task.asked["triples"].conditions} == {3}
+    assert {len(c.stimuli) for c in task.queries["triples"].conditions} == {3}
     levels = [level for c in training for level in c.stimuli.values()]
     assert 0.4 <= min(levels) <= max(levels) <= 1
     assert 0.2 < np.mean([bool(c.perturbations) for c in training]) < 0.8
 
 
 def test_every_condition_starts_at_rest(task):
-    quiet = task.seen.network.inputs
-    at_rest = task.seen.baseline[[task.seen.network.molecule_index[n] for n in quiet]]
+    quiet = task.training.network.inputs
+    at_rest = task.training.baseline_or_zero[
+        [task.training.network.molecule_index[n] for n in quiet]
+    ]
     assert at_rest.min() >= 0.1 - 1e-3
     for split in SPLITS:
-        states = task.asked[split].states
-        assert states.shape == (64, 49, len(task.seen.baseline))
+        states = task.queries[split].states
+        assert states.shape == (64, 49, len(task.training.baseline_or_zero))
         first = states[:, 0]
         held = np.zeros_like(first, dtype=bool)
-        for row, condition in enumerate(task.asked[split].conditions):
+        for row, condition in enumerate(task.queries[split].conditions):
             for p in condition.perturbations:
-                held[row, task.seen.network.molecule_index[p.target]] = True
-        assert np.allclose(np.where(held, task.seen.baseline, first), task.seen.baseline)
+                held[row, task.training.network.molecule_index[p.target]] = True
+        assert np.allclose(
+            np.where(held, task.training.baseline_or_zero, first), task.training.baseline_or_zero
+        )
         assert (states[:, :, :][np.repeat(held[:, None], 49, axis=1)] == 0).all()
 
 
@@ -74,8 +77,8 @@ def test_states_are_those_of_the_simulator(task):
             replace(i, weight=0.1) if i.is_input else i for i in network.interactions
         ),
     )
-    asked = task.asked["triples"]
-    states = simulate(quiet, asked.conditions[:2], [0, 7, 48], task.seen.baseline)
+    asked = task.queries["triples"]
+    states = simulate(quiet, asked.conditions[:2], [0, 7, 48], task.training.baseline_or_zero)
     assert np.allclose(states.numpy(), asked.states[:2, [0, 7, 48]], atol=1e-3)
 
 
@@ -94,11 +97,11 @@ def test_no_row_sees_kinetics():
 
 
 def test_the_seed_decides(task):
-    again = draw_task(load_network("cardiac-fibroblast"), Budget(40, 4), seed=3)
-    other = draw_task(load_network("cardiac-fibroblast"), Budget(4, 2), seed=4)
-    assert again.seen.conditions == task.seen.conditions
-    assert np.array_equal(again.seen.states, task.seen.states)
-    assert other.seen.conditions != task.seen.conditions[:4]
+    again = simulate_task(load_network("cardiac-fibroblast"), Budget(40, 4), seed=3)
+    other = simulate_task(load_network("cardiac-fibroblast"), Budget(4, 2), seed=4)
+    assert again.training.conditions == task.training.conditions
+    assert np.array_equal(again.training.states, task.training.states)
+    assert other.training.conditions != task.training.conditions[:4]
 
 
 def test_a_shuffled_graph_keeps_all_but_the_wiring():
@@ -117,15 +120,17 @@ def test_too_few_inputs_are_refused():
         network, interactions=tuple(i for i in network.interactions if not i.is_input)[:20]
     )
     with pytest.raises(ValueError, match="at least 3"):
-        draw_task(few, Budget(16, 4))
+        simulate_task(few, Budget(16, 4))
 
 
 def test_splits_are_those_that_are_committed():
     stated = json.loads((RESULTS / "cardiac_fibroblast_splits.json").read_text())
     assert list(stated) == ["0", "1", "2", "3", "4"]
     for seed in (0, 4):
-        drawn = draw_task(load_network("cardiac-fibroblast"), Budget(4, 2), seed=seed)
-        pairs = {tuple(sorted(c.stimuli)) for c in drawn.asked["pairs"].conditions}
-        knockouts = {p.target for c in drawn.asked["knockouts"].conditions for p in c.perturbations}
+        drawn = simulate_task(load_network("cardiac-fibroblast"), Budget(4, 2), seed=seed)
+        pairs = {tuple(sorted(c.stimuli)) for c in drawn.queries["pairs"].conditions}
+        knockouts = {
+            p.target for c in drawn.queries["knockouts"].conditions for p in c.perturbations
+        }
         assert [list(pair) for pair in sorted(pairs)] == stated[str(seed)]["pairs"]
         assert sorted(knockouts) == stated[str(seed)]["knockouts"]

@@ -10,7 +10,7 @@ from toys import toy_network
 
 from hmlm_fm import Condition, HMLMConfig, HMLMForSignaling, HMLMTokenizer, Observation
 from hmlm_fm.dynamics import Perturbation, simulate
-from hmlm_fm.model import time_constant_search
+from hmlm_fm.model import gate_inference
 from hmlm_fm.model.evidence import Context, gather_evidence, local_states
 from hmlm_fm.model.gate_inference import INFERRED, Cell, CellScale
 from hmlm_fm.model.gates import GateLogits
@@ -302,7 +302,7 @@ def test_what_was_seen_at_rest_alone_leaves_the_guess(model, at_rest, monkeypatc
     search = model.next_state.search
     kept = search(guess, wiring, evidence, guess.log_tau_F).log_tau_F.abs().mean()
     assert kept < 0.15
-    monkeypatch.setattr(time_constant_search, "CLOSER", (1.0,))
+    monkeypatch.setattr(gate_inference, "CLOSER", (1.0,))
     assert search(guess, wiring, evidence, guess.log_tau_F).log_tau_F.abs().mean() > 2 * kept
 
 

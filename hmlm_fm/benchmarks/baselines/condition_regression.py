@@ -19,7 +19,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from ...measurements.baseline import Rival, condition_features
-from ...measurements.measurements import Measurements
+from ...measurements.measured import Measurements
 from ...measurements.trivial import hold_perturbed
 from ...model.condition_tensors import held_states
 from ...model.conditions import Condition
@@ -31,16 +31,16 @@ class ConditionRegression(Rival):
     grid: tuple[dict[str, object], ...] = ({},)
 
     def fit(self, seen: Measurements) -> Self:
-        self.network, self.baseline = seen.network, seen.baseline
+        self.network, self.baseline = seen.network, seen.baseline_or_zero
         self.times_hours = seen.times_hours
         single = condition_features(seen.conditions, seen.network)
         self.used = np.flatnonzero(single.any(0))
         stimuli = [i for i in self.used if i < len(seen.network.molecules)]
         self.pairs = [p for p in combinations(stimuli, 2) if single[:, p].all(1).any()]
-        change = np.where(seen.there, seen.states - seen.baseline, 0.0)
+        change = np.where(seen.measured, seen.states - seen.baseline_or_zero, 0.0)
         change = np.concatenate([change, np.zeros_like(change[:1])])
         is_held, _ = held_states(seen.conditions, seen.times_hours, seen.network)
-        free = (seen.there & ~is_held).all(1)
+        free = (seen.measured & ~is_held).all(1)
         free = np.concatenate([free, np.ones_like(free[:1])])
         rested = (*seen.conditions, Condition())
         options = [False, True] if self.pairs else [False]

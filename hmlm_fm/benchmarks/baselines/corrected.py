@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ...measurements.baseline import Rival
-from ...measurements.measurements import Measurements
+from ...measurements.measured import Measurements
 from ...model.condition_tensors import ConditionTensors
 from ...model.conditions import Condition
 from ...model.observation import corrected_states
@@ -33,7 +33,7 @@ class CorrectedByResiduals(Rival):
     @torch.no_grad()
     def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:
         told = self.rival.predict(conditions, hours)
-        observed = self.seen.after_start(conditions)
+        observed = self.seen.observed_after_start(conditions)
         if observed is None:
             return told
         seen_hours, states = observed

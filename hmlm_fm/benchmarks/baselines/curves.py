@@ -17,7 +17,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from ...measurements.baseline import Rival
-from ...measurements.measurements import Measurements
+from ...measurements.measured import Measurements
 from ...measurements.trivial import hold_perturbed
 from ...model.conditions import Condition
 from ...model.errors import HMLMError
@@ -37,7 +37,7 @@ class OfObserved(Rival):
         Raises:
             ValueError: nothing was seen of a condition.
         """
-        rows = self.seen.rows_of(conditions)
+        rows = self.seen.positions_of(conditions)
         if rows is None:
             raise HMLMError(f"{self.name} answers only for conditions that it has seen")
         series = self.seen.states[rows].transpose(1, 0, 2)

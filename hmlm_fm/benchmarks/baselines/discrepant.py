@@ -13,7 +13,7 @@ import torch
 
 from ...fitting.discrepancy import find_discrepancy
 from ...measurements.baseline import Rival
-from ...measurements.measurements import Measurements
+from ...measurements.measured import Measurements
 from ...model.condition_tensors import ConditionTensors
 from ...model.conditions import Condition
 from ...model.tissue import Discrepancy
@@ -33,7 +33,7 @@ class WithDiscrepancy(Rival):
         found = find_discrepancy(
             ConditionTensors.from_conditions(seen.conditions, seen.network),
             (seen.states - self.rival.predict(seen.conditions, seen.times_hours))[:, later],
-            seen.there[:, later].astype(float),
+            seen.measured[:, later].astype(float),
             hours,
         )
         columns = len(seen.network.molecules)

@@ -20,7 +20,7 @@ from ...dynamics.logic_ode import DEFAULT_N
 from ...fitting.ensemble import Fit, FitSettings, Parameters, fit_members
 from ...fitting.member_rollout import MemberRollOut
 from ...measurements.baseline import Rival
-from ...measurements.measurements import Measurements
+from ...measurements.measured import Measurements
 from ...model.condition_tensors import ConditionTensors
 from ...model.conditions import Condition
 from ...model.configuration_hmlm import HMLMConfig
@@ -130,7 +130,7 @@ class LogicODE(Rival):
     def _try(self, network: SignalingNetwork, seen: Measurements) -> tuple[Fit, SignalingNetwork]:
         later = seen.times_hours > 0
         roll_out = _roll_out(network, seen, seen.times_hours[later], seen.conditions, self.members)
-        inputs = _input_levels(network, seen.known_baseline)
+        inputs = _input_levels(network, seen.baseline)
 
         def predict(parameters: Parameters, chosen: np.ndarray) -> torch.Tensor:
             return roll_out(logic_gates(parameters, inputs, roll_out.wiring), chosen)
@@ -144,7 +144,7 @@ class LogicODE(Rival):
             "shared": torch.zeros(self.members, 2),
         }
         states = torch.tensor(seen.states[:, later], dtype=torch.float32)
-        weight = torch.tensor(seen.there[:, later], dtype=torch.float32)
+        weight = torch.tensor(seen.measured[:, later], dtype=torch.float32)
         fit = fit_members(predict, start, SPREAD, states, self.fit_settings, seen.seed, weight)
         return fit, network
 
@@ -159,7 +159,7 @@ class LogicODE(Rival):
     @torch.no_grad()
     def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:
         roll_out = _roll_out(self.network, self.seen, hours, conditions, self.members)
-        inputs = _input_levels(self.network, self.seen.known_baseline)
+        inputs = _input_levels(self.network, self.seen.baseline)
         gates = logic_gates(self.parameters, inputs, roll_out.wiring)
         return roll_out(gates, np.arange(len(conditions))).mean(0).numpy()
 
@@ -198,4 +198,4 @@ def _roll_out(
     wiring = Wiring.from_batch(len(network.molecules), fields)
     rows = ConditionTensors.from_conditions(conditions, network)
     transducer = Transducer(HMLMConfig()).eval()
-    return MemberRollOut(transducer, wiring, members, rows, hours, seen.known_baseline)
+    return MemberRollOut(transducer, wiring, members, rows, hours, seen.baseline)

@@ -18,7 +18,7 @@ import torch
 
 from ...fitting.ensemble import FitSettings, Parameters, fit_members
 from ...measurements.baseline import Rival
-from ...measurements.measurements import Measurements
+from ...measurements.measured import Measurements
 from ...model.condition_tensors import ConditionTensors, PerturbationEffects
 from ...model.conditions import Condition
 from ...model.network import SignalingNetwork
@@ -38,7 +38,7 @@ class GateModel(Rival):
         self.settings = settings or FitSettings()
 
     def fit(self, seen: Measurements) -> Self:
-        self.seen, self.graph = seen, SignedGraph(seen.network, seen.baseline)
+        self.seen, self.graph = seen, SignedGraph(seen.network, seen.baseline_or_zero)
         later = seen.times_hours > 0
         hours = seen.times_hours[later]
         rows = ConditionTensors.from_conditions(seen.conditions, seen.network)
@@ -50,7 +50,7 @@ class GateModel(Rival):
             )
 
         start = self.graph.start(self.settings.members)
-        weight = torch.tensor(seen.there[:, later], dtype=torch.float32)
+        weight = torch.tensor(seen.measured[:, later], dtype=torch.float32)
         self.found = fit_members(predict, start, SPREAD, states, self.settings, seen.seed, weight)
         return self
 

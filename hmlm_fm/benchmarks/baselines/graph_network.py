@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch_geometric.nn import GINEConv, GPSConv
 
-from ...measurements.measurements import Measurements
+from ...measurements.measured import Measurements
 from .roll_out import Given, signed_edges
 from .training import GradientRival
 
@@ -70,7 +70,7 @@ class _GraphTransformer(nn.Module):
         # Both ways, told apart: a target says something of its sources, but not the same.
         self.register_buffer("edges", torch.cat([forward, forward.flip(0)], dim=1))
         self.register_buffer("edge_kind", torch.cat([sign + 1, sign + 4]))
-        self.register_buffer("baseline", torch.tensor(seen.baseline, dtype=torch.float32))
+        self.register_buffer("baseline", torch.tensor(seen.baseline_or_zero, dtype=torch.float32))
         self.register_buffer("basis_hours", torch.tensor(BASIS_HOURS))
         self.molecule = nn.Embedding(size, width)
         self.of_edge = nn.Embedding(6, width)

@@ -13,10 +13,10 @@ import numpy as np
 from ...finetuning.adapt import adapt
 from ...finetuning.fine_tune import fine_tune
 from ...fitting.ensemble import FitSettings
+from ...inference.context import measured_context
 from ...inference.prediction import Prediction, predict_states
 from ...measurements.baseline import Rival
-from ...measurements.measurements import Measurements
-from ...measurements.tissue_data import TissueData
+from ...measurements.measured import Measurements
 from ...model.conditions import Condition
 from ...model.modeling_hmlm import HMLMForSignaling
 from ...model.tokenization_hmlm import HMLMTokenizer
@@ -38,16 +38,16 @@ class HMLMRow(Rival):
         """
         return predict_states(
             self.model, self.context, self.seen.network, conditions, hours,
-            self.seen.after_start(conditions),
+            self.seen.observed_after_start(conditions),
         )  # fmt: skip
 
     def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:
         return self.answer(conditions, hours).states
 
-    def _show(self, seen: Measurements, with_measurements: bool) -> TissueData:
+    def _show(self, seen: Measurements, with_measurements: bool) -> Measurements:
         self.seen = seen
-        data = TissueData.of(seen)
-        self.context = data.context(self.tokenizer, None if with_measurements else [])
+        data = seen.clipped()
+        self.context = measured_context(self.tokenizer, data, None if with_measurements else [])
         return data
 
 
@@ -88,7 +88,7 @@ class FineTuned(HMLMRow):
         )
         return self
 
-    def _guesser(self, data: TissueData, seed: int) -> HMLMForSignaling:
+    def _guesser(self, data: Measurements, seed: int) -> HMLMForSignaling:
         """The model whose inferred gates fitting starts from."""
         return self.start
 
@@ -100,5 +100,5 @@ class FineTunedInFull(FineTuned):
     narrower than it should be.
     """
 
-    def _guesser(self, data: TissueData, seed: int) -> HMLMForSignaling:
+    def _guesser(self, data: Measurements, seed: int) -> HMLMForSignaling:
         return adapt(self.start, self.tokenizer, data, seed=seed)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ...measurements.measurements import Measurements
+from ...measurements.measured import Measurements
 from .roll_out import Given, roll_out, signed_edges
 from .training import GradientRival
 
@@ -72,7 +72,7 @@ class _Linear(nn.Module):
             start = start + 0.01 * torch.randn(size, size)
         self.register_buffer("allowed", allowed)
         self.register_buffer("inputs_allowed", inputs)
-        self.register_buffer("baseline", torch.tensor(seen.baseline, dtype=torch.float32))
+        self.register_buffer("baseline", torch.tensor(seen.baseline_or_zero, dtype=torch.float32))
         self.coupling = nn.Parameter(start)
         self.log_scale = nn.Parameter(torch.zeros(size))
         self.log_tau = nn.Parameter(torch.zeros(size))

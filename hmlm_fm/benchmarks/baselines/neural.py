@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ...measurements.measurements import Measurements
+from ...measurements.measured import Measurements
 from .roll_out import Given, roll_out, signed_edges
 from .training import GradientRival
 
@@ -37,7 +37,7 @@ class _Field(nn.Module):
     def __init__(self, seen: Measurements, width: int) -> None:
         super().__init__()
         size = len(seen.network.molecules)
-        self.register_buffer("baseline", torch.tensor(seen.baseline, dtype=torch.float32))
+        self.register_buffer("baseline", torch.tensor(seen.baseline_or_zero, dtype=torch.float32))
         self.of_state = nn.Linear(size, width)
         # What is done does not change with the state, so this part is computed once a roll-out.
         self.of_condition = nn.Linear(3 * size, width, bias=False)
@@ -98,7 +98,7 @@ class _Recurrent(nn.Module):
         size = len(seen.network.molecules)
         (self.source, self.target), sign = signed_edges(seen.network)
         self.register_buffer("sign", sign.float())
-        self.register_buffer("baseline", torch.tensor(seen.baseline, dtype=torch.float32))
+        self.register_buffer("baseline", torch.tensor(seen.baseline_or_zero, dtype=torch.float32))
         into = torch.zeros(size).index_add(0, self.target, torch.ones(len(sign)))
         self.weight = nn.Parameter(1 / into[self.target] + 0.05 * torch.rand(len(sign)))
         self.level = nn.Parameter(torch.ones(size))

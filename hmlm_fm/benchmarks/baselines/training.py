@@ -22,7 +22,7 @@ from scipy.interpolate import PchipInterpolator
 from torch import nn
 
 from ...measurements.baseline import Rival
-from ...measurements.measurements import Measurements
+from ...measurements.measured import Measurements
 from ...measurements.trivial import hold_perturbed
 from ...model.conditions import Condition
 from .roll_out import Given, time_grid

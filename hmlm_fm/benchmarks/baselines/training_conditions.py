@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...measurements.measurements import Measurements
+from ...measurements.measured import Measurements
 from ...model.conditions import Condition
 from .roll_out import Given, time_grid
 
@@ -26,7 +26,7 @@ class Lesson:
         grid = time_grid(float(seen.times_hours[-1]))
         self.given = Given.of(seen.conditions, seen.network, grid)
         self.states = torch.tensor(seen.states, dtype=torch.float32)
-        self.measured = torch.tensor(seen.there)
+        self.measured = torch.tensor(seen.measured)
         self.count = len(seen.conditions)
         # Measured times may lie between those of the grid: (T, G) weights of its neighbours.
         weights = np.stack([np.interp(seen.times_hours, grid, unit) for unit in np.eye(len(grid))])
@@ -46,11 +46,11 @@ class Lesson:
 def with_rest(seen: Measurements) -> Measurements:
     """With one more condition, known to all: nothing is done, and the baseline stays."""
     one = (1, *seen.states.shape[1:])
-    states = np.concatenate([seen.states, np.broadcast_to(seen.baseline, one)])
-    known = np.broadcast_to(np.isfinite(seen.known_baseline), one)
+    states = np.concatenate([seen.states, np.broadcast_to(seen.baseline_or_zero, one)])
+    known = np.broadcast_to(np.isfinite(seen.baseline), one)
     return replace(
         seen,
         conditions=(*seen.conditions, Condition()),
         states=states,
-        measured=np.concatenate([seen.there, known]),
+        measured=np.concatenate([seen.measured, known]),
     )

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...measurements.drawn_task import Budget, DrawnTask
-from ...measurements.simulated import draw_task
+from ...measurements.simulated import Budget, SimulatedTask, simulate_task
 from ...model.network import SignalingNetwork
 
 WEIGHTS, EXPONENTS, HALF_MAXIMA = (0.7, 1.0), (1.1, 2.2), (0.4, 0.65)
@@ -43,10 +42,10 @@ def draw_line(network: SignalingNetwork, seed: int) -> SignalingNetwork:
 
 def draw_line_task(
     network: SignalingNetwork, budget: Budget, track: str = "signs", seed: int = 0
-) -> DrawnTask:
-    """As `draw_task`, on the cell line of the seed.
+) -> SimulatedTask:
+    """As `simulate_task`, on the cell line of the seed.
 
     Raises:
-        ValueError, NetworkError: as `draw_task`.
+        ValueError, NetworkError: as `simulate_task`.
     """
-    return draw_task(draw_line(network, seed), budget, track, seed)
+    return simulate_task(draw_line(network, seed), budget, track, seed)

@@ -23,6 +23,7 @@ from scipy.stats import rankdata
 from ...dynamics.draw import draw_dynamics
 from ...dynamics.simulator import baseline_state, simulate
 from ...formats import load_core
+from ...inference.context import make_context
 from ...inference.crosstalk import (
     Pair,
     arrival,
@@ -36,9 +37,8 @@ from ...inference.crosstalk import (
     wired,
 )
 from ...inference.loading import untrained_model
-from ...inference.prediction import context_of, predict_states
-from ...measurements.drawn_task import HORIZON_HOURS
-from ...measurements.simulated import quiet, visible_network
+from ...inference.prediction import predict_states
+from ...measurements.simulated import HORIZON_HOURS, visible_network, with_baseline_inputs
 from ...model.conditions import Condition, Perturbation
 from ...model.errors import HMLMError
 from ...model.modeling_hmlm import HMLMForSignaling
@@ -97,7 +97,7 @@ def predicted_change(
 ) -> Change:
     """The same, in the model's own roll-out from the wiring."""
     conditions = single_stimuli(network)
-    context = context_of(tokenizer, network, None)
+    context = make_context(tokenizer, network, None)
 
     def states(knocked_out: Sequence[int]) -> np.ndarray:
         rows = _with_knockouts(conditions, network, knocked_out)
@@ -178,7 +178,7 @@ def measure_network(
     Raises:
         ValueError: it has no two pathways.
     """
-    truth = quiet(network)
+    truth = with_baseline_inputs(network)
     pairs = list(ordered_pairs(truth))
     if len(pairs) < 3:
         raise HMLMError(
@@ -259,7 +259,7 @@ def molecule_pairs_table(
     shown = visible_network(network, track)
     attention = gate_attention(model, tokenizer, shown, single_stimuli(shown))
     arrivals = np.stack([arrival(attention, [i]) for i in range(len(attention))])
-    change = true_change(quiet(network))
+    change = true_change(with_baseline_inputs(network))
     lines = [
         f"The paper's pairs, in {network.name}:",
         "",

@@ -6,21 +6,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...measurements.drawn_task import HORIZON_HOURS, Budget, DrawnTask
-from ...measurements.simulated import draw_task
+from ...measurements.simulated import HORIZON_HOURS, Budget, SimulatedTask, simulate_task
 from ...model.errors import HMLMError
 from ...model.network import SignalingNetwork
 
 
 def draw_forecast(
     network: SignalingNetwork, budget: Budget, track: str = "signs", seed: int = 0
-) -> DrawnTask:
-    """Conditions as `draw_task` trains on, seen every hour from 0 on; asked are the hours after.
+) -> SimulatedTask:
+    """Conditions as `simulate_task` trains on, measured hourly from 0 on;
+    queries are the hours after.
 
     A budget of 16x7 shows hours 0 to 6 of 16 conditions.
 
     Raises:
-        ValueError: as `draw_task`; or nothing is left to ask for.
+        ValueError: as `simulate_task`; or nothing is left to ask for.
         NetworkError: the network has no dynamics.
     """
     if not 2 <= budget.times <= HORIZON_HOURS:
@@ -29,10 +29,10 @@ def draw_forecast(
             f"since hours up to {HORIZON_HOURS} are asked"
         )
     every_hour = Budget(budget.conditions, HORIZON_HOURS + 1)
-    whole = draw_task(network, every_hour, track, seed, splits=()).seen
+    whole = simulate_task(network, every_hour, track, seed, splits=()).training
     sides = np.split(np.arange(len(whole.times_hours)), [budget.times])
     seen, later = (
         replace(whole, times_hours=whole.times_hours[side], states=whole.states[:, side])
         for side in sides
     )
-    return DrawnTask(seen, {"later hours": later})
+    return SimulatedTask(seen, {"later hours": later})

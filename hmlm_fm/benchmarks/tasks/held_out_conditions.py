@@ -9,18 +9,18 @@ Shapes: Q conditions, U times, N molecules.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ...common.errors import FormatError
-from ...measurements.drawn_task import Budget, DrawnTask, visible_network
-from ...measurements.measurements import HELD_OUT_PART, Measurements
+from ...measurements.measured import HELD_OUT_PART, Measurements
 from ...measurements.metrics import LEAST_CHANGE
-from ...measurements.pace import pace_of
-from ...measurements.reading import read_tissue
-from ...measurements.tissue_data import TissueData
+from ...measurements.reading import read_measurements
+from ...measurements.simulated import Budget, SimulatedTask, visible_network
+from ...measurements.time_scale import time_scale_for
 from ...model.network import SignalingNetwork
 from ...model.next_state_head import NORMAL_QUANTILE
 from ..entries import all_rows
@@ -37,10 +37,10 @@ def measured_task(network: SignalingNetwork, conditions: str, observations: str)
         conditions, observations: paths of the tables; see `formats.measurements`.
 
     Raises:
-        FormatError: as `read_tissue`; or fewer than ten conditions with activities, or other
+        FormatError: as `read_measurements`; or fewer than ten conditions with activities, or other
             modalities, which most rows cannot read.
     """
-    data = read_tissue(network, conditions, observations)
+    data = read_measurements(network, conditions, observations)
     if any(data.others):
         found = sorted({o.modality for seen in data.others for o in seen})
         raise FormatError(
@@ -71,32 +71,21 @@ def measured_task(network: SignalingNetwork, conditions: str, observations: str)
 
 
 def _draw(
-    data: TissueData,
+    data: Measurements,
     network: SignalingNetwork,
     budget: Budget,
     track: str,
     seed: int,
-) -> DrawnTask:
-    data = data.at_pace(pace_of(data.times_hours))
-    known = np.isfinite(data.baseline)
-    whole = Measurements(
-        visible_network(network, track),
-        data.conditions,
-        data.times_hours,
-        data.states,
-        np.where(known, data.baseline, 0.0),
-        seed,
-        data.measured,
-        known,
-    )
+) -> SimulatedTask:
+    data = data.in_model_hours(time_scale_for(data.times_hours))
+    whole = replace(data, network=visible_network(network, track), seed=seed)
     # Replicates of one condition are held out together.
     distinct = list(dict.fromkeys(data.conditions))
     order = np.random.default_rng([2026, 29]).permutation(len(distinct))
     chosen = {distinct[i] for i in np.array_split(order, HELD_OUT_PART)[seed % HELD_OUT_PART]}
     is_held_out = np.array([condition in chosen for condition in data.conditions])
-    return DrawnTask(
-        whole.of(np.flatnonzero(~is_held_out)), {SPLIT: whole.of(np.flatnonzero(is_held_out))}
-    )
+    training, held_out = (np.flatnonzero(mask) for mask in (~is_held_out, is_held_out))
+    return SimulatedTask(whole.subset(training), {SPLIT: whole.subset(held_out)})
 
 
 def score_measured(
@@ -111,7 +100,7 @@ def score_measured(
         mse and rmse; with a scale coverage and width of the 90 % interval where what was measured
         is more than 0.02 away from rest; and squared_errors, the mean of each condition.
     """
-    there = truth.there & (truth.times_hours > 0)[:, None]
+    there = truth.measured & (truth.times_hours > 0)[:, None]
     squared = np.where(there, (states - truth.states) ** 2, 0.0)
     mse = float(squared.sum() / there.sum())
     found: dict[str, Any] = {
@@ -120,7 +109,7 @@ def score_measured(
         # Each condition counts by how much was measured of it, so that their mean is the error.
         "squared_errors": (squared.sum((1, 2)) * len(squared) / there.sum()).tolist(),
     }
-    moves = there & ~(np.abs(truth.states - truth.known_baseline) <= LEAST_CHANGE)
+    moves = there & ~(np.abs(truth.states - truth.baseline) <= LEAST_CHANGE)
     if scale is not None and moves.any():
         inside = np.abs(states - truth.states) <= NORMAL_QUANTILE * scale
         found["coverage"] = float(inside[moves].mean())

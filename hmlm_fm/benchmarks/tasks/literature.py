@@ -25,9 +25,14 @@ from ...dynamics.simulator import simulate
 from ...fitting.ensemble import FitSettings
 from ...formats.measured.experiments import Experiment, read_experiments
 from ...measurements.baseline import Rival
-from ...measurements.drawn_task import Budget, DrawnTask
-from ...measurements.measurements import Measurements
-from ...measurements.simulated import QUIET_INPUT, draw_task, quiet
+from ...measurements.measured import Measurements
+from ...measurements.simulated import (
+    QUIET_INPUT,
+    Budget,
+    SimulatedTask,
+    simulate_task,
+    with_baseline_inputs,
+)
 from ...model.conditions import Condition
 from ...model.modeling_hmlm import HMLMForSignaling
 from ...model.network import SignalingNetwork
@@ -80,15 +85,15 @@ def _draw(
     budget: Budget,
     track: str,
     seed: int,
-) -> DrawnTask:
-    seen = draw_task(network, budget, track, seed, splits=()).seen
-    truth = quiet(network)
+) -> SimulatedTask:
+    seen = simulate_task(network, budget, track, seed, splits=()).training
+    truth = with_baseline_inputs(network)
     start = torch.zeros(len(network.molecules), dtype=torch.float64)
     rested = simulate(truth, conditions[:1], [TO_REST_HOURS], start)[0, 0]
     given = simulate(truth, conditions[1:], [GIVEN_HOURS], rested)
     states = torch.cat([rested[None, None], given]).numpy()
     asked = replace(seen, conditions=conditions, times_hours=np.array([GIVEN_HOURS]), states=states)
-    return DrawnTask(seen, {SPLIT: asked})
+    return SimulatedTask(seen, {SPLIT: asked})
 
 
 def _measure(
@@ -115,7 +120,7 @@ def rows_of_truth(
     task: Task, network: SignalingNetwork, budgets: Sequence[Budget]
 ) -> list[dict[str, Any]]:
     """What the network's own equations say, the same at every budget; no row may know them."""
-    truth = task.draw(network, SMALLEST, "signs", 0).asked[SPLIT]
+    truth = task.draw(network, SMALLEST, "signs", 0).queries[SPLIT]
     figures = task.measure(truth.states, None, truth)
     del figures["squared_errors"]
     return [
@@ -187,8 +192,8 @@ class AlwaysIncrease(Rival):
 
     def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:
         rises = np.array([sum(_risen(condition).values()) for condition in conditions])
-        shape = (len(conditions), len(hours), len(self.seen.baseline))
-        return np.broadcast_to(self.seen.baseline + rises[:, None, None], shape)
+        shape = (len(conditions), len(hours), len(self.seen.baseline_or_zero))
+        return np.broadcast_to(self.seen.baseline_or_zero + rises[:, None, None], shape)
 
 
 class ShortestPath(Rival):
@@ -208,11 +213,11 @@ class ShortestPath(Rival):
         return self
 
     def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:
-        moved = np.zeros((len(conditions), len(self.seen.baseline)))
+        moved = np.zeros((len(conditions), len(self.seen.baseline_or_zero)))
         for row, condition in enumerate(conditions):
             for name, risen in _risen(condition).items():
                 moved[row] += risen * self.signs_from(self.seen.network.molecule_index[name])
-        states = self.seen.baseline + moved
+        states = self.seen.baseline_or_zero + moved
         return np.repeat(states[:, None], len(hours), axis=1)
 
     def signs_from(self, stimulus: int) -> np.ndarray:

@@ -24,9 +24,9 @@ from ...fitting.ensemble import FitSettings
 from ...formats import read_json
 from ...inference.loading import untrained_model
 from ...measurements.baseline import Rival
-from ...measurements.drawn_task import Budget, DrawnTask
-from ...measurements.measurements import Measurements
+from ...measurements.measured import Measurements
 from ...measurements.metrics import score
+from ...measurements.simulated import Budget, SimulatedTask
 from ...measurements.trivial import Hold
 from ...model.conditions import Condition
 from ...model.errors import HMLMError
@@ -121,7 +121,7 @@ def trajectory(seed: int) -> np.ndarray:
 
 def draw_paper(
     network: SignalingNetwork, budget: Budget, track: str = "signs", seed: int = 0
-) -> DrawnTask:
+) -> SimulatedTask:
     """What is seen of the trajectory, and what is asked of it.
 
     Args:
@@ -148,7 +148,7 @@ def draw_paper(
     def measured(at: np.ndarray) -> Measurements:
         return Measurements(network, condition, TIMES_HOURS[at], states[None, at], states[0], seed)
 
-    return DrawnTask(measured(seen), {name: measured(at) for name, at in positions.items()})
+    return SimulatedTask(measured(seen), {name: measured(at) for name, at in positions.items()})
 
 
 def score_markers(
@@ -165,7 +165,7 @@ def score_markers(
         truth,
         network=network,
         states=truth.states[..., chosen],
-        baseline=truth.baseline[chosen],
+        baseline=truth.baseline_or_zero[chosen],
     )
     own_scale = None if scale is None else scale[..., chosen]
     figures = score(states[..., chosen], own_scale, of_markers)
@@ -203,7 +203,7 @@ class PublishedODE(Rival):
 
     def fit(self, seen: Measurements) -> PublishedODE:
         self.markers = [seen.network.molecule_index[name] for name in MARKERS]
-        self.baseline = seen.baseline
+        self.baseline = seen.baseline_or_zero
         values, hours = seen.states[0][:10, self.markers], seen.times_hours[:10]
         self.rate = 2 * float(np.abs(np.diff(values, axis=0) / np.diff(hours)[:, None]).mean())
         return self

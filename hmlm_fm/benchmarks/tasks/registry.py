@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...measurements.simulated import draw_task
+from ...measurements.simulated import simulate_task
 from ..entries import all_rows, rows_of_seen_conditions
 from ..task import Task
 from .cell_lines import draw_line_task
@@ -20,8 +20,10 @@ TASKS = {
         paper_network,
         PUBLISHED,
     ),
-    "conditions": Task("unseen conditions", ("pairs", "triples"), draw_task, ["16x4"], all_rows),
-    "knockouts": Task("unseen conditions", ("knockouts",), draw_task, ["16x4"], all_rows),
+    "conditions": Task(
+        "unseen conditions", ("pairs", "triples"), simulate_task, ["16x4"], all_rows
+    ),
+    "knockouts": Task("unseen conditions", ("knockouts",), simulate_task, ["16x4"], all_rows),
     "celllines": Task(
         "cell lines", ("pairs", "triples", "knockouts"), draw_line_task, ["16x4"], all_rows
     ),
