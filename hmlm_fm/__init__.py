@@ -1,14 +1,24 @@
-"""hmlm_fm: a foundation-model framework that reads cell signalling networks as a language."""
+"""hmlm_fm: a foundation-model framework that reads cell signalling networks as a language.
 
-from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoTokenizer
+Names are imported when they are first used (PEP 562), so that `import hmlm_fm` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
-from .formats import load_core, load_network
-from .model.conditions import Condition, Observation, Perturbation
-from .model.configuration_hmlm import HMLMConfig
-from .model.modeling_hmlm import HMLMForSignaling, HMLMModel
-from .model.network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
-from .model.tokenization_hmlm import HMLMTokenizer
+
+if TYPE_CHECKING:
+    from .dynamics.simulator import simulate
+    from .finetuning.fine_tune import fine_tune
+    from .formats import load_network
+    from .inference.pipeline import SignalingPipeline
+    from .measurements.reading import read_measurements
+    from .model.conditions import Condition, Observation, Perturbation
+    from .model.network import Interaction, Molecule, Pathway, SignalingNetwork
+    from .model.registration import HMLMConfig, HMLMForSignaling, HMLMModel, HMLMTokenizer
 
 __all__ = [
     "Condition",
@@ -18,22 +28,45 @@ __all__ = [
     "HMLMTokenizer",
     "Interaction",
     "Molecule",
-    "NetworkError",
     "Observation",
     "Pathway",
     "Perturbation",
     "SignalingNetwork",
+    "SignalingPipeline",
     "__version__",
-    "load_core",
+    "fine_tune",
     "load_network",
+    "read_measurements",
+    "simulate",
 ]
 
-AutoConfig.register("hmlm", HMLMConfig, exist_ok=True)
-AutoModel.register(HMLMConfig, HMLMModel, exist_ok=True)
-AutoModelForMaskedLM.register(HMLMConfig, HMLMForSignaling, exist_ok=True)
-AutoTokenizer.register(HMLMConfig, tokenizer_class=HMLMTokenizer, exist_ok=True)
-# Saved folders carry their own code, so that they load where the package is not installed.
-HMLMConfig.register_for_auto_class()
-HMLMModel.register_for_auto_class("AutoModel")
-HMLMForSignaling.register_for_auto_class("AutoModelForMaskedLM")
-HMLMTokenizer.register_for_auto_class("AutoTokenizer")
+_HOMES = {
+    "load_network": "formats",
+    "SignalingNetwork": "model.network",
+    "Molecule": "model.network",
+    "Interaction": "model.network",
+    "Pathway": "model.network",
+    "Condition": "model.conditions",
+    "Perturbation": "model.conditions",
+    "Observation": "model.conditions",
+    "read_measurements": "measurements.reading",
+    "simulate": "dynamics.simulator",
+    "SignalingPipeline": "inference.pipeline",
+    "fine_tune": "finetuning.fine_tune",
+    "HMLMConfig": "model.registration",
+    "HMLMTokenizer": "model.registration",
+    "HMLMModel": "model.registration",
+    "HMLMForSignaling": "model.registration",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

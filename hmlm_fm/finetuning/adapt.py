@@ -23,7 +23,7 @@ from ..measurements.measured import HELD_OUT_PART, Measurements
 from ..measurements.time_scale import time_scale_for
 from ..model.condition_tensors import ConditionTensors
 from ..model.errors import HMLMError
-from ..model.fields import moved
+from ..model.fields import to_device
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.tokenization_hmlm import HMLMTokenizer
 
@@ -91,7 +91,7 @@ def adapt(
         """Mean squared error of asked conditions where others are shown."""
         context = measured_context(tokenizer, data, shown.tolist())
         logits, wiring = adapted.infer_gates(
-            **moved(context, adapted.device),
+            **to_device(context, adapted.device),
             inference_rounds=torch.tensor([ROUNDS]),
         )
         roll_out = MemberRollOut(

@@ -29,7 +29,7 @@ from ..measurements.measured import Measurements
 from ..measurements.time_scale import time_scale_for
 from ..model.condition_tensors import ConditionTensors
 from ..model.errors import HMLMError
-from ..model.fields import moved
+from ..model.fields import to_device
 from ..model.gate_inference import INFERRED
 from ..model.gates import GateLogits, Gates
 from ..model.graph import Wiring
@@ -188,4 +188,4 @@ def _inferred(
     model: HMLMForSignaling, context: dict[str, torch.Tensor]
 ) -> tuple[GateLogits, Wiring]:
     """What the model takes the gates for, given a context."""
-    return model.infer_gates(**moved(context, model.device))
+    return model.infer_gates(**to_device(context, model.device))

@@ -19,7 +19,7 @@ import torch
 from ..measurements.simulated import HORIZON_HOURS
 from ..model.conditions import Condition
 from ..model.errors import HMLMError
-from ..model.fields import moved
+from ..model.fields import to_device
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
 from ..model.tokenization_hmlm import HMLMTokenizer
@@ -79,7 +79,7 @@ def gate_attention(
     """
     context = make_context(tokenizer, network, None)
     told = predict_states(model, context, network, conditions, np.array([HORIZON_HOURS]))
-    logits, wiring = model.infer_gates(**moved(context, model.device))
+    logits, wiring = model.infer_gates(**to_device(context, model.device))
     gates = logits.gates(wiring)
     size = len(network.molecules)
     effect = torch.zeros(size, size)
@@ -107,7 +107,7 @@ def molecular_attention(
     """
     context = make_context(tokenizer, network, None)
     output = model.hmlm(
-        **moved(context, model.device),
+        **to_device(context, model.device),
         output_attentions=True,
     )
     pairs = context["pair_index"][0].numpy()

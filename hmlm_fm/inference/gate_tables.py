@@ -9,7 +9,7 @@ from ..dynamics.logic_ode import LogicODE
 from ..measurements.measured import Measurements
 from ..model.conditions import DONE, MODALITIES
 from ..model.errors import HMLMError
-from ..model.fields import moved
+from ..model.fields import to_device
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
 from ..model.observation import ACTIVITY
@@ -35,7 +35,7 @@ def gate_tables(
     """
     tissue = _tissue_of(model)
     context = make_context(tokenizer, data.network, data.baseline)
-    logits, wiring = model.infer_gates(**moved(context, model.device))
+    logits, wiring = model.infer_gates(**to_device(context, model.device))
     members = tissue.members
     gates = tissue(logits, wiring).gates(wiring.repeated(members))
     tau = gates.tau_hours_F.view(members, -1).cpu() / model_time_scale(model)

@@ -15,7 +15,7 @@ import torch
 from ..measurements.time_scale import scale_condition
 from ..model.conditions import LONGEST_HOURS, MODALITIES, Condition
 from ..model.errors import HMLMError
-from ..model.fields import moved
+from ..model.fields import to_device
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
 from ..model.tokenization_hmlm import encode_conditions
@@ -91,7 +91,7 @@ def predict_states(
         tensors["query_observation_mask"] = value.isfinite()
         tensors["query_observation_value"] = value.nan_to_num()
     batch = {**context, **tensors}
-    output = model(**moved(batch, model.device))
+    output = model(**to_device(batch, model.device))
     told, scale = output.states, output.states_scale
     if modality != "activity":
         y = MODALITIES.index(modality)

@@ -254,7 +254,7 @@ class PairRelations:
     kind_E: torch.Tensor
 
     @classmethod
-    def of(
+    def from_literals(
         cls,
         pairs: Pairs,
         hops_BL2: torch.Tensor,

@@ -19,21 +19,6 @@ from .conditions import PERTURBATION_KINDS, Condition
 from .errors import HMLMError
 from .network import SignalingNetwork
 
-CONDITION_FIELDS = (
-    "stimulus",
-    "stimulated",
-    "perturbation_index",
-    "perturbation_kind",
-    "perturbation_strength",
-    "perturbation_window",
-)
-"""Fields of the tokenizer that tell a condition, in the order of `condition_rows`."""
-
-
-def is_context_field(name: str) -> bool:
-    """Whether a field of the tokenizer tells of conditions rather than of the wiring."""
-    return name in CONDITION_FIELDS or name.startswith(("condition_", "observation_"))
-
 
 def condition_rows(
     stimulus: torch.Tensor | None,

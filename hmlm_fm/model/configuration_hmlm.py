@@ -67,6 +67,8 @@ class HMLMConfig(PreTrainedConfig):
     """
 
     model_type = "hmlm"
+    # Saved folders carry their own code, so that they load where the package is not installed.
+    _auto_class = "AutoConfig"
     # transformers' Trainer gathers tensors, and these hold none of one size.
     keys_to_ignore_at_inference = ["gates", "encoder"]
 

@@ -10,19 +10,17 @@ K = C · G columns, S observed times, O observations.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from .condition_tensors import (
-    CONDITION_FIELDS,
     ConditionTensors,
     PerturbationEffects,
     condition_rows,
     values_and_mask,
 )
+from .fields import Fields
 from .gates import Gates
 from .graph import Wiring, rank_within
 from .observation import ACTIVITY, observe_points, translate
@@ -39,14 +37,14 @@ class Context:
     """Conditions of networks, and what was observed of each.
 
     Attributes:
-        network: the tokenizer's fields, with those of observations, of which there may be none.
+        fields: of the tokenizer, with those of observations, of which there may be none.
         conditions: B · C rows.
         baseline_BN, known_BN: states at rest, and where they are known.
         place: batch row, condition and position of every observation, three (O).
         hours_O, molecule_O: when each was made, and of which molecule.
     """
 
-    network: Mapping[str, Any]
+    fields: Fields
     conditions: ConditionTensors
     baseline_BN: torch.Tensor
     known_BN: torch.Tensor
@@ -55,28 +53,23 @@ class Context:
     molecule_O: torch.Tensor
 
     @classmethod
-    def of(
-        cls,
-        network: Mapping[str, Any],
-        baseline_BN: torch.Tensor | None,
-        known_BN: torch.Tensor | None,
-        unknown_BN: torch.Tensor,
-    ) -> Context:
-        """The context among a tokenizer's fields; `unknown_BN` are zeros of the dtype to be."""
-        index = network["observation_index"]
+    def from_fields(cls, fields: Fields, dtype: torch.dtype) -> Context:
+        """The context among a tokenizer's fields, which hold observations; states of a dtype."""
+        index = fields.observation_index
         place = torch.nonzero(index >= 0, as_tuple=True)
+        unknown_BN = index.new_zeros(fields.attention_mask.shape, dtype=dtype)
         return cls(
-            network,
-            condition_rows(*(network.get(name) for name in CONDITION_FIELDS)),
-            *values_and_mask(baseline_BN, known_BN, unknown_BN),
+            fields,
+            condition_rows(*fields.condition()),
+            *values_and_mask(fields.baseline_state, fields.baseline_mask, unknown_BN),
             place,
-            network["observation_hours"][place].to(unknown_BN),
+            fields.observation_hours[place].to(unknown_BN),
             index[place],
         )
 
     def roll_out(self, gates: Gates, wiring: Wiring, transducer: Transducer) -> RollOut:
         """The conditions, as gates let expect them, up to the last observation."""
-        shape = (*self.network["observation_index"].shape[:2], wiring.molecules)
+        shape = (*self.fields.observation_index.shape[:2], wiring.molecules)
         unknown = self.baseline_BN.new_zeros(shape)
         return transducer(
             gates,
@@ -97,13 +90,13 @@ class Context:
     def expected(self, roll_out: RollOut, gates: Gates) -> torch.Tensor:
         """What a roll-out lets expect of every observation, in its own modality (O)."""
         flat = self.place[0] * self.baseline_BN.shape[1] + self.molecule_O
-        modality = self.network["observation_modality"][self.place]
+        modality = self.fields.observation_modality[self.place]
         return observe_points(*self.at_observations(roll_out), gates, flat, modality)
 
     def missed(self, roll_out: RollOut, gates: Gates) -> torch.Tensor:
         """The mean squared error of a roll-out at what was observed after time 0 (B)."""
         later = self.hours_O > 0
-        error = self.expected(roll_out, gates) - self.network["observation_value"][self.place]
+        error = self.expected(roll_out, gates) - self.fields.observation_value[self.place]
         error, row = error[later].square(), self.place[0][later]
         total = error.new_zeros(len(self.baseline_BN))
         count = total.index_add(0, row, torch.ones_like(error)).clamp(min=1)
@@ -162,11 +155,11 @@ def gather_evidence(
         gates: that it was made with.
         translated: whether modalities other than activity are evidence too, as Ω↔ reads them.
     """
-    network = context.network
-    batch, conditions = network["observation_index"].shape[:2]
+    fields = context.fields
+    batch, conditions = fields.observation_index.shape[:2]
     molecules = context.baseline_BN.shape[1]
     expected, drive = context.at_observations(roll_out)
-    modality = network["observation_modality"][context.place]
+    modality = fields.observation_modality[context.place]
     used = slice(None) if translated else modality == ACTIVITY
     row, condition, position = (x[used] for x in context.place)
     if not len(row):
@@ -174,7 +167,7 @@ def gather_evidence(
     molecule, hours = context.molecule_O[used], context.hours_O[used]
     expected, drive = expected[used], drive[used]
     seen = translate(
-        network["observation_value"][row, condition, position].to(hours),
+        fields.observation_value[row, condition, position].to(hours),
         modality[used],
         row,
         batch,

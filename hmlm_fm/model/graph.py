@@ -1,18 +1,18 @@
-"""What all layers share about the graphs of a batch, made from the tokenizer's fields.
+"""The graphs of a batch, made from the tokenizer's fields: as pairs, which layers attend along, and
+as flat lists, which gates and roll-outs index.
 
-Travels with checkpoints. Shapes: B batch, N molecules, J literals, I interactions, L pairs,
-P pathways, S slots.
+Travels with checkpoints. Shapes: B batch, N molecules, F = B · N flat molecules, J literals and I
+interactions (of the whole batch in flat lists), X partners, L pairs, P pathways, S slots.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from .attention import PairRelations, Pairs
+from .fields import Fields
 from .network import INTERACTION_KINDS
 
 
@@ -43,56 +43,36 @@ class Wiring:
     right_X: torch.Tensor
 
     @classmethod
-    def from_fields(
-        cls,
-        molecules: int,
-        interaction_target: torch.Tensor,
-        interaction_kind_ids: torch.Tensor,
-        literal_interaction: torch.Tensor,
-        literal_source: torch.Tensor,
-        literal_sign: torch.Tensor,
-        partner_index: torch.Tensor,
-    ) -> Wiring:
+    def from_fields(cls, fields: Fields) -> Wiring:
         """Flat lists of the tokenizer's padded fields."""
-        device = interaction_target.device
-        row_I, place_I = torch.nonzero(interaction_target >= 0, as_tuple=True)
-        flat_I = torch.full_like(interaction_target, -1)
+        molecules = fields.attention_mask.shape[1]
+        target, of_literal = fields.interaction_target, fields.literal_interaction
+        device = target.device
+        row_I, place_I = torch.nonzero(target >= 0, as_tuple=True)
+        flat_I = torch.full_like(target, -1)
         flat_I[row_I, place_I] = torch.arange(len(row_I), device=device)
-        row_J, place_J = torch.nonzero(literal_interaction >= 0, as_tuple=True)
-        flat_J = torch.full_like(literal_interaction, -1)
+        row_J, place_J = torch.nonzero(of_literal >= 0, as_tuple=True)
+        flat_J = torch.full_like(of_literal, -1)
         flat_J[row_J, place_J] = torch.arange(len(row_J), device=device)
-        interaction_J = flat_I[row_J, literal_interaction[row_J, place_J]]
-        target_I = row_I * molecules + interaction_target[row_I, place_I]
+        interaction_J = flat_I[row_J, of_literal[row_J, place_J]]
+        target_I = row_I * molecules + target[row_I, place_I]
         has_source = torch.zeros(len(row_I), dtype=torch.bool, device=device)
         has_source[interaction_J] = True
-        row_X, place_X = torch.nonzero(partner_index[..., 0] >= 0, as_tuple=True)
-        partners = partner_index[row_X, place_X]
+        row_X, place_X = torch.nonzero(fields.partner_index[..., 0] >= 0, as_tuple=True)
+        partners = fields.partner_index[row_X, place_X]
         return cls(
-            batch=len(interaction_target),
+            batch=len(target),
             molecules=molecules,
-            source_J=row_J * molecules + literal_source[row_J, place_J],
+            source_J=row_J * molecules + fields.literal_source[row_J, place_J],
             target_J=target_I[interaction_J],
-            sign_J=literal_sign[row_J, place_J],
-            kind_J=interaction_kind_ids[row_I, place_I][interaction_J],
+            sign_J=fields.literal_sign[row_J, place_J],
+            kind_J=fields.interaction_kind_ids[row_I, place_I][interaction_J],
             interaction_J=interaction_J,
             target_I=target_I,
             has_source_I=has_source,
             left_X=flat_J[row_X, partners[:, 0]],
             right_X=flat_J[row_X, partners[:, 1]],
         )
-
-    @classmethod
-    def from_batch(cls, molecules: int, batch: Mapping[str, Any]) -> Wiring:
-        """The same, from a batch that holds the fields by name."""
-        names = (
-            "interaction_target",
-            "interaction_kind_ids",
-            "literal_interaction",
-            "literal_source",
-            "literal_sign",
-            "partner_index",
-        )
-        return cls.from_fields(molecules, *(batch[name] for name in names))
 
     def repeated(self, times: int) -> Wiring:
         """The same networks several times over, as one batch."""
@@ -128,18 +108,28 @@ class Wiring:
 KIND_WITHOUT_SIGN = {"activation": "unknown", "inhibition": "unknown", "repression": "expression"}
 
 
-def without_signs(
-    literal_sign: torch.Tensor, interaction_kind_ids: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The two fields of a batch that tell signs, telling none."""
+def without_signs(fields: Fields) -> Fields:
+    """The fields of a batch, with every sign unknown."""
     left = [INTERACTION_KINDS.index(KIND_WITHOUT_SIGN.get(k, k)) for k in INTERACTION_KINDS]
-    kinds = torch.tensor(left, device=interaction_kind_ids.device)
-    return torch.zeros_like(literal_sign), kinds[interaction_kind_ids]
+    kind = fields.interaction_kind_ids
+    return Fields(
+        fields
+        | {
+            "literal_sign": torch.zeros_like(fields.literal_sign),
+            "interaction_kind_ids": torch.tensor(left, device=kind.device)[kind],
+        }
+    )
 
 
 @dataclass
 class BatchGraph:
-    """What all layers share about the graphs of a batch."""
+    """What all layers share about the graphs of a batch.
+
+    Attributes:
+        molecular, upward, downward: pairs of the molecular attention, of Ω↑ and of Ω↓.
+        relations: what lies between the two of each molecular pair.
+        pathway_mask: (B, P + cell tokens); `slot_mask`: (B, S).
+    """
 
     molecular: Pairs
     upward: Pairs
@@ -147,6 +137,37 @@ class BatchGraph:
     relations: PairRelations
     pathway_mask: torch.Tensor
     slot_mask: torch.Tensor
+
+    @classmethod
+    def from_fields(cls, fields: Fields, cells: int, max_hops: int) -> BatchGraph:
+        """The graphs of a batch with so many cell tokens, and a slot for each condition."""
+        batch, molecules = fields.attention_mask.shape
+        pathways, of_literal = fields.pathway_mask, fields.literal_interaction
+        kind = torch.where(of_literal >= 0, of_literal, 0)
+        molecular = Pairs(fields.pair_index, molecules, molecules)
+        slots = [fields.attention_mask.new_ones(batch, 1, dtype=torch.bool)]
+        if fields.condition_mask is not None:
+            slots.append(fields.condition_mask.bool())
+        return cls(
+            molecular=molecular,
+            upward=upward_pairs(fields.membership_index, pathways, cells, molecules),
+            downward=downward_pairs(
+                fields.membership_index, fields.attention_mask, pathways, cells
+            ),
+            relations=PairRelations.from_literals(
+                molecular,
+                fields.pair_hops,
+                fields.pair_siblings,
+                fields.literal_pair,
+                fields.literal_sign,
+                fields.interaction_kind_ids.gather(1, kind) if kind.shape[1] else kind,
+                in_groups(of_literal, fields.interaction_target.shape[1]),
+                max_hops,
+                len(INTERACTION_KINDS),
+            ),
+            pathway_mask=torch.cat([pathways.bool(), pathways.new_ones(batch, cells) > 0], dim=1),
+            slot_mask=torch.cat(slots, dim=1),
+        )
 
 
 def rank_within(group_O: torch.Tensor) -> torch.Tensor:
@@ -164,35 +185,26 @@ def in_groups(literal_interaction: torch.Tensor, interactions: int) -> torch.Ten
     return count.gather(1, place) > 1
 
 
-def place_in_graph(
-    interaction_target: torch.Tensor,
-    literal_interaction: torch.Tensor,
-    literal_source: torch.Tensor,
-    literal_sign: torch.Tensor,
-    molecules: int,
-) -> torch.Tensor:
+def place_in_graph(fields: Fields) -> torch.Tensor:
     """Place in the graph (B, N, 5): log degrees in and out by sign, and whether it is an input."""
-    real = literal_interaction >= 0
-    target = (
-        interaction_target.gather(1, literal_interaction.clamp(min=0))
-        if real.shape[1]
-        else (literal_interaction)
-    )
+    molecules = fields.attention_mask.shape[1]
+    target_of, of_literal = fields.interaction_target, fields.literal_interaction
+    real = of_literal >= 0
+    target = target_of.gather(1, of_literal.clamp(min=0)) if real.shape[1] else of_literal
     columns = []
-    for end in (target, literal_source):
+    for end in (target, fields.literal_source):
         for inhibits in (False, True):
-            chosen = real & ((literal_sign < 0) == inhibits)
+            chosen = real & ((fields.literal_sign < 0) == inhibits)
             counts = torch.zeros(len(end), molecules, device=end.device)
             columns.append(counts.scatter_add(1, end.clamp(min=0), chosen.float()).log1p())
-    inputs = torch.zeros_like(columns[0])
-    lone = interaction_target >= 0
+    lone = target_of >= 0
     has_source = torch.zeros(
         lone.shape[0], lone.shape[1] + 1, dtype=torch.bool, device=lone.device
-    ).scatter(1, torch.where(real, literal_interaction, lone.shape[1]), True)[:, :-1]
-    inputs = inputs.scatter_add(
-        1, interaction_target.clamp(min=0), (lone & ~has_source).float()
-    ).clamp(max=1)
-    return torch.stack([*columns, inputs], dim=-1)
+    ).scatter(1, torch.where(real, of_literal, lone.shape[1]), True)[:, :-1]
+    inputs = torch.zeros_like(columns[0]).scatter_add(
+        1, target_of.clamp(min=0), (lone & ~has_source).float()
+    )
+    return torch.stack([*columns, inputs.clamp(max=1)], dim=-1)
 
 
 def upward_pairs(

@@ -24,15 +24,15 @@ from .vocabulary import SPECIAL_TOKENS
 
 # In training a neighbour is heard this often, so that each learns to tell by itself, and a token of
 # a pathway this often, so that no pathway is recognised and learned by heart.
-NEIGHBOUR_HEARD, PATHWAY_HEARD = 0.5, 0.2
+NEIGHBOUR_KEPT, PATHWAY_KEPT = 0.5, 0.2
 # In training the encoding is heard this often, so that the votes are not left to what it missed.
-ENCODING_HEARD = 0.5
+ENCODING_KEPT = 0.5
 # What a pathway says of its molecules is much the same for all of them, so it is worth less than
 # what their neighbours say.
-PATHWAY_LOUDNESS = 0.25
+PATHWAY_WEIGHT = 0.25
 
 
-def heard_by_chance(
+def kept_by_chance(
     seed_B: torch.Tensor, row: torch.Tensor, place: torch.Tensor, share: float
 ) -> torch.Tensor:
     """Whether something is heard in training, as often as `share` says.
@@ -104,7 +104,7 @@ class NeighbourVotes(nn.Module):
             first = literals.cumsum(0) - literals
             place = torch.arange(len(row), device=row.device) - first[row]
             place = torch.cat([3 * place, 3 * place + 1])
-            heard = heard & heard_by_chance(seed_B, torch.cat([row, row]), place, NEIGHBOUR_HEARD)
+            heard = heard & kept_by_chance(seed_B, torch.cat([row, row]), place, NEIGHBOUR_KEPT)
         listener, heard = torch.cat([target, source]), heard.to(vote.dtype)
         total = torch.zeros_like(token).index_add(0, listener, (vote * heard[:, None]).to(token))
         count = vote.new_zeros(len(token)).index_add(0, listener, heard)
@@ -148,7 +148,7 @@ class PathwayVotes(nn.Module):
             place = code % (pathways * vocabulary)
             of_row = code // (pathways * vocabulary)
             # Counted down from -1, apart from literals and molecules.
-            heard = heard_by_chance(seed_B, of_row, -1 - place, PATHWAY_HEARD).to(heard)
+            heard = kept_by_chance(seed_B, of_row, -1 - place, PATHWAY_KEPT).to(heard)
         token = table_VG[code % vocabulary] * heard[:, None]
         total = token.new_zeros(batch * pathways, token.shape[1])
         total = total.index_add(0, code // vocabulary, token)
@@ -224,19 +224,19 @@ class MaskedMoleculeHead(nn.Module):
         what it could say itself.
         """
         hidden = self.project(self.norm(nn.functional.gelu(self.dense(encoding))))
-        hidden = hidden * (ENCODING_HEARD if heard is None else heard.unsqueeze(-1))
+        hidden = hidden * (ENCODING_KEPT if heard is None else heard.unsqueeze(-1))
         neighbours, company = votes.detach().split(self.widths, dim=-1)
-        told = torch.cat([neighbours, PATHWAY_LOUDNESS * company], dim=-1)
+        told = torch.cat([neighbours, PATHWAY_WEIGHT * company], dim=-1)
         return (hidden + told) @ table_VE.T + self.vocabulary.bias
 
-    def encodings_heard(
+    def kept_encodings(
         self, seed_B: torch.Tensor | None, chosen_BN: torch.Tensor
     ) -> torch.Tensor | None:
         """Which of the chosen molecules' encodings are heard (M); None where all are."""
         if not self.training or seed_B is None:
             return None
         row, molecule = torch.nonzero(chosen_BN, as_tuple=True)
-        return heard_by_chance(seed_B, row, 3 * molecule + 2, ENCODING_HEARD)
+        return kept_by_chance(seed_B, row, 3 * molecule + 2, ENCODING_KEPT)
 
     def losses_alone(
         self,

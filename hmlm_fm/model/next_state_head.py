@@ -1,25 +1,32 @@
 """The head of the next-state objective: the information transducer, with what a context adds to it.
 
 Gates are read off the encoding of a network, corrected by what a context of conditions shows, and
-rolled out under the conditions that are asked; where an asked condition was itself observed, the
-residuals correct the roll-out on both sides. Travels with checkpoints.
+rolled out under the query conditions; where a query condition was itself observed, the residuals
+correct the roll-out on both sides. Travels with checkpoints.
 
-Shapes: B batch, N molecules, D width, C conditions and O observations of the context, Q asked
-conditions, U query times, S observed times of an asked condition, Y modalities.
+Shapes: B batch, N molecules, D width, C conditions and O observations of the context, Q query
+conditions, U query times, S observed times of a query condition, Y modalities.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from dataclasses import fields as fields_of
+from typing import Self
 
 import torch
 from torch import nn
 
-from .condition_tensors import ConditionTensors, perturbed_at, values_and_mask
+from .condition_tensors import (
+    ConditionTensors,
+    condition_rows,
+    perturbed_at,
+    values_and_mask,
+)
 from .configuration_hmlm import HMLMConfig
 from .evidence import Context, gather_evidence, latest
+from .fields import Fields
 from .gate_inference import GateInference, TimeConstantSearch, of_networks
 from .gates import GateLogits, GateReadout, Gates
 from .graph import Wiring
@@ -38,18 +45,9 @@ SEARCHED_ROUNDS = 3
 MUCH_LESS = 0.5
 
 
-def shows_observations(network: Mapping[str, Any]) -> bool:
-    """Whether the context among a tokenizer's fields may hold observations.
-
-    By the field alone, not by what is in it: processes that share weights must compute alike.
-    """
-    index = network.get("observation_index")
-    return index is not None
-
-
 @dataclass
-class Question:
-    """States that are asked for; what is None is not known.
+class Query:
+    """The states to predict; what is None is not known.
 
     Attributes:
         conditions: B · Q rows.
@@ -57,7 +55,7 @@ class Question:
         initial_BQN, initial_mask_BQN: states at time 0 and where they are known; known everywhere
             without a mask.
         baseline_BN, baseline_mask_BN: the same of states at rest.
-        observed_hours_BQS, observed_BQSN, observed_mask_BQSN: what was seen of the asked
+        observed_hours_BQS, observed_BQSN, observed_mask_BQSN: what was observed of the query
             conditions themselves.
     """
 
@@ -71,11 +69,34 @@ class Question:
     observed_BQSN: torch.Tensor | None = None
     observed_mask_BQSN: torch.Tensor | None = None
 
-    def repeated(self, times: int) -> Question:
+    @classmethod
+    def from_fields(cls, fields: Fields, dtype: torch.dtype) -> Query:
+        """The queries among a tokenizer's fields, in the precision of the head."""
+        conditions = condition_rows(*fields.condition("query_"))
+        known = {
+            "hours_BQU": fields.query_hours,
+            "initial_BQN": fields.query_initial_state,
+            "initial_mask_BQN": fields.query_initial_mask,
+            "baseline_BN": fields.baseline_state,
+            "baseline_mask_BN": fields.baseline_mask,
+            "observed_hours_BQS": fields.query_observation_hours,
+            "observed_BQSN": fields.query_observation_value,
+            "observed_mask_BQSN": fields.query_observation_mask,
+        }
+        return cls(
+            conditions.mapped(lambda rows: rows.to(dtype) if rows.is_floating_point() else rows),
+            **{
+                name: value.to(torch.bool if "mask" in name else dtype)
+                for name, value in known.items()
+                if value is not None
+            },
+        )
+
+    def repeated(self, times: int) -> Query:
         """The same, several times over."""
         tensors = {
             f.name: torch.cat([value] * times)
-            for f in fields(self)
+            for f in fields_of(self)
             if isinstance(value := getattr(self, f.name), torch.Tensor)
         }
         conditions = self.conditions.mapped(lambda rows: torch.cat([rows] * times))
@@ -83,8 +104,8 @@ class Question:
 
 
 @dataclass
-class Answer:
-    """The states that were asked for; fields as in `HMLMSignalingOutput`."""
+class PredictedStates:
+    """States of the queries; fields as in `HMLMSignalingOutput`."""
 
     gates: Gates
     states: torch.Tensor
@@ -140,7 +161,7 @@ class NextStateHead(nn.Module):
         return self.gates.molecule.weight.dtype
 
     @property
-    def hears_context(self) -> bool:
+    def uses_context(self) -> bool:
         return self.config.has("condition_attention") or self.config.has("inference")
 
     def expect(self, encoding_BND: torch.Tensor, wiring: Wiring, context: Context) -> torch.Tensor:
@@ -152,39 +173,39 @@ class NextStateHead(nn.Module):
         with torch.autocast(encoding_BND.device.type, enabled=False):
             gates = self.gates(encoding_BND.to(self.dtype), wiring).gates(wiring)
             value = context.expected(context.roll_out(gates, wiring, self.transducer), gates)
-            shape = context.network["observation_index"].shape
+            shape = context.fields.observation_index.shape
             return value.new_zeros(shape).index_put(context.place, value)
 
     def forward(
         self,
         encoding_BND: torch.Tensor,
         wiring: Wiring,
-        question: Question,
+        query: Query,
         context: Context | None = None,
         rounds: torch.Tensor | None = None,
-    ) -> Answer:
+    ) -> PredictedStates:
         """The answer, from the encoding of the wiring and a context; `rounds` as in `infer`."""
         with torch.autocast(encoding_BND.device.type, enabled=False):
             logits = self.infer(encoding_BND, wiring, context, rounds)
             if self.tissue is None:
-                told = self._roll_out(logits.gates(wiring), wiring, question)
+                told = self._roll_out(logits.gates(wiring), wiring, query)
                 values, value_scale = observe(told.states, told.drives, told.gates)
-                return Answer(told.gates, told.states, told.scale, values, value_scale)
-            return self._of_members(self.tissue, logits, wiring, question)
+                return PredictedStates(told.gates, told.states, told.scale, values, value_scale)
+            return self._of_members(self.tissue, logits, wiring, query)
 
     def _of_members(
-        self, tissue: TissueGates, logits: GateLogits, wiring: Wiring, question: Question
-    ) -> Answer:
+        self, tissue: TissueGates, logits: GateLogits, wiring: Wiring, query: Query
+    ) -> PredictedStates:
         """What the members of a tissue say together, and how sure they are of it."""
         members = tissue.members
         wiring_of_all = wiring.repeated(members)
         told = self._roll_out(
             tissue(logits, wiring).gates(wiring_of_all),
             wiring_of_all,
-            question.repeated(members),
+            query.repeated(members),
             tissue,
         )
-        perturbed = question.conditions.perturbed_R
+        perturbed = query.conditions.perturbed_R
         states, scale = tissue.pooled(told.states, told.scale, perturbed)
         drives, drive_scale = tissue.pooled(told.drives, told.free_scale, perturbed)
         scale = torch.where(told.exact[:1], LEAST_SCALE, scale.clamp(LEAST_SCALE, WIDEST_SCALE))
@@ -199,10 +220,8 @@ class NextStateHead(nn.Module):
         value_scale = (shown.mean(0, keepdim=True) ** 2 + apart**2).sqrt()
         values, value_scale = tissue.pooled_where_measured(values, value_scale, perturbed)
         if tissue.shown_discrepancy is not None:
-            values = tissue.shown_discrepancy.of_values(
-                values, question.conditions, question.hours_BQU
-            )
-        return Answer(told.gates, states, scale, values, value_scale)
+            values = tissue.shown_discrepancy.of_values(values, query.conditions, query.hours_BQU)
+        return PredictedStates(told.gates, states, scale, values, value_scale)
 
     def infer(
         self,
@@ -259,19 +278,15 @@ class NextStateHead(nn.Module):
         self,
         gates: Gates,
         wiring: Wiring,
-        question: Question,
+        query: Query,
         tissue: TissueGates | None = None,
     ) -> RolledOut:
-        hours, conditions = question.hours_BQU, question.conditions
+        hours, conditions = query.hours_BQU, query.conditions
         batch, asked = hours.shape[:2]
         unknown = conditions.stimulus_RN.new_zeros(batch, asked, wiring.molecules)
-        initial, initial_known = values_and_mask(
-            question.initial_BQN, question.initial_mask_BQN, unknown
-        )
-        baseline, known = values_and_mask(
-            question.baseline_BN, question.baseline_mask_BN, unknown[:, 0]
-        )
-        observed_hours = question.observed_hours_BQS
+        initial, initial_known = values_and_mask(query.initial_BQN, query.initial_mask_BQN, unknown)
+        baseline, known = values_and_mask(query.baseline_BN, query.baseline_mask_BN, unknown[:, 0])
+        observed_hours = query.observed_hours_BQS
         last = hours.max()
         if observed_hours is not None:
             last = torch.maximum(last, observed_hours.max())
@@ -289,16 +304,16 @@ class NextStateHead(nn.Module):
             states = discrepancy.of_states(states, conditions, hours)
         told_at_start = initial_known.bool() | known.bool().unsqueeze(1)
         if observed_hours is not None and self.config.has("smoothing"):
-            assert question.observed_BQSN is not None
-            assert question.observed_mask_BQSN is not None
+            assert query.observed_BQSN is not None
+            assert query.observed_mask_BQSN is not None
             foreseen = roll_out.at(observed_hours)[0]
             if discrepancy is not None:
                 foreseen = discrepancy.of_states(foreseen, conditions, observed_hours)
             states, narrowed = corrected_states(
                 states,
                 hours,
-                question.observed_BQSN - foreseen,
-                question.observed_mask_BQSN,
+                query.observed_BQSN - foreseen,
+                query.observed_mask_BQSN,
                 observed_hours,
                 conditions,
                 told_at_start,

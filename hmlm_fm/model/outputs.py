@@ -6,6 +6,7 @@ V vocabulary, Q asked conditions, U query times, Y modalities.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -30,6 +31,12 @@ class HMLMAttentions:
     pathway: tuple[torch.Tensor, ...] = ()
     decomposition: tuple[torch.Tensor, ...] = ()
     temporal: tuple[torch.Tensor, ...] = ()
+
+    def append(self, weights: Mapping[str, torch.Tensor | None]) -> None:
+        """Add what one layer attended to, by kind; a kind that it gave no weights of stays."""
+        for kind, of_layer in weights.items():
+            if of_layer is not None:
+                setattr(self, kind, (*getattr(self, kind), of_layer))
 
 
 @dataclass

@@ -54,6 +54,7 @@ class HMLMTokenizer(PreTrainedTokenizer):
     """
 
     vocab_files_names = VOCAB_FILES_NAMES
+    _auto_class = "AutoTokenizer"
     model_input_names = ["input_ids", "attention_mask"]
 
     def __init__(

@@ -17,7 +17,7 @@ from scipy.special import logsumexp
 from ..dynamics.trajectories import TIMES_HOURS, Trajectories
 from ..model.conditions import MODALITIES
 from ..model.configuration_hmlm import PARTS
-from ..model.fields import moved
+from ..model.fields import to_device
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
 from ..model.tokenization_hmlm import HMLMTokenizer, encode_conditions
@@ -125,7 +125,7 @@ def ranks_of_model(
     for first in range(0, len(questions), batch_size):
         asked = questions[first : first + batch_size]
         batch = tokenizer.pad([question.encoding for question in asked])
-        logits = model(**moved(batch, model.device)).logits.float().cpu().numpy()
+        logits = model(**to_device(batch, model.device)).logits.float().cpu().numpy()
         for row, question in enumerate(asked):
             scores = logits[row, question.molecule]
             ranks.append(_rank(scores, question.candidates, question.own))
@@ -275,7 +275,9 @@ def predict_held_out(
             question(s, tokenizer.encode_network(s.visible, warn_unknown=False), context)[0]
             for s in samples
         ]
-        states = model(**moved(tokenizer.pad(encodings), model.device)).states.float().cpu().numpy()
+        states = (
+            model(**to_device(tokenizer.pad(encodings), model.device)).states.float().cpu().numpy()
+        )
         predictions += [states[row, :, :, : len(s.baseline)] for row, s in enumerate(samples)]
     return predictions
 
@@ -384,7 +386,7 @@ def evaluate_modalities(
         for draw in range(3):
             rng = np.random.default_rng([seed, number, draw])
             example = next_state_example(sample, network, rng, context=8)
-            output = model(**moved(tokenizer.pad([example]), model.device))
+            output = model(**to_device(tokenizer.pad([example]), model.device))
             states = example["target_states"]
             squared["activity"].append((output.states[0].cpu().numpy() - states).ravel() ** 2)
             values["activity"].append(states.ravel())

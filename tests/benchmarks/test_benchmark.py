@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from hmlm_fm import load_core, load_network
+from hmlm_fm import load_network
 from hmlm_fm.benchmarks import measuring as runner
 from hmlm_fm.benchmarks.baselines.hmlm import FineTuned, InContext
 from hmlm_fm.benchmarks.command import BenchmarkOptions, run_benchmark
@@ -16,6 +16,7 @@ from hmlm_fm.benchmarks.entries import all_rows
 from hmlm_fm.cli.main import app
 from hmlm_fm.common.errors import FormatError
 from hmlm_fm.fitting.ensemble import FitSettings
+from hmlm_fm.formats import load_core
 from hmlm_fm.formats.edge_table import write_edge_table
 from hmlm_fm.formats.json_format import write_json
 from hmlm_fm.inference.shipped import checkpoint_path

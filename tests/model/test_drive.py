@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from hmlm_fm import HMLMTokenizer
+from hmlm_fm.model.fields import Fields
 from hmlm_fm.model.gates import Gates
 from hmlm_fm.model.graph import Wiring
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
@@ -31,7 +32,7 @@ def wiring() -> Wiring:
     molecules = tuple(Molecule(name, members=(name,)) for name in NAMES)
     network = SignalingNetwork("toy", molecules, rules, logic_known=False)
     fields = HMLMTokenizer()(network, return_tensors="pt", warn_unknown=False)
-    return Wiring.from_batch(len(NAMES), fields)
+    return Wiring.from_fields(Fields(fields))
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from hmlm_fm import Condition, HMLMConfig, HMLMForSignaling, HMLMTokenizer, Obse
 from hmlm_fm.dynamics import Perturbation, simulate
 from hmlm_fm.model import gate_inference
 from hmlm_fm.model.evidence import Context, gather_evidence, local_states
+from hmlm_fm.model.fields import Fields
 from hmlm_fm.model.gate_inference import INFERRED, Cell, CellScale
 from hmlm_fm.model.gates import GateLogits
 from hmlm_fm.model.graph import Wiring
@@ -257,11 +258,10 @@ def with_true_inputs(tokenizer, baseline, conditions, hours=DENSE_HOURS, network
     network = network or truth()
     seen = observed(baseline, conditions=conditions, network=network, hours=hours)
     batch = tokenizer.pad([encode(tokenizer, baseline, (conditions, seen))])
-    size = len(baseline)
-    wiring = Wiring.from_batch(size, batch)
+    wiring = Wiring.from_fields(Fields(batch))
     gates = true_gates(wiring, network).gates(wiring)
     transducer = Transducer(HMLMConfig())
-    context = Context.of(batch, baseline[None].float(), torch.ones(1, size), torch.zeros(1, size))
+    context = Context.from_fields(Fields(batch), torch.float32)
     return wiring, gather_evidence(context, context.roll_out(gates, wiring, transducer), gates)
 
 

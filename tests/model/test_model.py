@@ -18,9 +18,9 @@ from hmlm_fm import (
     HMLMTokenizer,
     Observation,
     Perturbation,
-    load_core,
     load_network,
 )
+from hmlm_fm.formats import load_core
 from hmlm_fm.model.conditions import MODALITIES
 from hmlm_fm.model.configuration_hmlm import PARTS, SIZES
 from hmlm_fm.model.fields import FIELDS
@@ -222,12 +222,10 @@ def test_without_signs_nothing_tells_them(model, tokenizer):
 
 
 @pytest.mark.parametrize("change", ["direction", "sign", "logic"])
-def test_attention_sees_the_syntax(model, tokenizer, change, monkeypatch):
+def test_attention_sees_the_syntax(model, tokenizer, change):
     """Not by degrees alone, which tell of it too, but by the biases of molecular attention."""
-    network = toy_network()
-    monkeypatch.setattr(
-        "hmlm_fm.model.modeling_hmlm.place_in_graph", lambda *fields: torch.zeros(1, fields[-1], 5)
-    )
+    network, model = toy_network(), copy.deepcopy(model)
+    torch.nn.init.zeros_(model.hmlm.embeddings.place.weight)
     if change == "direction":
         network = network.without_logic()
         other = with_interactions(

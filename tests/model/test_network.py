@@ -153,7 +153,7 @@ def test_hash_is_stable_across_processes(toy_network):
     )
     runs = {
         subprocess.run(
-            [sys.executable, "-c", code.replace("hmlm_fm.model.network", "network")],
+            [sys.executable, "-S", "-c", code],
             capture_output=True,
             text=True,
             check=True,
@@ -173,7 +173,7 @@ def _package_folder():
 
     import hmlm_fm.model.network
 
-    return Path(hmlm_fm.model.network.__file__).parent
+    return Path(hmlm_fm.model.network.__file__).parents[2]
 
 
 def test_pickles(toy_network):

@@ -8,7 +8,8 @@ import torch
 from toys import toy_network
 from transformers import AutoTokenizer, DataCollatorWithPadding
 
-from hmlm_fm import Condition, HMLMTokenizer, Observation, load_core, load_network
+from hmlm_fm import Condition, HMLMTokenizer, Observation, load_network
+from hmlm_fm.formats import load_core
 from hmlm_fm.model.attention_pairs import attention_pairs, possible_partners
 from hmlm_fm.model.network import NetworkError
 

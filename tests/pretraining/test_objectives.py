@@ -5,17 +5,19 @@ import pytest
 import torch
 from toys import toy_network
 
-from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer, load_core, load_network
+from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer, load_network
 from hmlm_fm.corpora.tokenised import TokenisedCorpus
 from hmlm_fm.dynamics.draw import draw_condition, draw_dynamics
 from hmlm_fm.dynamics.trajectories import TIMES_HOURS, make_trajectories
+from hmlm_fm.formats import load_core
 from hmlm_fm.model.configuration_hmlm import PARTS
+from hmlm_fm.model.fields import Fields
 from hmlm_fm.model.graph import Wiring
 from hmlm_fm.model.losses import count_terms
 from hmlm_fm.model.masked_molecule_head import (
     NeighbourVotes,
     PathwayVotes,
-    heard_by_chance,
+    kept_by_chance,
     unmasked_ids,
 )
 from hmlm_fm.model.network import Interaction, Molecule, Pathway, SignalingNetwork
@@ -236,7 +238,7 @@ def _edge(source, target, sign=1):
 
 
 def _votes(head, batch, table):
-    wiring = Wiring.from_batch(batch["input_ids"].shape[1], batch)
+    wiring = Wiring.from_fields(Fields(batch))
     return head(
         batch["input_ids"].flatten(0, 1), batch["molecule_kind_ids"].flatten(), wiring, table
     )
@@ -253,7 +255,7 @@ def test_neighbours_alone_teach_both_directions_of_a_pair(tokenizer):
     optimizer = torch.optim.Adam([*head.parameters(), table], lr=0.03)
 
     def votes_of(ids):
-        wiring = Wiring.from_batch(ids.shape[1], batch)
+        wiring = Wiring.from_fields(Fields(batch))
         return head.votes(
             ids, batch["molecule_kind_ids"], batch["membership_index"], 1, wiring, table
         )
@@ -358,7 +360,7 @@ def test_pathways_alone_teach_company(tokenizer):
     ]
     batch = tokenizer(networks)
     ids, nothing = batch["input_ids"], torch.full_like(batch["input_ids"], -1)
-    wiring = Wiring.from_batch(ids.shape[1], batch)
+    wiring = Wiring.from_fields(Fields(batch))
     optimizer = torch.optim.Adam([*head.parameters(), table], lr=0.03)
     fields = (batch["molecule_kind_ids"], batch["membership_index"], 1, wiring, table)
     for _ in range(80):
@@ -479,5 +481,5 @@ def test_what_training_leaves_out_does_not_depend_on_the_batch(tokenizer):
     again = model(**(dict(both) | {"chance_seed": both["chance_seed"] + 1}))
     assert abs(again.neighbour_loss - whole.neighbour_loss) > 1e-4
     place = torch.arange(20_000)
-    heard = heard_by_chance(both["chance_seed"][:, 0], torch.zeros_like(place), place, 0.2)
+    heard = kept_by_chance(both["chance_seed"][:, 0], torch.zeros_like(place), place, 0.2)
     assert heard.float().mean() == pytest.approx(0.2, abs=0.01)

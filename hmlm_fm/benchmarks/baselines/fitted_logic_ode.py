@@ -24,6 +24,7 @@ from ...measurements.measured import Measurements
 from ...model.condition_tensors import ConditionTensors
 from ...model.conditions import Condition
 from ...model.configuration_hmlm import HMLMConfig
+from ...model.fields import Fields
 from ...model.gates import Gates
 from ...model.graph import Wiring
 from ...model.network import Interaction, SignalingNetwork
@@ -195,7 +196,7 @@ def _roll_out(
     members: int,
 ) -> MemberRollOut:
     fields = HMLMTokenizer()(network, return_tensors="pt", warn_unknown=False)
-    wiring = Wiring.from_batch(len(network.molecules), fields)
+    wiring = Wiring.from_fields(Fields(fields))
     rows = ConditionTensors.from_conditions(conditions, network)
     transducer = Transducer(HMLMConfig()).eval()
     return MemberRollOut(transducer, wiring, members, rows, hours, seen.baseline)

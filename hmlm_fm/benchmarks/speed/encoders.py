@@ -25,6 +25,7 @@ from torch_geometric.nn import GINEConv, GPSConv, TransformerConv
 
 from ...formats import load_core
 from ...model.configuration_hmlm import HMLMConfig
+from ...model.fields import Fields
 from ...model.graph import Wiring, place_in_graph
 from ...model.layers import HMLMEmbeddings
 from ...model.losses import masked_molecule_loss
@@ -66,7 +67,7 @@ class MaskedBatch:
         encodings = [tokenizer.encode_network(n, warn_unknown=False) for n in networks]
         fields = dict(tokenizer.pad([mask_molecules(e, tokenizer, rng) for e in encodings]))
         mask = fields["attention_mask"].bool()
-        wiring = Wiring.from_batch(mask.shape[1], fields)
+        wiring = Wiring.from_fields(Fields(fields))
         place = mask.flatten().cumsum(0) - 1
         forward = place[torch.stack([wiring.source_J, wiring.target_J])]
         sign = wiring.sign_J + 1
@@ -161,10 +162,7 @@ class RivalEncoder(nn.Module):
         """States (R, D)."""
         fields = batch.fields
         ids = fields["input_ids"]
-        place = place_in_graph(
-            fields["interaction_target"], fields["literal_interaction"], fields["literal_source"],
-            fields["literal_sign"], ids.shape[1],
-        )  # fmt: skip
+        place = place_in_graph(Fields(fields))
         unknown = torch.zeros(ids.shape[:2])
         token = self.embeddings(
             ids, fields["molecule_kind_ids"], fields["compartment_ids"], place, unknown, unknown,
