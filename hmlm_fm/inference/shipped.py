@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 from pathlib import Path
+
+from .._version import __version__
+from ..common.errors import MissingFileError
+from ..common.files import write_bytes
+from ..model import modeling_hmlm, tokenization_hmlm
 
 CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
 SHIPPED = ("hmlm-small",)
@@ -13,14 +20,49 @@ def checkpoint_path(name_or_path: str) -> str:
     """The folder of a shipped checkpoint; another folder, or a name on a hub, is itself.
 
     Raises:
-        FileNotFoundError: it is none of these.
+        MissingFileError: it is none of these.
     """
     if name_or_path in SHIPPED:
         return str(CHECKPOINTS / name_or_path)
-    # A name on a hub says whose it is; a path that is not there would be looked for on the hub.
+    # A name on a hub states whose it is; a path that is not there would be looked up on the hub.
     if not Path(name_or_path).is_dir() and not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name_or_path):
-        raise FileNotFoundError(
-            f"checkpoint {name_or_path}: there is no such folder; expected one, "
-            f"{' or '.join(SHIPPED)}, or OWNER/NAME on a hub"
+        raise MissingFileError(
+            f"there is no such folder; expected one, {' or '.join(SHIPPED)}, or OWNER/NAME on a hub",
+            path=f"checkpoint {name_or_path}",
         )
     return name_or_path
+
+
+def folder_with_code(name: str) -> Path:
+    """The folder of a shipped checkpoint with the model's code beside the weights, so that it loads
+    with `trust_remote_code=True` where the package is not installed.
+
+    The code is that of the installed package, written when it is first asked for: into the package,
+    or where that cannot be written into a copy in the user's cache.
+    """
+    folder = CHECKPOINTS / name
+    try:
+        _write_code(folder)
+    except OSError:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        copy = cache / "hmlm_fm" / f"{name}-{__version__}"
+        shutil.copytree(folder, copy, dirs_exist_ok=True)
+        _write_code(copy)
+        return copy
+    return folder
+
+
+def _write_code(folder: Path) -> None:
+    for source in code_files():
+        target, code = folder / source.name, source.read_bytes()
+        if not target.is_file() or target.read_bytes() != code:
+            write_bytes(target, code)
+
+
+def code_files() -> list[Path]:
+    """The files that travel with a checkpoint: those that model and tokenizer import."""
+    from transformers.dynamic_module_utils import get_relative_import_files
+
+    entries = [Path(str(module.__file__)) for module in (modeling_hmlm, tokenization_hmlm)]
+    files = {*entries, *(Path(f) for e in entries for f in get_relative_import_files(e))}
+    return sorted(files)

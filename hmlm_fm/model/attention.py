@@ -16,10 +16,36 @@ from functools import cached_property
 
 import torch
 from torch import nn
-from torch_geometric.utils import softmax as segment_softmax
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from .configuration_hmlm import HMLMConfig
+
+try:
+    from torch_geometric.utils import softmax as _geometric_softmax
+except ImportError:  # where a checkpoint is loaded without the package
+    _geometric_softmax = None
+
+
+def scatter_softmax(scores: torch.Tensor, group: torch.Tensor, groups: int) -> torch.Tensor:
+    """Softmax over the entries of each group (R, …), by the scatter operations of torch."""
+    index = group.view(-1, *(1,) * (scores.dim() - 1)).expand_as(scores)
+    shape = (groups, *scores.shape[1:])
+    highest = scores.new_full(shape, -torch.inf).scatter_reduce(0, index, scores.detach(), "amax")
+    weight = (scores - highest.gather(0, index)).exp()
+    return weight / weight.new_zeros(shape).scatter_add(0, index, weight).gather(0, index)
+
+
+def segment_softmax(scores: torch.Tensor, group: torch.Tensor, groups: int) -> torch.Tensor:
+    """Softmax over the entries of each group (R, …): that of torch_geometric where it is installed.
+
+    Args:
+        scores: of R entries.
+        group: (R) the group of each.
+        groups: how many there are.
+    """
+    if _geometric_softmax is None:
+        return scatter_softmax(scores, group, groups)
+    return _geometric_softmax(scores, group, num_nodes=groups)
 
 
 @dataclass
@@ -158,7 +184,7 @@ def sparse_attention(
     scores = (at(q, query) * at(k, key)).sum(-1) / math.sqrt(width)
     if bias_RH is not None:
         scores = scores + bias_RH.unsqueeze(1)
-    weights = segment_softmax(scores, query, num_nodes=batch * queries)
+    weights = segment_softmax(scores, query, batch * queries)
     output = q.new_zeros(batch * queries, slots, heads, width)
     update = weights.unsqueeze(-1) * at(v, key)
     output = output.index_add(0, query, update.to(output.dtype))

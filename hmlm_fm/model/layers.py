@@ -11,10 +11,9 @@ import math
 
 import torch
 from torch import nn
-from torch_geometric.utils import softmax as segment_softmax
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from .attention import ConditionAttention, MolecularBias, PairAttention
+from .attention import ConditionAttention, MolecularBias, PairAttention, segment_softmax
 from .condition_tensors import ConditionTensors
 from .conditions import MODALITIES, PERTURBATION_KINDS
 from .configuration_hmlm import HMLMConfig
@@ -140,7 +139,7 @@ class TemporalAttention(nn.Module):
         group = place_O * len(MODALITIES) + modality_O
         groups, compact = torch.unique(group, return_inverse=True)
         scores = (q * k).sum(-1) / math.sqrt(q.shape[-1])
-        weights = segment_softmax(scores, compact, num_nodes=len(groups))
+        weights = segment_softmax(scores, compact, len(groups))
         pooled = v.new_zeros(len(groups), *v.shape[1:])
         pooled = pooled.index_add(0, compact, (weights.unsqueeze(-1) * v).to(v)).flatten(-2)
 
