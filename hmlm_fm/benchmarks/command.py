@@ -12,7 +12,7 @@ from typing import Any
 from ..common.files import check_output_files, creating
 from ..formats import load_network
 from ..inference.figures import plot_errors
-from ..inference.loading import load_untuned
+from ..inference.loading import load_foundation
 from ..inference.shipped import checkpoint_path
 from ..measurements.simulated import TRACKS, Budget
 from ..model.errors import HMLMError
@@ -157,7 +157,7 @@ def _measure(
     task: Task, network: SignalingNetwork, options: BenchmarkOptions, say: Say
 ) -> list[dict[str, Any]]:
     budgets = _budgets(task, options)
-    model, tokenizer = load_untuned(options.model)
+    model, tokenizer = load_foundation(options.model)
     bench = Bench(task, network, model, tokenizer, options.track, options.cells, options.quick)
     workers = options.workers or available_workers()
     rows = run(bench, budgets, options.seeds, options.rows, workers, say)
@@ -221,7 +221,7 @@ def _run_measured(options: BenchmarkOptions, say: Say) -> Report:
 def _run_crosstalk(options: BenchmarkOptions, say: Say) -> Report:
     network = options.load_network()
     joined = 2 if options.quick else JOINED_NETWORKS
-    model, tokenizer = load_untuned(options.model)
+    model, tokenizer = load_foundation(options.model)
     found = []
     for one in (network, *(joined_network(FIRST_SEED + i) for i in range(joined))):
         found.append(measure_network(one, model, tokenizer, options.track))
@@ -239,7 +239,7 @@ def _run_crosstalk(options: BenchmarkOptions, say: Say) -> Report:
 def _run_molecules(options: BenchmarkOptions, say: Say) -> Report:
     corpus = options.corpus or DEFAULT_CORPUS
     has_read = what_it_has_read(checkpoint_path(options.model), corpus)
-    model, tokenizer = load_untuned(options.model)
+    model, tokenizer = load_foundation(options.model)
     rows = measure_molecules(
         corpus, model, tokenizer, options.seeds, options.cells, options.quick, options.rows, say
     )

@@ -151,13 +151,13 @@ def check_same_weights(model: torch.nn.Module, distributed_type: DistributedType
         raise LaunchError(f"weights differ from process to process after a step; {HOW_TO_LAUNCH}")
 
 
-def describe(state: PartialState, mixed_precision: str, attention: str) -> str:
+def describe(state: PartialState, mixed_precision: str, attention: str = "") -> str:
     """What a run runs on, in one line; without mixed precision ("no") it computes in float32."""
     precision = "float32" if mixed_precision == "no" else mixed_precision
     return (
         f"world size: {state.num_processes}, distributed type: {state.distributed_type.value}, "
-        f"device: {device_name(state.device)}, precision: {precision}, attention: {attention}"
-    )
+        f"device: {device_name(state.device)}, precision: {precision}"
+    ) + (f", attention: {attention}" if attention else "")
 
 
 def mixed_precision(bf16: bool) -> str:

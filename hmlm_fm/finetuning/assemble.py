@@ -1,4 +1,4 @@
-"""A model that carries fitted gates: how uncertain they are, and what they leave unexplained.
+"""From fitted gates to a model: how uncertain they are, and what they leave unexplained.
 
 Shapes: M members, C conditions, T times, N molecules, V pairs of a molecule and a modality that is
 no activity.
@@ -25,17 +25,17 @@ from .calibration import Calibration, HeldOutErrors, calibrate
 from .targets import Targets
 
 AT_ONCE = 16
-"""Conditions that are told together."""
+"""Conditions that are predicted together."""
 
 
 @torch.no_grad()
-def carrying(
+def assemble(
     model: HMLMForSignaling,
     fit: Fit,
     targets: Targets,
     roll_out: MemberRollOut,
     gates: Gates,
-    pace: float,
+    time_scale: float,
     discrepancy: bool = True,
 ) -> HMLMForSignaling:
     """A copy of the model that carries what was fitted.
@@ -43,7 +43,7 @@ def carrying(
     Args:
         targets: what was fitted to.
         roll_out, gates: of all members, as they were fitted.
-        pace: in which it was.
+        time_scale: the model's hours to an hour, in which it was fitted.
         discrepancy: whether to add what gates leave unexplained, where that is worthwhile.
     """
     found = _unexplained(roll_out, gates, targets) if discrepancy else (None, None)
@@ -51,22 +51,22 @@ def carrying(
         roll_out, gates, targets, fit.held_out, *found, smooths=model.config.has("smoothing")
     )
     calibration = calibrate(errors)
-    return _with_tissue(model, fit.parameters, pace, targets, calibration, *found)
+    return _with_tissue(model, fit.parameters, time_scale, targets, calibration, *found)
 
 
-def _told(
+def _predicted(
     roll_out: MemberRollOut,
     gates: Gates,
     targets: Targets,
     moved_CTN: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """What every member says of all that was measured (M, C, T, N + V)."""
+    """What every member predicts of all that was measured (M, C, T, N + V)."""
     parts = math.ceil(len(targets.values) / AT_ONCE)
-    told = [
+    parts_of_all = [
         roll_out.read(gates, chosen, targets.molecule_V, targets.modality_V, moved_CTN)
         for chosen in np.array_split(np.arange(len(targets.values)), parts)
     ]
-    return torch.cat([torch.cat(states_and_shown, -1) for states_and_shown in told], 1)
+    return torch.cat([torch.cat(states_and_values, -1) for states_and_values in parts_of_all], 1)
 
 
 def _unexplained(
@@ -79,8 +79,8 @@ def _unexplained(
     molecules = targets.molecules
 
     def residual(moved_CTN: torch.Tensor | None = None) -> np.ndarray:
-        told = _told(roll_out, gates, targets, moved_CTN).mean(0)
-        return (targets.values - told).double().cpu().numpy() / unit
+        predicted = _predicted(roll_out, gates, targets, moved_CTN).mean(0)
+        return (targets.values - predicted).double().cpu().numpy() / unit
 
     missed = residual()
     of_states = find_discrepancy(
@@ -106,31 +106,31 @@ def _held_out_errors(
     of_shown: Unexplained | None,
     smooths: bool,
 ) -> HeldOutErrors:
-    """What fitted members say of what they held out, with what the other conditions say that they
-    leave unexplained; of other modalities beside what all conditions say of states.
+    """Predictions of fitted members for what they held out, with the discrepancy that the other
+    conditions show; of other modalities beside the discrepancy of states that all conditions show.
 
     Args:
-        smooths: whether what was seen of an asked condition corrects the answer.
+        smooths: whether what was observed of a query condition corrects its prediction.
     """
 
-    def of_others(found: Unexplained | None) -> torch.Tensor | None:
+    def left_out(found: Unexplained | None) -> torch.Tensor | None:
         return torch.tensor(found.left_out).to(targets.values) if found else None
 
-    told = _told(roll_out, gates, targets, of_others(unexplained))
-    moved = of_others(of_shown)
-    if moved is not None:
-        told[..., targets.molecules :] += moved
+    predicted = _predicted(roll_out, gates, targets, left_out(unexplained))
+    shift = left_out(of_shown)
+    if shift is not None:
+        predicted[..., targets.molecules :] += shift
     measured, states = targets.weight > 0, slice(targets.molecules)
     # What a perturbation holds is known.
-    hours = roll_out.hours.expand(len(told[0]), -1)
+    hours = roll_out.hours.expand(len(predicted[0]), -1)
     measured[..., states] &= ~roll_out.conditions.effects_at_times(hours).held_RN
-    # What moves is told from the mean of what was measured where nobody knows the state at rest.
+    # Where the state at rest is not known, what moves is what leaves the mean of the measurements.
     rest = (targets.values * measured).sum((0, 1)) / measured.sum((0, 1)).clamp(min=1)
     rest[states] = torch.where(roll_out.known, roll_out.baseline, rest[states])
     perturbed = roll_out.conditions.perturbed_R.cpu().numpy()
     correct = partial(_corrected, roll_out, gates, targets, measured, held_out)
     return HeldOutErrors(
-        told, held_out, targets.values, measured, rest, targets.unit, perturbed,
+        predicted, held_out, targets.values, measured, rest, targets.unit, perturbed,
         correct if smooths else None,
     )  # fmt: skip
 
@@ -141,18 +141,18 @@ def _corrected(
     targets: Targets,
     measured: torch.Tensor,
     held_out: torch.Tensor,
-    told: torch.Tensor,
+    predicted: torch.Tensor,
     scale: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """What members say and its standard deviations (M, C, T, N + V), whose states are corrected by
-    what each has seen of the same condition."""
+    """Predictions of members and their standard deviations (M, C, T, N + V), whose states are corrected
+    by what each was fitted to of the same condition."""
     states, shape = slice(targets.molecules), held_out.shape[:2]
     hours, known = roll_out.hours.expand(*shape, -1), roll_out.known.expand(*shape, -1)
-    told, scale = told.clone(), scale.clone()
-    told[..., states], narrowed = corrected_states(
-        told[..., states],
+    predicted, scale = predicted.clone(), scale.clone()
+    predicted[..., states], narrowed = corrected_states(
+        predicted[..., states],
         hours,
-        targets.values[..., states] - told[..., states],
+        targets.values[..., states] - predicted[..., states],
         measured[..., states] & ~held_out.unsqueeze(-1),
         hours,
         roll_out.conditions.mapped(lambda of_all: torch.cat([of_all] * len(held_out))),
@@ -162,13 +162,13 @@ def _corrected(
     )
     assert narrowed is not None
     scale[..., states] = narrowed
-    return told, scale
+    return predicted, scale
 
 
 def _with_tissue(
     model: HMLMForSignaling,
     parameters: Parameters,
-    pace: float,
+    time_scale: float,
     targets: Targets,
     calibration: Calibration,
     unexplained: Unexplained | None,
@@ -179,7 +179,12 @@ def _with_tissue(
     sizes = {name: value.shape[1] for name, value in parameters.items()}
     members = len(next(iter(parameters.values())))
     pairs = torch.stack([targets.molecule_V, targets.modality_V], 1).tolist()
-    tissue: dict[str, Any] = {"members": members, "sizes": sizes, "pace": pace, "pairs": pairs}
+    tissue: dict[str, Any] = {
+        "members": members,
+        "sizes": sizes,
+        "pace": time_scale,
+        "pairs": pairs,
+    }
     if unexplained is not None:
         tissue["discrepancy"] = {"columns": targets.molecules, **unexplained.arguments}
     if of_shown is not None:

@@ -1,4 +1,4 @@
-"""How uncertain fitted members are, by what each of them foresaw of what it held out.
+"""How uncertain fitted members are, by how well each predicted what it held out.
 
 Shapes: M members, C conditions, T times, K columns (molecules' states, then what molecules show in
 other modalities).
@@ -48,21 +48,21 @@ class Calibration:
 
 @dataclass(frozen=True)
 class HeldOutErrors:
-    """What members foretold, and what was so.
+    """What members predicted, and what was measured.
 
     Attributes:
-        told: (M, C, T, K) by every member.
-        held_out: (M, C, T) what each has not seen.
+        predicted: (M, C, T, K) by every member.
+        held_out: (M, C, T) what each was not fitted to.
         values, measured: (C, T, K) what was measured, and where, but for what is known anyway.
-        rest: (K) the state at rest, or another value that what moves is told from.
+        rest: (K) the state at rest, or another value from which moving is measured.
         unit: (K) by how much values differ as activities differ by 1.
         perturbed: (C) whether a condition has a perturbation.
-        correct: what members say and the standard deviations of it (M, C, T, K), corrected by what
-            each has seen of the same condition; asked where there is one condition alone, of which
-            all have seen something.
+        correct: predictions of members and their standard deviations (M, C, T, K), corrected by
+            what each was fitted to of the same condition; used where there is one condition alone,
+            to parts of which all were fitted.
     """
 
-    told: torch.Tensor
+    predicted: torch.Tensor
     held_out: torch.Tensor
     values: torch.Tensor
     measured: torch.Tensor
@@ -81,38 +81,38 @@ def calibrate(errors: HeldOutErrors) -> Calibration:
     a single one, whose few times would ask for the largest error of all: (1 + 1/C) times the level,
     up to `HIGHEST_LEVEL` (Lei et al., J Am Stat Assoc 2018;113:1094), group by group (Vovk et al.,
     Algorithmic Learning in a Random World, 2005, section 4.5). A group with too few conditions is
-    taken with the other one. A single condition is asked again by who has watched it, so that its
-    errors are those that are left after a correction by what was seen.
+    taken with the other one. A single condition is predicted again with what was fitted of it, so
+    that its errors are those that are left after a correction by observations.
     """
     counted = errors.held_out.unsqueeze(-1) & errors.measured
 
-    def missed_by(told: torch.Tensor) -> torch.Tensor:
-        return torch.where(counted, told - errors.values, 0.0)
+    def error_of(predicted: torch.Tensor) -> torch.Tensor:
+        return torch.where(counted, predicted - errors.values, 0.0)
 
-    told_of = counted.any(0).any(-1).any(-1).cpu().numpy()
-    # A condition says nothing of how sure one is of itself, nor a time of a single condition.
-    alone = told_of.sum() == 1
+    has_error = counted.any(0).any(-1).any(-1).cpu().numpy()
+    # The errors of a condition do not calibrate its own, nor those of a time of a single condition.
+    alone = has_error.sum() == 1
     axes = (0, 1) if alone else (0, 2)
-    squared = (missed_by(errors.told) / errors.unit).square().sum(axes)
+    squared = (error_of(errors.predicted) / errors.unit).square().sum(axes)
     count = counted.sum(axes)
     by_others = _usual_size(squared.sum(0) - squared, count.sum(0) - count)
     by_others = by_others.unsqueeze(0 if alone else 1)
 
     moves = (errors.values - errors.rest).abs() > LEAST_CHANGE * errors.unit
-    told, in_common = errors.told, (by_others * errors.unit).expand_as(errors.told)
+    predicted, in_common = errors.predicted, (by_others * errors.unit).expand_as(errors.predicted)
     if alone and errors.correct is not None:
-        told, in_common = errors.correct(told, in_common)
-    ratios = missed_by(told).abs() / variance_of_members(told, in_common**2).sqrt()
-    asked = counted & moves
-    moving = int(asked.any(0).any(0).any(0).sum())
+        predicted, in_common = errors.correct(predicted, in_common)
+    ratios = error_of(predicted).abs() / variance_of_members(predicted, in_common**2).sqrt()
+    moving_there = counted & moves
+    moving = int(moving_there.any(0).any(0).any(0).sum())
     factors = []
-    for group in (told_of & ~errors.perturbed, told_of & errors.perturbed):
+    for group in (has_error & ~errors.perturbed, has_error & errors.perturbed):
         if group.sum() < LEAST_CALIBRATED:
-            group = told_of
+            group = has_error
         chosen = torch.tensor(group, device=ratios.device)
         exchangeable = moving if alone else int(group.sum())
         level = min(COVERAGE * (1 + 1 / max(exchangeable, 1)), HIGHEST_LEVEL)
-        factors.append(_factor(ratios[:, chosen][asked[:, chosen]], level))
+        factors.append(_factor(ratios[:, chosen][moving_there[:, chosen]], level))
     of_all = _usual_size(squared.sum(0), count.sum(0)) * errors.unit
     return Calibration(of_all, torch.tensor(factors))
 

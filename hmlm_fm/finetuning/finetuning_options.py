@@ -1,4 +1,4 @@
-"""What a fine-tuning run can be told."""
+"""Options of a fine-tuning run."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ..common.errors import OptionsError
 from ..common.files import check_folder
 from ..common.option_parsing import by_comma
 from ..measurements.simulated import TRACKS
-from .fine_tune import GATE_PARTS
+from .gate_fit import GATE_PARTS
 
 GATES, ALL = "gates", "all"
 
 
 @dataclass
 class FinetuningOptions:
-    """Everything that a fine-tuning run can be told; a YAML file may hold any of it."""
+    """Options of a fine-tuning run; a YAML file may hold any of them."""
 
     checkpoint: str = field(
         default="hmlm-small",
@@ -30,16 +30,17 @@ class FinetuningOptions:
         default=None, metadata={"help": "the network to take of a file that holds several"}
     )
     observations: str = field(
-        default="", metadata={"help": "table of what was measured; empty to simulate"}
+        default="", metadata={"help": "table of what was measured; empty where conditions is MIDAS"}
     )
     conditions: str = field(
-        default="", metadata={"help": "table of what was done in each condition"}
+        default="",
+        metadata={"help": "table of conditions, or a MIDAS table of both; empty to simulate"},
     )
     budget: str = field(
         default="16x4", metadata={"help": "conditions x times, where they are simulated"}
     )
     track: str = field(
-        default="signs", metadata={"help": "signs, or logic to see the AND groups too"}
+        default="signs", metadata={"help": "signs, or logic to use the AND groups too"}
     )
     output_dir: str = field(
         default="outputs/finetune", metadata={"help": "folder for the result; empty or new"}
@@ -75,8 +76,8 @@ class FinetuningOptions:
             )
         if self.adapts and self.checkpoint == "none":
             raise OptionsError("tunable all without a checkpoint; expected one to adapt")
-        if bool(self.observations) != bool(self.conditions):
-            raise OptionsError("expected observations and conditions together, or neither")
+        if self.observations and not self.conditions:
+            raise OptionsError("observations without conditions; expected both tables")
         for name, least in (("members", 0), ("steps", 0), ("seed", 0)):
             if getattr(self, name) < least:
                 raise OptionsError(f"{name} {getattr(self, name)}; expected at least {least}")

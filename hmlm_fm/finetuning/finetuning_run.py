@@ -1,6 +1,6 @@
 """A fine-tuning run from end to end: data, fit, measurement, a folder that loads.
 
-`finetune/run.py` is the command line of this module.
+`hmlm finetune` and `finetune/run.py` are the command lines of this module.
 """
 
 from __future__ import annotations
@@ -9,30 +9,31 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from accelerate import PartialState
 from tqdm.auto import tqdm
 
-from ..common.errors import OptionsError
+from ..common.errors import FormatError, OptionsError
 from ..common.launching import connect, describe, disconnect, summed
-from ..fitting.ensemble import Team, settings_for
+from ..fitting.ensemble import FitSettings, Processes
 from ..formats import load_network
-from ..inference.context import make_context
-from ..inference.loading import load_untuned, untrained_model
-from ..inference.prediction import Prediction, predict_states
+from ..inference.gate_tables import against_truth
+from ..inference.prediction import Prediction
+from ..measurements.measured import Measurements
 from ..measurements.metrics import score
 from ..measurements.reading import read_measurements
 from ..measurements.simulated import Budget, SimulatedTask, simulate_task
 from ..measurements.time_scale import time_scale_for
 from ..measurements.trivial import Hold, TrainingMean
-from ..model.configuration_hmlm import HMLMConfig
-from ..model.modeling_hmlm import HMLMForSignaling
-from ..model.tokenization_hmlm import HMLMTokenizer
-from .adapt import adapt
-from .fine_tune import fine_tune
+from ..model.errors import HMLMError
+from ..model.network import SignalingNetwork
+from .fine_tune import fine_tune, fit_settings
 from .finetuning_options import FinetuningOptions
-from .result import write_result
+from .result import FittedModel
+
+SECONDS_BETWEEN_LINES = 15
 
 
 def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
@@ -50,136 +51,156 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
     started = time.perf_counter()
     options.check()
     state = connect()
-    network = load_network(options.network, options.pathway)
+    inputs = read_inputs(options)
+    settings, processes = share_members(options, inputs.data, state)
+    log = RunLog(options, inputs, settings, state)
+    fitted = fit(options, inputs, settings, processes, log)
+    log.close()
+    disconnect(state)
+    if not state.is_main_process:
+        return {}
+    predicted = measure_held_out(fitted, inputs)
+    fitted.metrics["seconds"] = time.perf_counter() - started
+    save(options, fitted, inputs.task, predicted)
+    print(json.dumps(fitted.metrics, indent=2))
+    print(f"the model is in {options.output_dir}", flush=True)
+    return fitted.metrics
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run fits to.
+
+    Attributes:
+        network: with kinetics, where its source states them.
+        data: measured, or simulated.
+        task: of simulated data, with its queries.
+    """
+
+    network: SignalingNetwork
+    data: Measurements
     task: SimulatedTask | None = None
+
+
+def read_inputs(options: FinetuningOptions) -> Inputs:
+    """The measurements of the options' tables, or simulated ones."""
+    network = load_network(options.network, options.pathway)
+    if options.conditions:
+        data = read_measurements(
+            network, options.conditions, options.observations or None, track=options.track
+        )
+        return Inputs(network, data)
     try:
-        if options.observations:
-            data = read_measurements(
-                network, options.conditions, options.observations, options.track
-            )
-            budget = Budget(len(data.conditions), len(data.times_hours))
-        else:
-            budget = Budget.parse(options.budget)
-            task = simulate_task(network, budget, options.track, options.seed)
-            data = task.training.clipped()
-    except ValueError as error:
-        if type(error) is not ValueError:  # which say themselves what is wrong with which file
-            raise
+        task = simulate_task(network, Budget.parse(options.budget), options.track, options.seed)
+    except HMLMError as error:
         raise OptionsError(str(error)) from None
-    model, tokenizer = _load(options)
-    model.to(state.device)  # type: ignore[arg-type]
-    usual = settings_for(budget.conditions)
-    settings = replace(
-        usual,
-        members=options.members or usual.members,
-        steps=options.steps or usual.steps,
-        hold=usual.hold if options.hold < 0 else options.hold,
-    )
-    team = Team(state.process_index, state.num_processes, summed)
-    if settings.members < team.processes:
+    return Inputs(network, task.training.clipped(), task)
+
+
+def share_members(
+    options: FinetuningOptions, data: Measurements, state: PartialState
+) -> tuple[FitSettings, Processes]:
+    """How to fit, and which processes fit which members."""
+    settings = fit_settings(len(data.conditions), options.members, options.steps, options.hold)
+    processes = Processes(state.process_index, state.num_processes, summed)
+    if settings.members < processes.count:
         raise OptionsError(
-            f"{team.processes} processes for {settings.members} members; expected at most one each"
+            f"{processes.count} processes for {settings.members} members; expected at most one each"
         )
-    loud = state.is_main_process
-    if loud:
-        print(
-            f"{describe(state, 'no', model.config._attn_implementation)}\n"
-            f"wrapper: none, {settings.members} members are fitted apart\n"
-            f"{network.name}: {len(network.molecules)} molecules, {len(data.conditions)} "
-            f"conditions at up to {len(data.times_hours)} times, at a pace of "
-            f"{time_scale_for(data.times_hours):g}, at most {settings.steps} steps",
-            flush=True,
-        )
-    bar = tqdm(total=settings.steps, unit="step", disable=not (loud and sys.stderr.isatty()))
-    logged = time.perf_counter()
+    return settings, processes
 
-    def progress(step: int, error: float) -> None:
-        nonlocal logged
-        bar.update(step - bar.n)
-        bar.set_postfix_str(f"held-out MSE {error:.5f}")
-        if loud and bar.disable and (step == 0 or time.perf_counter() - logged > 15):
-            logged = time.perf_counter()
-            print(f"step {step}/{settings.steps}  held-out MSE {error:.5f}", flush=True)
 
-    def adapted(step: int, error: float) -> None:
-        if loud:
+class RunLog:
+    """A line on what runs, and the progress of the fit: a bar on a terminal, lines elsewhere."""
+
+    def __init__(
+        self,
+        options: FinetuningOptions,
+        inputs: Inputs,
+        settings: FitSettings,
+        state: PartialState,
+    ) -> None:
+        self.is_main, self.steps, self.logged = state.is_main_process, settings.steps, 0.0
+        on_terminal = self.is_main and sys.stderr.isatty()
+        if self.is_main:
+            network, data = inputs.network, inputs.data
+            print(
+                f"{describe(state, 'no')}\n"
+                f"wrapper: none, {settings.members} members are fitted apart\n"
+                f"{network.name}: {len(network.molecules)} molecules, {len(data.conditions)} "
+                f"conditions at up to {len(data.times_hours)} times, at a time scale of "
+                f"{time_scale_for(data.times_hours):g}, at most {settings.steps} steps",
+                flush=True,
+            )
+        self.bar = tqdm(total=settings.steps, unit="step", disable=not on_terminal)
+
+    def fitting(self, step: int, error: float) -> None:
+        self.bar.update(step - self.bar.n)
+        self.bar.set_postfix_str(f"held-out MSE {error:.5f}")
+        due = step == 0 or time.perf_counter() - self.logged > SECONDS_BETWEEN_LINES
+        if self.is_main and self.bar.disable and due:
+            self.logged = time.perf_counter()
+            print(f"step {step}/{self.steps}  held-out MSE {error:.5f}", flush=True)
+
+    def adapting(self, step: int, error: float) -> None:
+        if self.is_main:
             print(f"weights, step {step}  held-out MSE {error:.5f}", flush=True)
 
-    scratch = options.checkpoint == "none"
+    def close(self) -> None:
+        self.bar.close()
+
+
+def fit(
+    options: FinetuningOptions,
+    inputs: Inputs,
+    settings: FitSettings,
+    processes: Processes,
+    log: RunLog,
+) -> FittedModel:
+    """The checkpoint, fine-tuned on the inputs.
+
+    Raises:
+        OptionsError: the checkpoint does not load, or nothing can be fitted to the inputs.
+    """
     try:
-        if options.adapts:
-            # Every process adapts alike: it is a minute's work, and nothing of it is drawn apart.
-            model = adapt(model, tokenizer, data, seed=options.seed, progress=adapted)
-        tuned, fit = fine_tune(
-            model, tokenizer, data, settings, options.seed, not scratch, progress, team,
-            options.tunable_parts, options.discrepancy,
+        return fine_tune(
+            options.checkpoint, inputs.data, settings, adapt_weights=options.adapts,
+            tunable=options.tunable_parts, discrepancy=options.discrepancy, seed=options.seed,
+            device=str(PartialState().device), progress=log.fitting, adapt_progress=log.adapting,
+            processes=processes,
         )  # fmt: skip
-    except ValueError as error:
-        where = f"{options.observations}: " if options.observations else ""
-        raise OptionsError(f"{where}{error}") from None
-    bar.close()
-    disconnect(state)
-    if not loud:
+    except FormatError:
+        raise
+    except HMLMError as error:
+        raise OptionsError(str(error), path=options.observations or None) from None
+
+
+def measure_held_out(fitted: FittedModel, inputs: Inputs) -> Mapping[str, Prediction]:
+    """Predictions of the simulated queries, and their figures beside the simplest baselines."""
+    if inputs.task is None:
         return {}
-    metrics: dict[str, Any] = {
-        "held_out_mse": float(fit.held_out_error.mean()),
-        "held_out_mse_at_start": float(fit.error_at_start.mean()),
-        "steps": fit.steps,
-        "pace": time_scale_for(data.times_hours),
-    }
-    tissue = tuned.next_state.tissue
-    assert tissue is not None
-    parts = {"activities": tissue.discrepancy, "other modalities": tissue.shown_discrepancy}
-    metrics["discrepancy_explains"] = {
-        what: part.explained for what, part in parts.items() if part is not None
-    }
-    told: dict[str, Prediction] = {}
-    if task is not None:
-        told = _predict(tuned, tokenizer, task)
-        metrics["unseen"] = _measure(told, task)
-    metrics["seconds"] = time.perf_counter() - started
-    write_result(options, tuned, tokenizer, data, network, task, told, metrics)
-    print(json.dumps(metrics, indent=2))
-    print(f"the model is in {options.output_dir}", flush=True)
-    return metrics
-
-
-def _load(options: FinetuningOptions) -> tuple[HMLMForSignaling, HMLMTokenizer]:
-    if options.checkpoint == "none":
-        tokenizer = HMLMTokenizer()
-        config = HMLMConfig.of_size(
-            "tiny",
-            vocab_size=tokenizer.vocab_size,
-            vocabulary_version=tokenizer.vocabulary.version,
-        )
-        return untrained_model(config, options.seed), tokenizer
-    try:
-        return load_untuned(options.checkpoint)
-    except (OSError, ValueError) as error:
-        raise OptionsError(str(error)) from None
-
-
-def _measure(told: Mapping[str, Prediction], task: SimulatedTask) -> dict[str, Any]:
-    """Figures on conditions that were not seen, beside the simplest rivals."""
-    rivals = [Hold().fit(task.training), TrainingMean().fit(task.training)]
-    found: dict[str, Any] = {}
-    for split, truth in task.queries.items():
-        figures = score(told[split].states, told[split].scale, truth)
+    training = inputs.task.training
+    baselines = {"hold": Hold().fit(training), "training_mean": TrainingMean().fit(training)}
+    predicted = fitted.predict_held_out(inputs.task.queries)
+    held_out: dict[str, Any] = {}
+    for split, truth in inputs.task.queries.items():
+        figures = score(predicted[split].states, predicted[split].scale, truth)
         del figures["squared_errors"]
-        for rival in rivals:
-            states = rival.predict(truth.conditions, truth.times_hours)
-            figures[f"mse of {rival.name}"] = score(states, None, truth)["mse"]
-        found[split] = figures
-    return found
+        for name, baseline in baselines.items():
+            states = baseline.predict(truth.conditions, truth.times_hours)
+            figures[f"mse_{name}"] = score(states, None, truth)["mse"]
+        held_out[split] = figures
+    fitted.metrics["held_out"] = held_out
+    fitted.metrics["spearman_with_truth"] = against_truth(inputs.network, *fitted.tables)
+    return predicted
 
 
-def _predict(
-    model: HMLMForSignaling, tokenizer: HMLMTokenizer, task: SimulatedTask
-) -> dict[str, Prediction]:
-    """What is asked, split by split."""
-    network = task.training.network
-    context = make_context(tokenizer, network, task.training.baseline_or_zero)
-    return {
-        split: predict_states(model, context, network, asked.conditions, asked.times_hours)
-        for split, asked in task.queries.items()
-    }
+def save(
+    options: FinetuningOptions,
+    fitted: FittedModel,
+    task: SimulatedTask | None,
+    predicted: Mapping[str, Prediction],
+) -> None:
+    """The folder of the result."""
+    shown = None if task is None else (task.queries["pairs"], predicted["pairs"])
+    fitted.save_pretrained(options.output_dir, asdict(options), shown)

@@ -1,4 +1,4 @@
-"""What gates are fitted to: activities, and what other modalities showed, each with a weight.
+"""What gates are fitted to: activities, and values in other modalities, each with a weight.
 
 Shapes: C conditions, T times, N molecules, V pairs of a molecule and a modality that is no
 activity, F = N flat molecules, Y modalities.
@@ -19,7 +19,7 @@ from ..model.gates import GateLogits
 from ..model.observation import HALF_SATURATION, read_instruments
 
 ROLL_OUT_ERROR = 0.05
-"""What a fitted roll-out misses of a true activity, about: to measure much better tells no more."""
+"""The error of a fitted roll-out on a true activity, about: better measurements add little."""
 ACTIVITY_SPREAD, LEAST_SPREAD = 0.25, 0.05
 """Standard deviation of activities over conditions and times, about: other modalities are scaled to
 it, for their units say nothing; and how little one may vary to be scaled up."""
@@ -29,7 +29,7 @@ SATURATION = math.log(math.expm1(HALF_SATURATION)) - 2.0
 
 @dataclass(frozen=True)
 class Targets:
-    """Activities of all molecules, then what else was seen.
+    """Activities of all molecules, then what was measured in other modalities.
 
     Attributes:
         values: (C, T, N + V) what was measured.
@@ -45,39 +45,34 @@ class Targets:
     modality_V: torch.Tensor
 
     @classmethod
-    def of(cls, data: Measurements) -> Targets:
+    def from_measurements(cls, data: Measurements) -> Targets:
         """All that was measured."""
         index = data.network.molecule_index
         at = {hours: t for t, hours in enumerate(data.times_hours.tolist())}
-        seen = [
-            (
-                c,
-                at[o.time_hours],
-                (MODALITIES.index(o.modality), index[o.molecule]),
-                o,
-            )
+        observed = [
+            (c, at[o.time_hours], (MODALITIES.index(o.modality), index[o.molecule]), o)
             for c, of_condition in enumerate(data.others)
             for o in of_condition
             if o.time_hours in at
         ]
-        pairs = sorted({pair for _, _, pair, _ in seen})
+        pairs = sorted({pair for _, _, pair, _ in observed})
         column = {pair: v for v, pair in enumerate(pairs)}
         shape = (*data.states.shape[:2], len(pairs))
         values, deviations = np.zeros(shape), np.full(shape, np.nan)
-        there = np.zeros(shape, dtype=bool)
-        for c, t, pair, o in seen:
+        present = np.zeros(shape, dtype=bool)
+        for c, t, pair, o in observed:
             place = (c, t, column[pair])
-            values[place], there[place] = o.value, True
+            values[place], present[place] = o.value, True
             deviations[place] = np.nan if o.sd_value is None else o.sd_value
         modality_V = np.array([modality for modality, _ in pairs], dtype=np.int64)
         weights = [_weights(data.measured, data.sd, 1.0)]
         units = [np.ones(data.states.shape[2])]
         for modality in np.unique(modality_V):
             own = modality_V == modality
-            spread = max(float(values[..., own][there[..., own]].std()), LEAST_SPREAD)
+            spread = max(float(values[..., own][present[..., own]].std()), LEAST_SPREAD)
             unit = spread / ACTIVITY_SPREAD
             units.append(np.full(own.sum(), unit))
-            weights.append(_weights(there[..., own], deviations[..., own], unit))
+            weights.append(_weights(present[..., own], deviations[..., own], unit))
         return cls(
             torch.tensor(np.concatenate([data.states, values], 2), dtype=torch.float32),
             torch.tensor(np.concatenate(weights, 2), dtype=torch.float32),
@@ -108,11 +103,11 @@ class Targets:
         plain = replace(logits, observation_FY4=observation_FY4).gates(roll_out.wiring)
         every = np.arange(len(self.values))
         expected = roll_out.read(plain, every, self.molecule_V, self.modality_V)[1][0]
-        seen = self.weight[..., self.molecules :] > 0
+        measured = self.weight[..., self.molecules :] > 0
         offset_Y, gain_Y = read_instruments(
-            self.values[..., self.molecules :][seen],
-            expected[seen],
-            self.modality_V.expand(seen.shape)[seen],
+            self.values[..., self.molecules :][measured],
+            expected[measured],
+            self.modality_V.expand(measured.shape)[measured],
             len(MODALITIES),
         )
         observation_FY4[..., 0], observation_FY4[..., 1] = offset_Y, gain_Y.log()

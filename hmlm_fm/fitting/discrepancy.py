@@ -89,9 +89,9 @@ def find_discrepancy(
     held = conditions.effects_at_times(torch.tensor(hours).expand(len(residual), -1)).held_RN
     held_K = held.numpy()[..., slice(None) if molecule_K is None else molecule_K]
     counted = np.where(held_K | (weight < LEAST_WEIGHT), 0.0, weight)
-    done_RX = conditions.done_RX
-    done = torch.nonzero(done_RX.any(0)).flatten().tolist()
-    x = with_always(done_RX[:, done]).double().numpy()
+    treatment_RX = conditions.treatment_RX
+    done = torch.nonzero(treatment_RX.any(0)).flatten().tolist()
+    x = with_always(treatment_RX[:, done]).double().numpy()
     _, alike = np.unique(x, axis=0, return_inverse=True)
     missed = np.where(counted > 0, residual, 0.0)
     flat, worth = missed.reshape(len(x), -1), counted.reshape(len(x), -1)

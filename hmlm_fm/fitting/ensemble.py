@@ -2,8 +2,8 @@
 
 Every member holds out a part of the conditions of its own, stops where it predicts them best, and
 is held near where it started: with few measurements the start and the stop are most of the gain.
-Fine-tuning and the fitted rivals of the benchmark share this one loop, so that none of them is
-better cared for.
+Fine-tuning and the fitted baselines of the benchmark share this one loop, so that none of them has
+an advantage by it.
 
 Shapes: M members, C conditions, Q of them in one step, U times, N molecules, L parameters of a
 kind.
@@ -25,9 +25,10 @@ Predict = Callable[[Parameters, np.ndarray], torch.Tensor]
 """States (M, Q, U, N) of some conditions by their positions (Q), from parameters (M, L) by kind."""
 
 MANY_CONDITIONS, VERY_MANY_CONDITIONS = 48, 200
-"""From so many on, measurements tell more of gates than a first guess does."""
+"""From so many on, measurements say more about gates than a first guess does."""
 HELD_OUT_AT_ONCE, LONE_PARTS = 12, 5
 BETTER_BY = 1e-3
+STEPS_BETWEEN_EVALUATIONS = 5
 LONGEST_GRADIENT = 10.0
 LEAST_WEIGHT = 1e-9
 
@@ -63,25 +64,24 @@ def settings_for(conditions: int) -> FitSettings:
 
 
 @dataclass(frozen=True)
-class Team:
+class Processes:
     """The processes that fit members together, each some of them.
 
     Attributes:
-        process: which of them this is, from 0; `processes`: how many there are.
+        index: which of them this is, from 0; `count`: how many there are.
         summed: the sum of a tensor over all of them.
     """
 
-    process: int = 0
-    processes: int = 1
+    index: int = 0
+    count: int = 1
     summed: Callable[[torch.Tensor], torch.Tensor] = lambda values: values
 
     def share(self, members: int) -> slice:
         """The members of this process; at least one where there are as many as processes."""
-        ends = [members * part // self.processes for part in (self.process, self.process + 1)]
-        return slice(*ends)
+        return slice(*(members * part // self.count for part in (self.index, self.index + 1)))
 
 
-ALONE = Team()
+ONE_PROCESS = Processes()
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class HeldOut:
 
     Attributes:
         measurements: (M, C, U) those that each holds out.
-        watched: positions of the conditions in which they are looked at while fitting.
+        watched: positions of the conditions by whose held-out measurements a fit is stopped.
     """
 
     measurements: torch.Tensor
@@ -103,7 +103,7 @@ class Fit:
 
     Attributes:
         parameters: of every member (M, L) by kind, where each predicted its own part best.
-        held_out: (M, C, U) which measurements a member has not seen.
+        held_out: (M, C, U) which measurements a member was not fitted to.
         held_out_error: (M) mean squared error there; `error_at_start`: (M) the same of the start.
         steps: how many were made.
     """
@@ -124,11 +124,12 @@ def fit_members(
     seed: int = 0,
     weight: torch.Tensor | None = None,
     progress: Callable[[int, float], object] = lambda step, error: None,
-    team: Team = ALONE,
+    processes: Processes = ONE_PROCESS,
     parts: HeldOut | None = None,
     fixed: Collection[str] = (),
 ) -> Fit:
-    """Fit every member to the conditions that it does not hold out; to the times, of one alone.
+    """Fit every member to the conditions that it does not hold out; of a single condition, to the
+    times.
 
     Each process fits its share, and what it finds is the same on any number of them, but for
     rounding: they agree on how long gradients are, and on when to stop.
@@ -142,91 +143,124 @@ def fit_members(
         seed: of the order of conditions, and of the held-out parts.
         weight: how much each of `states` counts (C, U, N), 0 where it was not measured; all alike
             without it.
-        progress: told the step and the mean held-out error.
-        team: the processes; one by default.
+        progress: called with the step and the mean held-out error.
+        processes: one by default.
         parts: that members hold out, where they are drawn already.
         fixed: kinds of parameters that stay where they start; not all of them.
 
     Raises:
-        ValueError: one condition at one time, or a held-out part without measurements.
+        HMLMError: one condition at one time, or a held-out part without measurements.
     """
-    conditions, members = len(states), settings.members
     weight = torch.ones_like(states) if weight is None else weight.to(states)
-    count_CU = weight.sum(2)
-    parts = parts or held_out_parts(count_CU, members, seed)
-    held_out, watched = parts.measurements, parts.watched
-
-    own = team.share(members)
-    start = {name: value[own] for name, value in start.items()}
-    held_out_own = held_out[own]
-    parameters = {
-        name: value.clone().requires_grad_(name not in fixed) for name, value in start.items()
-    }
-    tuned = {name: value for name, value in parameters.items() if name not in fixed}
-    groups = [
-        {"params": [value], "lr": settings.learning_rate * spread[name], "at_start": spread[name]}
-        for name, value in tuned.items()
-    ]
-    optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
-    size = sum(value.shape[1] for value in tuned.values())
-    chance = np.random.default_rng([seed, 6])
-    best = {name: value.clone() for name, value in start.items()}
-    best_error = torch.full((len(held_out_own),), math.inf, device=states.device)
-    error_at_start, last_better, step = best_error, 0, 0
-
-    def errors(chosen: np.ndarray, counted_MQU: torch.Tensor) -> torch.Tensor:
-        """Mean squared error of every member over the measurements that count for it (M), by their
-        weights."""
-        squared = (predict(parameters, chosen) - states[chosen]) ** 2 * weight[chosen]
-        total = (squared.sum(3) * counted_MQU).sum((1, 2))
-        # Weights may be small, and of some chosen conditions a member may hold out all there is.
-        return total / (count_CU[chosen] * counted_MQU).sum((1, 2)).clamp(min=LEAST_WEIGHT)
-
+    parts = parts or held_out_parts(weight.sum(2), settings.members, seed)
+    fit = _MemberFit(predict, start, spread, states, weight, settings, processes, parts, fixed)
+    chance, step = np.random.default_rng([seed, 6]), 0
     for step in range(settings.steps + 1):
-        if step % 5 == 0:
-            with torch.no_grad():
-                error = errors(watched, held_out_own[:, watched])
-            if step == 0:
-                error_at_start = error
-            better = error < best_error * (1 - BETTER_BY)
-            best_error = torch.where(better, error, best_error)
-            for name, value in parameters.items():
-                best[name][better] = value.detach()[better]
-            total = team.summed(torch.stack([better.sum().to(best_error), best_error.sum()]))
-            last_better = step if total[0] > 0 else last_better
-            progress(step, float(total[1]) / members)
-            if step - last_better >= settings.patience or step == settings.steps:
+        if step % STEPS_BETWEEN_EVALUATIONS == 0:
+            progress(step, fit.evaluate(step))
+            if step - fit.last_better >= settings.patience or step == settings.steps:
                 break
-        rate = settings.learning_rate
-        rate *= 0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
-        for group in optimizer.param_groups:
-            group["lr"] = rate * group["at_start"]
-        chosen = chance.choice(conditions, size=min(settings.batch, conditions), replace=False)
-        loss = errors(chosen, ~held_out_own[:, chosen]).sum()
-        far = sum(
-            (((value - start[name]) / spread[name]) ** 2).sum() for name, value in tuned.items()
-        )
-        optimizer.zero_grad()
-        (loss + settings.hold * far / size).backward()
-        length = torch.nn.utils.get_total_norm(
-            [p.grad for p in tuned.values() if p.grad is not None]
-        )
-        length = team.summed(length**2).sqrt()
-        torch.nn.utils.clip_grads_with_norm_(list(tuned.values()), LONGEST_GRADIENT, length)
-        optimizer.step()
-
-    def of_all(found: torch.Tensor) -> torch.Tensor:
-        every = found.new_zeros((members, *found.shape[1:]))
-        every[own] = found
-        return team.summed(every)
-
+        batch = min(settings.batch, len(states))
+        fit.learn(step, chance.choice(len(states), size=batch, replace=False))
     return Fit(
-        {name: of_all(value) for name, value in best.items()},
-        held_out,
-        of_all(best_error),
-        of_all(error_at_start),
+        {name: fit.gathered(value) for name, value in fit.best.items()},
+        parts.measurements,
+        fit.gathered(fit.best_error),
+        fit.gathered(fit.error_at_start),
         step,
     )
+
+
+class _MemberFit:
+    """A fit under way: the parameters of this process' members, and the best of each so far."""
+
+    def __init__(
+        self,
+        predict: Predict,
+        start: Parameters,
+        spread: Mapping[str, float],
+        states: torch.Tensor,
+        weight: torch.Tensor,
+        settings: FitSettings,
+        processes: Processes,
+        parts: HeldOut,
+        fixed: Collection[str],
+    ) -> None:
+        """As `fit_members`."""
+        self.predict, self.spread, self.settings = predict, spread, settings
+        self.states, self.weight, self.count_CU = states, weight, weight.sum(2)
+        self.processes, self.own = processes, processes.share(settings.members)
+        self.watched, self.held_out = parts.watched, parts.measurements[self.own]
+        self.start = {name: value[self.own] for name, value in start.items()}
+        self.parameters = {
+            name: value.clone().requires_grad_(name not in fixed)
+            for name, value in self.start.items()
+        }
+        self.tuned = {name: v for name, v in self.parameters.items() if name not in fixed}
+        self.size = sum(value.shape[1] for value in self.tuned.values())
+        self.optimizer = torch.optim.Adam(
+            [
+                {"params": [v], "lr": settings.learning_rate * spread[n], "spread": spread[n]}
+                for n, v in self.tuned.items()
+            ],
+            betas=(0.9, 0.99),
+        )
+        self.best = {name: value.clone() for name, value in self.start.items()}
+        self.best_error = torch.full((len(self.held_out),), math.inf, device=states.device)
+        self.error_at_start, self.last_better = self.best_error, 0
+
+    def evaluate(self, step: int) -> float:
+        """Keep what predicts a member's held-out part better than before; the mean error of all
+        members there."""
+        with torch.no_grad():
+            error = self._errors(self.watched, self.held_out[:, self.watched])
+        if step == 0:
+            self.error_at_start = error
+        better = error < self.best_error * (1 - BETTER_BY)
+        self.best_error = torch.where(better, error, self.best_error)
+        for name, value in self.parameters.items():
+            self.best[name][better] = value.detach()[better]
+        found = torch.stack([better.sum().to(self.best_error), self.best_error.sum()])
+        total = self.processes.summed(found)
+        self.last_better = step if total[0] > 0 else self.last_better
+        return float(total[1]) / self.settings.members
+
+    def learn(self, step: int, chosen: np.ndarray) -> None:
+        """One step of Adam on some of the conditions."""
+        settings = self.settings
+        wave = 0.5 * (1 + math.cos(math.pi * step / settings.steps))
+        rate = settings.learning_rate * (0.1 + 0.9 * wave)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["spread"]
+        loss = self._errors(chosen, ~self.held_out[:, chosen]).sum()
+        far = sum(
+            (((value - self.start[name]) / self.spread[name]) ** 2).sum()
+            for name, value in self.tuned.items()
+        )
+        self.optimizer.zero_grad()
+        (loss + settings.hold * far / self.size).backward()
+        length = torch.nn.utils.get_total_norm(
+            [p.grad for p in self.tuned.values() if p.grad is not None]
+        )
+        length = self.processes.summed(length**2).sqrt()
+        torch.nn.utils.clip_grads_with_norm_(list(self.tuned.values()), LONGEST_GRADIENT, length)
+        self.optimizer.step()
+
+    def gathered(self, found: torch.Tensor) -> torch.Tensor:
+        """What the members of all processes found (M, …)."""
+        every = found.new_zeros((self.settings.members, *found.shape[1:]))
+        every[self.own] = found
+        return self.processes.summed(every)
+
+    def _errors(self, chosen: np.ndarray, counted_MQU: torch.Tensor) -> torch.Tensor:
+        """Mean squared error of every member over the measurements that count for it (M), by their
+        weights."""
+        predicted = self.predict(self.parameters, chosen)
+        squared = (predicted - self.states[chosen]) ** 2 * self.weight[chosen]
+        total = (squared.sum(3) * counted_MQU).sum((1, 2))
+        # Weights may be small, and of some chosen conditions a member may hold out all there is.
+        count = (self.count_CU[chosen] * counted_MQU).sum((1, 2))
+        return total / count.clamp(min=LEAST_WEIGHT)
 
 
 def held_out_parts(count_CU: torch.Tensor, members: int, seed: int) -> HeldOut:

@@ -25,7 +25,7 @@ from ..model.network import SignalingNetwork
 from ..model.tokenization_hmlm import HMLMTokenizer
 from ..model.transducer import Drive
 from .context import make_context
-from .loading import load_untuned
+from .loading import load_foundation
 from .prediction import predict_states
 
 DAMPING = 0.8
@@ -168,7 +168,7 @@ def crosstalk_of(network: SignalingNetwork, checkpoint: str) -> pd.DataFrame:
             f"network {network.name!r} has {len(network.pathways)} pathways; expected at least 2 "
             "that differ in their molecules"
         )
-    model, tokenizer = load_untuned(checkpoint)
+    model, tokenizer = load_foundation(checkpoint)
     attention = gate_attention(model, tokenizer, shown, single_stimuli(shown))
     scores = crosstalk(shown, attention)
     rows = [{"from": a, "to": b, "score": score} for (a, b), score in scores.items()]

@@ -7,7 +7,7 @@ import torch
 
 from ..dynamics.logic_ode import LogicODE
 from ..measurements.measured import Measurements
-from ..model.conditions import DONE, MODALITIES
+from ..model.conditions import MODALITIES, TREATMENTS
 from ..model.errors import HMLMError
 from ..model.fields import to_device
 from ..model.modeling_hmlm import HMLMForSignaling
@@ -93,7 +93,7 @@ def unexplained_table(model: HMLMForSignaling, network: SignalingNetwork) -> pd.
         if isinstance(discrepancy, ShownDiscrepancy):
             pairs = discrepancy.pairs
         done = [("always", "every condition")]
-        done += [(DONE[x // count], network.names[x % count]) for x in discrepancy.done]
+        done += [(TREATMENTS[x // count], network.names[x % count]) for x in discrepancy.done]
         effects = discrepancy.weight.clone()
         effects[0] *= ALWAYS
         for x, t, k in torch.nonzero(effects).tolist():

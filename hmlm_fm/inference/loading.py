@@ -15,62 +15,79 @@ from .shipped import checkpoint_path
 
 
 def load_pretrained(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTokenizer]:
-    """A model, ready to be asked, and its tokenizer.
+    """A model, ready to predict, and its tokenizer.
 
     Args:
         name_or_path: of a shipped checkpoint, a folder, or a name on a hub.
 
     Raises:
-        OSError, ValueError: there is none, it is one of another model, or its tokenizer is not that
-            of its weights: a token list of another version, or another `max_hops`.
+        HMLMError: there is none, it is one of another model, or its tokenizer is not that of its
+            weights: a token list of another version, or another `max_hops`.
     """
-    folder = checkpoint_path(str(name_or_path))
+    folder, place = checkpoint_path(str(name_or_path)), f"checkpoint {name_or_path}"
     try:
         model = HMLMForSignaling.from_pretrained(folder)
         tokenizer = HMLMTokenizer.from_pretrained(folder)
-    except OSError as error:  # which may not say of what
-        raise OSError(f"checkpoint {name_or_path}: {error}") from None
+    except HMLMError as error:
+        raise error.at(place) from None
+    except OSError as error:
+        raise HMLMError(str(error), path=place) from None
     known, found = model.config.vocabulary_version, tokenizer.vocabulary.version
     # Configurations made by hand may state none.
     if known not in ("", found):
         raise HMLMError(
-            f"checkpoint {name_or_path}: its token list is of version {found!r}; expected that of "
-            f"its weights, {known!r}: copy the vocab.json that they were saved with"
+            f"its token list is of version {found!r}; expected that of its weights, {known!r}: "
+            "copy the vocab.json that they were saved with",
+            path=place,
         )
     if tokenizer.max_hops != model.config.max_hops:
         raise HMLMError(
-            f"checkpoint {name_or_path}: its tokenizer has max_hops {tokenizer.max_hops}; expected "
-            f"that of its weights, {model.config.max_hops}"
+            f"its tokenizer has max_hops {tokenizer.max_hops}; expected that of its weights, "
+            f"{model.config.max_hops}",
+            path=place,
         )
     return model.eval(), tokenizer
 
 
-def load_untuned(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTokenizer]:
+def load_foundation(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTokenizer]:
     """As `load_pretrained`, of a checkpoint that infers gates.
 
     Raises:
-        OSError, ValueError: as `load_pretrained`, or it carries the gates of a tissue instead.
+        HMLMError: as `load_pretrained`, or it carries the gates of a tissue instead.
     """
     model, tokenizer = load_pretrained(name_or_path)
-    refuse_tissue(model, f"checkpoint {name_or_path}")
+    require_foundation(model, f"checkpoint {name_or_path}")
     return model, tokenizer
 
 
-def refuse_tissue(model: HMLMForSignaling, named: str = "the model") -> None:
+def require_foundation(model: HMLMForSignaling, place: str = "the model") -> None:
     """
     Raises:
-        ValueError: the model carries the gates of a tissue, and infers none any more.
+        HMLMError: the model carries the gates of a tissue, and does not infer gates.
     """
     if model.next_state.tissue is not None:
         raise HMLMError(
-            f"{named} is fine-tuned, so that it infers no gates any more; expected a pretrained one"
+            "it is fine-tuned, and predicts with the gates of one network; expected a pretrained "
+            "one, which infers gates",
+            path=place,
         )
 
 
 def untrained_model(config: PreTrainedConfig, seed: int) -> HMLMForSignaling:
-    """A model of a configuration that has learned nothing, and takes nothing of torch's seed."""
+    """A model of a configuration that has learned nothing; torch's own seed is left as it is."""
     state = torch.get_rng_state()
     torch.manual_seed(seed)
     model = HMLMForSignaling(HMLMConfig.from_dict(config.to_dict())).eval()
     torch.set_rng_state(state)
     return model
+
+
+def untrained_checkpoint(seed: int) -> tuple[HMLMForSignaling, HMLMTokenizer]:
+    """A model of the size `tiny` that has learned nothing, and its tokenizer."""
+    tokenizer = HMLMTokenizer()
+    config = HMLMConfig.of_size(
+        "tiny",
+        vocab_size=tokenizer.vocab_size,
+        vocabulary_version=tokenizer.vocabulary.version,
+    )
+    return untrained_model(config, seed), tokenizer

@@ -1,6 +1,6 @@
 """From networks, conditions and measurements to tables of states: what stands above the tensors.
 
-Shapes: Q asked conditions, T times, N molecules.
+Shapes: Q query conditions, T times, N molecules.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ import pandas as pd
 
 from ..formats import load_network
 from ..measurements.time_scale import scale_condition, scale_observation, time_scale_for
+from ..model.condition_encoding import check_baseline, check_observation
 from ..model.conditions import Condition, Observation
 from ..model.errors import HMLMError
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
-from ..model.tokenization_hmlm import HMLMTokenizer, check_baseline, check_observation
+from ..model.tokenization_hmlm import HMLMTokenizer
 from .context import make_context
-from .loading import load_pretrained, refuse_tissue
+from .loading import load_pretrained, require_foundation
 from .prediction import model_time_scale, predict_states
+from .shipped import checkpoint_path
 
 NETWORK_FILE = "network.json"
 BASELINE_FILE = "baseline.csv"
@@ -31,8 +33,8 @@ BASELINE_FILE = "baseline.csv"
 class SignalingPipeline:
     """A model, its tokenizer and one network: conditions in, a table of states out.
 
-    pipeline = SignalingPipeline.from_pretrained("outputs/finetune-cardiac-fibroblast")
-    pipeline({"treated": Condition({"TGFB": 0.8})}, hours=[0, 6, 24])
+    pipeline = SignalingPipeline.from_pretrained("hmlm-small", network="cardiac-fibroblast")
+    pipeline.predict({"TGFB": Condition({"TGFB": 0.8})}, hours=[0, 6, 24])
     """
 
     def __init__(
@@ -52,53 +54,74 @@ class SignalingPipeline:
 
         Raises:
             NetworkError: a molecule that the network has not.
-            ValueError: a state at rest or an observation out of range; what was measured is no
+            HMLMError: a state at rest or an observation out of range; what was measured is no
                 list of pairs of a condition and its observations; or something was measured and
-                the model is fine-tuned, whose gates it could not correct any more.
+                the model is fine-tuned, whose gates it cannot correct.
         """
         measured = _as_pairs(measured)
-        _warn_of_deviations(seen for _, seen in measured)
+        _warn_of_deviations(observations for _, observations in measured)
         if measured:
-            refuse_tissue(model)
+            require_foundation(model)
         self.model, self.tokenizer, self.network = model.eval(), tokenizer, network
         known = None
         if baseline is not None:
             check_baseline(baseline, network)
             known = np.array([baseline.get(name, np.nan) for name in network.names])
-        times = [o.time_hours for _, seen in measured for o in seen]
-        self.pace = time_scale_for(times) if measured else model_time_scale(model)
+        times = [o.time_hours for _, observations in measured for o in observations]
+        self.time_scale = time_scale_for(times) if measured else model_time_scale(model)
         self.context = make_context(
             tokenizer,
             network,
             known,
-            [scale_condition(condition, self.pace) for condition, _ in measured],
-            [[scale_observation(o, self.pace) for o in seen] for _, seen in measured],
+            [scale_condition(condition, self.time_scale) for condition, _ in measured],
+            [[scale_observation(o, self.time_scale) for o in of_one] for _, of_one in measured],
         )
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Self:
-        """A fine-tuned folder, with the network and the baseline that it was fine-tuned on.
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        network: str | Path | SignalingNetwork | None = None,
+        baseline: Mapping[str, float] | None = None,
+        measured: Iterable[tuple[Condition, Sequence[Observation]]] = (),
+    ) -> Self:
+        """A pretrained checkpoint with a network, or a fine-tuned folder with its own.
+
+        Args:
+            name_or_path: `hmlm-small`, a folder, or a name on a hub.
+            network: of a pretrained checkpoint: a shipped network's name, a file, or the network;
+                a fine-tuned folder has its own.
+            baseline, measured: as above, of a pretrained checkpoint.
 
         Raises:
-            OSError, ValueError: it is none.
+            HMLMError: there is no such checkpoint or network; a network is missing, or given
+                beside a fine-tuned folder.
         """
-        folder = Path(folder)
+        folder = Path(checkpoint_path(str(name_or_path)))
         if not (folder / BASELINE_FILE).is_file():
-            raise FileNotFoundError(
-                f"{folder}: there is no {BASELINE_FILE} in it; expected the folder of a fine-tuned "
-                "model (of a pretrained one, pass the model, its tokenizer and a network)"
+            if network is None:
+                raise HMLMError(
+                    "it is pretrained, and predicts any network; expected one, such as "
+                    'network="cardiac-fibroblast", or the folder of a fine-tuned model',
+                    path=str(name_or_path),
+                )
+            if not isinstance(network, SignalingNetwork):
+                network = load_network(network)
+            return cls(*load_pretrained(name_or_path), network, baseline, measured)
+        if network is not None or baseline is not None:
+            raise HMLMError(
+                f"it is fine-tuned, and has its own {NETWORK_FILE} and {BASELINE_FILE}; expected "
+                "no other",
+                path=folder,
             )
-        # A molecule may be called NA, and folders of before hold states as they were measured.
-        table = pd.read_csv(
-            folder / BASELINE_FILE, dtype={"molecule": str, "state": float}, keep_default_na=False
-        )
         return cls(
             *load_pretrained(folder),
             load_network(folder / NETWORK_FILE),
-            dict(zip(table["molecule"], table["state"].clip(0, 1), strict=True)),
+            _read_baseline(folder / BASELINE_FILE),
+            measured,
         )
 
-    def __call__(
+    def predict(
         self,
         conditions: Mapping[str, Condition],
         hours: Iterable[float],
@@ -108,18 +131,19 @@ class SignalingPipeline:
         """Columns condition, molecule, time_hours, state (in [0, 1]) and sd.
 
         Args:
+            conditions: by name.
             hours: times, the same for all conditions.
             modality: of `MODALITIES`; of another one than the activity the column is value instead
-                of state, in the unit of what the model was fitted to or shown. Fine-tuned, sd is
-                that of the state as the modality shows it.
-            observed: activities that were seen of asked conditions themselves, by their names. They
-                correct what is said of the same molecule before and after, and narrow its sd. All
-                count alike: their `sd_value` is not used, and a warning says so.
+                of state, in the unit of what the model was fitted to or given as context.
+                Fine-tuned, sd is that of the state as the modality shows it.
+            observed: activities that were observed of the query conditions themselves, by their
+                names. They correct the prediction of the same molecule before and after, and narrow
+                its sd. All count alike: their `sd_value` is not used, and a warning says so.
 
         Raises:
             NetworkError: a molecule that the network has not.
-            ValueError: as `predict_states`; conditions or observations are not given by name; or
-                something was observed of a condition that is not asked, in another modality than
+            HMLMError: as `predict_states`; conditions or observations are not given by name; or
+                something was observed of a condition that is no query, in another modality than
                 the activity, or out of range.
         """
         if not isinstance(conditions, Mapping) or not all(
@@ -130,13 +154,13 @@ class SignalingPipeline:
                 '{"treated": Condition({"TGFB": 0.8})}'
             )
         names = list(conditions)
-        seen = _by_name(observed or {})
-        _warn_of_deviations(seen.values())
-        # A number is no times, which is told below, and neither is an array that holds one.
+        by_name = _by_name(observed or {})
+        _warn_of_deviations(by_name.values())
+        # A number is no list of times, which `predict_states` refuses, as an array of one.
         times = list(hours) if np.iterable(hours) else hours
         found = predict_states(
             self.model, self.context, self.network, list(conditions.values()), times,
-            self._as_seen(names, seen), modality, self.pace,
+            self._as_states(names, by_name), modality, self.time_scale,
         )  # fmt: skip
         molecules = list(self.network.names)
         return pd.DataFrame(
@@ -149,38 +173,42 @@ class SignalingPipeline:
             }
         )
 
-    def _as_seen(
-        self, asked: Sequence[str], observed: Mapping[str, Sequence[Observation]]
+    def _as_states(
+        self, queries: Sequence[str], observed: Mapping[str, Sequence[Observation]]
     ) -> tuple[np.ndarray, np.ndarray] | None:
-        """Times, and states (Q, T, N), NaN where nothing was seen; None where nothing was at all.
-
-        Replicates of one state are averaged.
-        """
+        """Times, and states (Q, T, N), NaN where nothing was observed; None where nothing was at
+        all. Replicates of one state are averaged."""
         index = self.network.molecule_index
-        for name, of_condition in observed.items():
-            if name not in asked:
+        for name, observations in observed.items():
+            if name not in queries:
                 raise HMLMError(
-                    f"condition {name!r} was observed and is not asked; asked are "
-                    f"{', '.join(map(repr, asked))}"
+                    f"condition {name!r} was observed and is no query; queries are "
+                    f"{', '.join(map(repr, queries))}"
                 )
-            for row, o in enumerate(of_condition, start=1):
+            for row, o in enumerate(observations, start=1):
                 where = f"condition {name!r}, observation {row}"
                 check_observation(o, self.network, where)
                 if o.modality != "activity":
                     raise HMLMError(f"{where}: modality {o.modality!r}; expected 'activity'")
-        every = [o for of_condition in observed.values() for o in of_condition]
+        every = [o for observations in observed.values() for o in observations]
         if not every:
             return None
         hours = sorted({o.time_hours for o in every})
-        total = np.zeros((len(asked), len(hours), len(index)))
+        total = np.zeros((len(queries), len(hours), len(index)))
         count = np.zeros_like(total)
-        for q, name in enumerate(asked):
+        for q, name in enumerate(queries):
             for o in observed.get(name, ()):
-                place_of = (q, hours.index(o.time_hours), index[o.molecule])
-                total[place_of] += o.value
-                count[place_of] += 1
+                place = (q, hours.index(o.time_hours), index[o.molecule])
+                total[place] += o.value
+                count[place] += 1
         with np.errstate(invalid="ignore"):
             return np.array(hours), total / count
+
+
+def _read_baseline(path: Path) -> dict[str, float]:
+    # A molecule may be called NA, and old folders hold states as they were measured.
+    table = pd.read_csv(path, dtype={"molecule": str, "state": float}, keep_default_na=False)
+    return dict(zip(table["molecule"], table["state"].clip(0, 1), strict=True))
 
 
 def _as_pairs(
@@ -188,7 +216,7 @@ def _as_pairs(
 ) -> list[tuple[Condition, list[Observation]]]:
     """
     Raises:
-        ValueError: it is something else.
+        HMLMError: it is something else.
     """
     pairs = list(measured.items() if isinstance(measured, Mapping) else measured)
     if not all(
@@ -199,28 +227,28 @@ def _as_pairs(
             f"measured is {measured!r}; expected conditions, each with what was observed of it, "
             'such as [(Condition({"TGFB": 0.8}), [Observation("smad3", 6, 0.5)])]'
         )
-    return [(condition, _as_observations(seen)) for condition, seen in pairs]
+    return [(condition, _as_observations(given)) for condition, given in pairs]
 
 
 def _by_name(observed: Mapping[str, Sequence[Observation]]) -> dict[str, list[Observation]]:
     """
     Raises:
-        ValueError: it is something else.
+        HMLMError: it is something else.
     """
     if not isinstance(observed, Mapping):
         raise HMLMError(
             f"observed is {observed!r}; expected observations by the names of their conditions, "
             'such as {"treated": [Observation("smad3", 6, 0.5)]}'
         )
-    return {name: _as_observations(seen) for name, seen in observed.items()}
+    return {name: _as_observations(given) for name, given in observed.items()}
 
 
-def _as_observations(seen: Iterable[Observation]) -> list[Observation]:
+def _as_observations(given: Iterable[Observation]) -> list[Observation]:
     """
     Raises:
-        ValueError: it is something else.
+        HMLMError: it is something else.
     """
-    observations = list(seen) if np.iterable(seen) else [seen]
+    observations = list(given) if np.iterable(given) else [given]
     for o in observations:
         if not isinstance(o, Observation):
             raise HMLMError(

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 
 from ..measurements.time_scale import scale_condition
+from ..model.condition_encoding import encode_conditions
 from ..model.conditions import LONGEST_HOURS, MODALITIES, Condition
 from ..model.errors import HMLMError
 from ..model.fields import to_device
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
-from ..model.tokenization_hmlm import encode_conditions
 
 
 @dataclass(frozen=True)

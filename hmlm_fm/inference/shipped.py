@@ -27,7 +27,8 @@ def checkpoint_path(name_or_path: str) -> str:
     # A name on a hub states whose it is; a path that is not there would be looked up on the hub.
     if not Path(name_or_path).is_dir() and not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name_or_path):
         raise MissingFileError(
-            f"there is no such folder; expected one, {' or '.join(SHIPPED)}, or OWNER/NAME on a hub",
+            f"there is no such folder; expected one, {' or '.join(SHIPPED)}, or OWNER/NAME on a "
+            "hub",
             path=f"checkpoint {name_or_path}",
         )
     return name_or_path

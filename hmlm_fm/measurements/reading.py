@@ -1,16 +1,22 @@
-"""Measurements of one tissue from two tables: what was done, and what was observed."""
+"""Measurements of one network, from tables: its conditions, and what was observed in each.
+
+Shapes: C conditions, T times, N molecules.
+"""
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..common.errors import FormatError, FormatWarning
+from ..formats import load_network
 from ..formats.measured.condition_tables import read_conditions, read_observations
 from ..model.condition_tensors import held_states
-from ..model.conditions import Observation
+from ..model.conditions import Condition, Observation
 from ..model.errors import quoted
 from ..model.network import SignalingNetwork
 from .measured import Measurements
@@ -21,107 +27,145 @@ CONTRADICTS = 0.2
 
 
 def read_measurements(
-    network: SignalingNetwork, conditions_path: str, observations_path: str, track: str = "signs"
+    network: SignalingNetwork | str | os.PathLike[str],
+    conditions: str | os.PathLike[str],
+    observations: str | os.PathLike[str] | None = None,
+    *,
+    track: str = "signs",
+    pathway: str | None = None,
 ) -> Measurements:
-    """Measurements of two tables; the mean of what was measured at time 0 is the state at rest.
+    """Measurements of two tables, or of one table of CellNOpt's MIDAS format.
 
-    Activities that a perturbation holds say nothing of gates, nor of the state at rest, and are
-    left out; a warning names those that contradict it.
+    The mean of what was measured at time 0 is the state at rest. Activities that a perturbation
+    holds carry no information on gates, nor on the state at rest, and are left out; a warning names
+    those that contradict it.
 
     Args:
-        network: with kinetics or without; what the track lets see of it is kept.
-        conditions_path, observations_path: the tables; see `formats.measurements`.
-        track: of `TRACKS`.
+        network: a network, a shipped network's name, or a file; of its kinetics nothing is kept.
+        conditions: table of what is done in each condition; or a MIDAS table, which has both.
+        observations: table of what was measured; see docs/measurements.md.
+        track: of `TRACKS`: whether AND groups of the network are kept.
+        pathway: the network to take of a file that holds several.
 
     Raises:
-        FormatError: as `read_conditions` and `read_observations`, or there is nothing after time
-            0, which gates are fitted to.
+        FormatError: a file cannot be read, or there is nothing after time 0, which gates are
+            fitted to.
     """
-    conditions = read_conditions(conditions_path, network)
-    by_condition = read_observations(observations_path, network, conditions)
-    names = list(by_condition)
-    every = [o for seen in by_condition.values() for o in seen]
-    hours = np.unique([0.0, *(o.time_hours for o in every)])
-    shape = (len(names), len(hours), len(network.molecules))
-    states, measured = np.zeros(shape), np.zeros(shape, dtype=bool)
-    sd = np.full(shape, np.nan)
-    others: list[tuple[Observation, ...]] = []
-    for row, name in enumerate(names):
-        others.append(tuple(o for o in by_condition[name] if o.modality != "activity"))
-        for o in by_condition[name]:
-            if o.modality == "activity":
-                place = (
-                    row,
-                    int(np.searchsorted(hours, o.time_hours)),
-                    network.molecule_index[o.molecule],
-                )
-                states[place], measured[place] = o.value, True
-                sd[place] = np.nan if o.sd_value is None else o.sd_value
-    of_rows = tuple(conditions[name] for name in names)
-    is_held, at = held_states(of_rows, hours, network)
-    _tell_contradictions(states, measured & is_held, at, names, network, observations_path)
-    measured &= ~is_held
-    later = np.array([of_condition[hours > 0].any() for of_condition in measured])
-    of_others = np.array([any(o.time_hours > 0 for o in seen) for seen in others])
-    if not (later | of_others).any():
-        raise FormatError(
-            "it holds nothing after time 0 but what perturbations hold; expected some, for that is "
-            "what gates are fitted to",
-            path=observations_path,
-        )
-    if not later.any():
-        warnings.warn(
-            f"{observations_path}: it holds no activity after time 0 that is free to move; the "
-            "intervals of states go by what is missed of other modalities, in units in which "
-            "these vary as activities do",
-            FormatWarning,
-            stacklevel=2,
-        )
-    at_rest = measured[:, 0]
-    count = at_rest.sum(0)
-    first = np.where(at_rest, states[:, 0], 0.0).sum(0)
-    # Of a state near an end of its range noise may lie beyond.
-    baseline = np.where(count > 0, np.clip(first / np.maximum(count, 1), 0, 1), np.nan)
-    guessed = [name for name, n in zip(network.names, count, strict=True) if not n]
-    if guessed:
-        warnings.warn(
-            f"{observations_path}: nothing was measured at time 0 of {quoted(guessed)}; the "
-            "state at rest is taken to be where the fitted gates stand still, and intervals may "
-            "not cover it",
-            FormatWarning,
-            stacklevel=2,
-        )
-    # What was seen at rest alone has told the state at rest, or is shown.
-    kept = [row for row, seen in enumerate(others) if later[row] or seen]
+    if not isinstance(network, SignalingNetwork):
+        network = load_network(network, pathway)
+    path = str(observations or conditions)
+    assert observations is not None
+    of_name = read_conditions(conditions, network)
+    by_condition = read_observations(observations, network, of_name)
+    table = _StateTable.from_observations(network, of_name, by_condition)
+    _leave_out_held_states(table, network, path)
+    _check_anything_to_fit(table, path)
+    baseline = _baseline(table, network, path)
+    # What was observed at rest alone is in the state at rest, or is context.
+    later = table.measured[:, table.hours > 0].any((1, 2))
+    kept = [row for row, others in enumerate(table.others) if later[row] or others]
     return Measurements(
         visible_network(network, track),
-        tuple(of_rows[row] for row in kept),
-        hours,
-        states[kept],
+        tuple(table.conditions[row] for row in kept),
+        table.hours,
+        table.states[kept],
         baseline,
-        measured=measured[kept],
-        others=tuple(others[row] for row in kept),
-        sd=sd[kept],
-        names=tuple(names[row] for row in kept),
+        measured=table.measured[kept],
+        others=tuple(table.others[row] for row in kept),
+        sd=table.sd[kept],
+        names=tuple(table.names[row] for row in kept),
     )
 
 
-def _tell_contradictions(
-    states: np.ndarray,
-    measured: np.ndarray,
-    held_at: np.ndarray,
-    names: Sequence[str],
-    network: SignalingNetwork,
-    path: str,
-) -> None:
-    """Warn of activities (C, T, N) that were measured far from where a perturbation holds them."""
-    far = measured & (np.abs(states - held_at) > CONTRADICTS)
+@dataclass
+class _StateTable:
+    """Observations laid out by condition, time and molecule; see `Measurements`."""
+
+    names: list[str]
+    conditions: tuple[Condition, ...]
+    hours: np.ndarray
+    states: np.ndarray
+    measured: np.ndarray
+    sd: np.ndarray
+    others: list[tuple[Observation, ...]]
+
+    @classmethod
+    def from_observations(
+        cls,
+        network: SignalingNetwork,
+        conditions: Mapping[str, Condition],
+        by_condition: Mapping[str, Sequence[Observation]],
+    ) -> _StateTable:
+        names = list(by_condition)
+        every = [o for observations in by_condition.values() for o in observations]
+        hours = np.unique([0.0, *(o.time_hours for o in every)])
+        shape = (len(names), len(hours), len(network.molecules))
+        states, measured = np.zeros(shape), np.zeros(shape, dtype=bool)
+        sd = np.full(shape, np.nan)
+        for row, name in enumerate(names):
+            for o in by_condition[name]:
+                if o.modality == "activity":
+                    time = int(np.searchsorted(hours, o.time_hours))
+                    place = (row, time, network.molecule_index[o.molecule])
+                    states[place], measured[place] = o.value, True
+                    sd[place] = np.nan if o.sd_value is None else o.sd_value
+        others = [tuple(o for o in by_condition[n] if o.modality != "activity") for n in names]
+        in_order = tuple(conditions[name] for name in names)
+        return cls(names, in_order, hours, states, measured, sd, others)
+
+
+def _leave_out_held_states(table: _StateTable, network: SignalingNetwork, path: str) -> None:
+    """Leave out what perturbations hold, and warn of what was measured far from there."""
+    is_held, held_at = held_states(table.conditions, table.hours, network)
+    held = table.measured & is_held
+    far = held & (np.abs(table.states - held_at) > CONTRADICTS)
     places = zip(*np.nonzero(far.any(1)), strict=True)
-    told = [f"{network.names[i]} in {names[c]}" for c, i in places]
-    if told:
+    contradicting = [f"{network.names[i]} in {table.names[c]}" for c, i in places]
+    if contradicting:
         warnings.warn(
-            f"{path}: left out what was measured of {quoted(told)}, which a perturbation holds "
-            "elsewhere; check what the table of conditions says of it",
+            f"{path}: left out what was measured of {quoted(contradicting)}, which a perturbation "
+            "holds elsewhere; check what the table of conditions states of it",
             FormatWarning,
             stacklevel=3,
         )
+    table.measured &= ~is_held
+
+
+def _check_anything_to_fit(table: _StateTable, path: str) -> None:
+    """
+    Raises:
+        FormatError: nothing was measured after time 0 but what perturbations hold.
+    """
+    later = table.measured[:, table.hours > 0].any()
+    later_others = any(o.time_hours > 0 for others in table.others for o in others)
+    if not later and not later_others:
+        raise FormatError(
+            "it holds nothing after time 0 but what perturbations hold; expected some, for that is "
+            "what gates are fitted to",
+            path=path,
+        )
+    if not later:
+        warnings.warn(
+            f"{path}: it holds no activity after time 0 that is free to move; the intervals of "
+            "states follow from errors on other modalities, in units in which these vary as "
+            "activities do",
+            FormatWarning,
+            stacklevel=3,
+        )
+
+
+def _baseline(table: _StateTable, network: SignalingNetwork, path: str) -> np.ndarray:
+    """The state at rest (N): the mean of what was measured at time 0, NaN where nothing was."""
+    at_rest = table.measured[:, 0]
+    count = at_rest.sum(0)
+    total = np.where(at_rest, table.states[:, 0], 0.0).sum(0)
+    unknown = [name for name, n in zip(network.names, count, strict=True) if not n]
+    if unknown:
+        warnings.warn(
+            f"{path}: nothing was measured at time 0 of {quoted(unknown)}; the state at rest is "
+            "taken to be where the fitted gates stand still, and intervals may not cover it",
+            FormatWarning,
+            stacklevel=3,
+        )
+    # Of a state near an end of its range noise may lie beyond.
+    return np.where(count > 0, np.clip(total / np.maximum(count, 1), 0, 1), np.nan)

@@ -157,9 +157,9 @@ class ConditionTensors:
         return (end > start).any(-1)
 
     @property
-    def done_RX(self) -> torch.Tensor:
-        """What is done to every molecule from time 0 to the end (R, 5N), in the order of `DONE`:
-        the level of its stimulus; how far perturbations together lower it, and raise it; whether a
+    def treatment_RX(self) -> torch.Tensor:
+        """What is done to every molecule from time 0 to the end (R, 5N), in the order of
+        `TREATMENTS`: the level of its stimulus; how far perturbations together lower it, and raise it; whether a
         clamp holds it; and where."""
         start, end = self.perturbation_window_RE2.unbind(-1)
         lasting = (start == 0) & (end == math.inf)
@@ -224,16 +224,16 @@ class ConditionTensors:
         effects = every.effects_at(time_hours_RU.flatten())
         return effects.mapped(lambda value: value.unflatten(0, (rows, times)))
 
-    def let_go_by(self, time_hours_BCTN: torch.Tensor) -> torch.Tensor:
+    def released_by(self, time_hours_BCTN: torch.Tensor) -> torch.Tensor:
         """When a perturbation last ceased to hold each molecule, at or before times of its own
         (B, C, T, N), with B · C rows; 0 if none did."""
         time_RTN = time_hours_BCTN.flatten(0, 1)
         index = self.perturbation_index_RE.unsqueeze(1).expand(-1, time_RTN.shape[1], -1)
         end = torch.where(self._holds, self.perturbation_window_RE2[..., 1], math.inf)
         end = end.unsqueeze(1).to(time_RTN.dtype)
-        let_go = torch.where(end <= time_RTN.gather(-1, index), end, 0.0).clamp(min=0)
-        let_go = torch.zeros_like(time_RTN).scatter_reduce(-1, index, let_go, "amax")
-        return let_go.view(time_hours_BCTN.shape)
+        released = torch.where(end <= time_RTN.gather(-1, index), end, 0.0).clamp(min=0)
+        released = torch.zeros_like(time_RTN).scatter_reduce(-1, index, released, "amax")
+        return released.view(time_hours_BCTN.shape)
 
     def boundaries_within(self, horizon_hours: float) -> torch.Tensor:
         """Times in (0, horizon] at which a window opens or closes (R, 2E), padded with horizon."""

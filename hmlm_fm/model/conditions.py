@@ -1,9 +1,7 @@
-"""Conditions and observations: what is done to a network, and what is seen of it.
+"""Conditions and observations: what is done to a network, and what is measured of it.
 
-The meaning of stimuli and perturbations is fixed here, once, for the simulator and the model
-alike. This file travels with every checkpoint.
-
-Shapes: R rows (one condition of one network each), N molecules, E perturbations per row.
+Their meaning is that of `condition_tensors`. This file travels with every checkpoint, and needs
+nothing outside the standard library.
 """
 
 from __future__ import annotations
@@ -17,8 +15,8 @@ from .errors import HMLMError
 from .network import NetworkError, SignalingNetwork
 
 PERTURBATION_KINDS = ("knockout", "knockdown", "inhibition", "overexpression", "clamp")
-DONE = ("stimulated", "lowered", "raised", "clamped", "clamped to its value")
-"""What can be done to a molecule throughout; see `ConditionTensors.done_RX`."""
+TREATMENTS = ("stimulated", "lowered", "raised", "clamped", "clamped to its value")
+"""What a condition can do to a molecule throughout; see `ConditionTensors.treatment_RX`."""
 MODALITIES = ("activity", "phosphoprotein", "mRNA", "protein", "imaging feature")
 PLAUSIBLE_VALUES = MappingProxyType(
     {"activity": (-0.5, 2.5)} | dict.fromkeys(MODALITIES[1:], (-20.0, 20.0))
@@ -28,7 +26,7 @@ overexpression; the others in relative units, such as a fold change, its logarit
 the largest."""
 
 LONGEST_HOURS = 10_000.0
-"""Later than that, beyond a year, nothing is measured or asked: such a time is in another unit."""
+"""Later than that, beyond a year, nothing is measured: such a time is in another unit."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ class Perturbation:
 
 @dataclass(frozen=True)
 class Condition:
-    """Stimuli and perturbations, all that tells one experiment on a network from another.
+    """Stimuli and perturbations: what makes one experiment on a network differ from another.
 
     Attributes:
         stimuli: level in [0, 1] of molecules' input interactions. The level replaces the weight

@@ -210,10 +210,10 @@ def gather_evidence(
         table.index_put(place, (seen.value_O - expected)[of_state]),
         table.bool().index_put(place, torch.ones_like(row_S, dtype=torch.bool)),
         seen_hours,
-        rows.let_go_by(seen_hours),
+        rows.released_by(seen_hours),
         context.known_BN.bool().unsqueeze(1).expand(-1, conditions, -1),
         by_condition,
-        rows.let_go_by(every_hour),
+        rows.released_by(every_hour),
         gates.smoothing_F2,
     )
     smoothed = roll_out.at(by_condition)[0] + correction

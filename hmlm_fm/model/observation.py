@@ -141,7 +141,7 @@ def corrected_states(
         anchored_BQN, smoothing_F2: as in `smoothing_correction`.
     """
     seen_hours = observed_hours_BQS.unsqueeze(-1).expand_as(residual_BQSN)
-    let_go = conditions.let_go_by(seen_hours)
+    let_go = conditions.released_by(seen_hours)
     # Where a state is known anyway, what is measured tells of noise alone.
     at_start = anchored_BQN.bool().unsqueeze(2) & (seen_hours <= 0)
     known = at_start | (let_go > 0) & (seen_hours <= let_go)
@@ -153,7 +153,7 @@ def corrected_states(
         let_go,
         anchored_BQN,
         hours_BQU,
-        conditions.let_go_by(hours_BQU.unsqueeze(-1).expand_as(states_BQUN)),
+        conditions.released_by(hours_BQU.unsqueeze(-1).expand_as(states_BQUN)),
         smoothing_F2,
         scale_BQUN,
     )

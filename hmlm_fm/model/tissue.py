@@ -170,7 +170,7 @@ class Discrepancy(nn.Module):
     def __init__(self, done: list[int], hours: list[float], columns: int, explained: float) -> None:
         """
         Args:
-            done: (X) columns of `ConditionTensors.done_RX`.
+            done: (X) columns of `ConditionTensors.treatment_RX`.
             hours: (T) the measured times, all after 0 and in order.
             explained: share of the squared residuals of conditions that are left out.
         """
@@ -180,8 +180,8 @@ class Discrepancy(nn.Module):
 
     def forward(self, conditions: ConditionTensors, hours_BQU: torch.Tensor) -> torch.Tensor:
         """The effects of B · Q conditions (B, Q, U, K)."""
-        done_RX = with_always(conditions.done_RX[:, self.done])
-        effect_RTK = torch.einsum("rx,xtk->rtk", done_RX, self.weight.to(done_RX))
+        treatment_RX = with_always(conditions.treatment_RX[:, self.done])
+        effect_RTK = torch.einsum("rx,xtk->rtk", treatment_RX, self.weight.to(treatment_RX))
         # Nothing has happened yet at time 0, and after the last time nothing more is known.
         effect_RTK = torch.cat([torch.zeros_like(effect_RTK[:, :1]), effect_RTK], 1)
         known = torch.tensor([0.0, *self.hours], dtype=hours_BQU.dtype, device=hours_BQU.device)
@@ -225,5 +225,5 @@ class ShownDiscrepancy(Discrepancy):
         return values
 
 
-def with_always(done_RX: torch.Tensor) -> torch.Tensor:
-    return torch.cat([torch.full_like(done_RX[:, :1], ALWAYS), done_RX], 1)
+def with_always(treatment_RX: torch.Tensor) -> torch.Tensor:
+    return torch.cat([torch.full_like(treatment_RX[:, :1], ALWAYS), treatment_RX], 1)

@@ -15,12 +15,13 @@ import torch
 from scipy.special import logsumexp
 
 from ..dynamics.trajectories import TIMES_HOURS, Trajectories
+from ..model.condition_encoding import encode_conditions
 from ..model.conditions import MODALITIES
 from ..model.configuration_hmlm import PARTS
 from ..model.fields import to_device
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
-from ..model.tokenization_hmlm import HMLMTokenizer, encode_conditions
+from ..model.tokenization_hmlm import HMLMTokenizer
 from .masked_baselines import Frequency, MembersOf, NeighbourLookUp
 from .objectives import Encoding, next_state_example
 

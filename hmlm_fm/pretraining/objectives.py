@@ -20,9 +20,10 @@ from torch.utils.data import Dataset
 from ..corpora.tokenised import TokenisedCorpus
 from ..dynamics.draw import EXPRESSION_KINDS
 from ..dynamics.trajectories import TIMES_HOURS, Trajectories
+from ..model.condition_encoding import encode_conditions
 from ..model.conditions import MODALITIES, Condition
 from ..model.errors import HMLMError
-from ..model.tokenization_hmlm import HMLMTokenizer, encode_conditions
+from ..model.tokenization_hmlm import HMLMTokenizer
 
 MASKED_SHARE = 0.15
 LARGEST_CONTEXT = 16

@@ -16,7 +16,7 @@ from hmlm_fm.benchmarks.baselines.hmlm import FineTuned, InContext
 from hmlm_fm.finetuning import assemble as fitted_tissue
 from hmlm_fm.finetuning.adapt import AdaptSettings, adapt
 from hmlm_fm.finetuning.calibration import calibrate
-from hmlm_fm.finetuning.fine_tune import GATE_PARTS, OBSERVATION, fine_tune
+from hmlm_fm.finetuning.gate_fit import GATE_PARTS, OBSERVATION, fit_gates
 from hmlm_fm.fitting.ensemble import MANY_CONDITIONS, FitSettings, fit_members, held_out_parts
 from hmlm_fm.inference.context import make_context, measured_context
 from hmlm_fm.inference.gate_tables import gate_tables
@@ -60,7 +60,7 @@ def task(cascade):
 @pytest.fixture(scope="module")
 def tuned(model, task):
     """From the wiring alone, so that there is something left to learn for few steps."""
-    return fine_tune(*model, task.training.clipped(), FEW, in_context=False)
+    return fit_gates(*model, task.training.clipped(), FEW, in_context=False)
 
 
 def predicted(tuned, tokenizer, task, conditions, hours=(0, 6, 24, 48)):
@@ -152,8 +152,8 @@ def test_a_fine_tuned_model_corrects_no_gates_by_what_is_measured(tuned, model, 
 def test_parts_that_are_not_tuned_stay_as_they_were_inferred(model, tuned, task):
     still = replace(FEW, steps=0)
     data = task.training.clipped()
-    _, start = fine_tune(*model, data, still, in_context=False)
-    chosen, fit = fine_tune(*model, data, FEW, in_context=False, tunable=("tau", "ec50"))
+    _, start = fit_gates(*model, data, still, in_context=False)
+    chosen, fit = fit_gates(*model, data, FEW, in_context=False, tunable=("tau", "ec50"))
     for name, value in fit.parameters.items():
         moved = not torch.equal(value, start.parameters[name])
         assert moved == (name in ("log_tau_F", "ec50_J")), name
@@ -166,7 +166,7 @@ def test_parts_that_are_not_tuned_stay_as_they_were_inferred(model, tuned, task)
     assert set(GATE_PARTS.values()) == {*INFERRED, OBSERVATION}
     for nothing in ((), ("instruments",)):
         with pytest.raises(ValueError, match="there is nothing to tune in"):
-            fine_tune(*model, data, still, tunable=nothing)
+            fit_gates(*model, data, still, tunable=nothing)
 
 
 def test_a_state_at_rest_that_nobody_measured_is_that_of_the_fitted_gates(model, task):
@@ -176,7 +176,7 @@ def test_a_state_at_rest_that_nobody_measured_is_that_of_the_fitted_gates(model,
         blank = [name in unknown for name in names]
         data = replace(task.training.clipped(), baseline=np.where(blank, np.nan, baseline))
         # What gates leave unexplained may well move an untouched condition.
-        chosen, _ = fine_tune(*model, data, FEW, discrepancy=False)
+        chosen, _ = fit_gates(*model, data, FEW, discrepancy=False)
         told = predict_states(
             chosen,
             measured_context(model[1], data, []),
@@ -199,7 +199,7 @@ def test_what_is_over_in_half_an_hour_is_fitted_as_what_takes_a_day(model, task)
     asked = [Condition({"B": 0.8}, held), Condition({"C": 0.5})]
     told, tables = [], []
     for of_pace, faster in ((day, 1), (minutes, 48)):
-        chosen, fit = fine_tune(*model, of_pace, replace(FEW, steps=10))
+        chosen, fit = fit_gates(*model, of_pace, replace(FEW, steps=10))
         assert fit.steps == 10
         hours = np.array([0, 6, 13, 24]) / faster
         conditions = [scale_condition(condition, 1 / faster) for condition in asked]
@@ -236,7 +236,7 @@ def test_a_member_starts_from_what_it_does_not_hold_out(model, task):
         states = data.states.copy()
         if changed is not None:
             states[changed, 1:] = 0.5
-        _, fit = fine_tune(*model, replace(data, states=states), still)
+        _, fit = fit_gates(*model, replace(data, states=states), still)
         starts.append(fit.parameters["ec50_J"][0])
     assert torch.equal(starts[0], starts[1])
     assert not torch.allclose(starts[0], starts[2], atol=1e-3)
@@ -244,7 +244,7 @@ def test_a_member_starts_from_what_it_does_not_hold_out(model, task):
 
 def test_of_many_conditions_every_second_member_starts_untrained(model, cascade):
     data = simulate_task(cascade, Budget(MANY_CONDITIONS, 4), splits=["pairs"]).training.clipped()
-    _, fit = fine_tune(*model, data, FitSettings(members=2, steps=0))
+    _, fit = fit_gates(*model, data, FitSettings(members=2, steps=0))
     for member, start in enumerate((model[0], untrained_model(model[0].config, seed=0))):
         shown = data.after_start().without(fit.held_out[member].numpy())
         logits, _ = start.infer_gates(**measured_context(model[1], shown))
@@ -271,7 +271,7 @@ def test_of_a_watched_time_course_members_are_corrected_by_what_each_has_seen(
     for moved in (0.0, 0.1):
         last = lone.states.copy()
         last[:, -1] += moved
-        fine_tune(*model, replace(lone, states=last).clipped(), replace(FEW, steps=1))
+        fit_gates(*model, replace(lone, states=last).clipped(), replace(FEW, steps=1))
     errors, others = asked
     scale = torch.full_like(errors.told, 0.1)
     told, left = errors.correct(errors.told, scale)
@@ -355,7 +355,7 @@ def test_members_answer_as_one(tuned, model, task):
 def test_time_constants_can_be_read(model, cascade):
     """Of 4, 9 and 15 h behind inputs of half an hour; the last one hardly moves."""
     data = simulate_task(cascade, Budget(16, 9), seed=1).training.clipped()
-    molecules, gates = gate_tables(fine_tune(*model, data, FEW)[0], model[1], data)
+    molecules, gates = gate_tables(fit_gates(*model, data, FEW)[0], model[1], data)
     assert molecules["molecule"].tolist() == list(cascade.names)
     slow = molecules.set_index("molecule")["tau_hours"]
     inputs = slow[list("ABCD")].max()
@@ -449,7 +449,7 @@ def test_adapted_weights_predict_held_out_conditions_no_worse(model, task):
     changed = adapted.state_dict()
     assert all(torch.equal(value, model[0].state_dict()[name]) for name, value in before.items())
     assert any(not torch.equal(changed[name], value) for name, value in before.items())
-    tuned, _ = fine_tune(adapted, model[1], data, FEW)
+    tuned, _ = fit_gates(adapted, model[1], data, FEW)
     with pytest.raises(ValueError, match="the model is fine-tuned, so that it infers no gates"):
         adapt(tuned, model[1], data)
 

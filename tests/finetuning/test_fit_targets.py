@@ -8,7 +8,7 @@ import pytest
 from hmlm_fm import HMLMForSignaling
 from hmlm_fm.finetuning import assemble as fitted_tissue
 from hmlm_fm.finetuning.calibration import calibrate
-from hmlm_fm.finetuning.fine_tune import fine_tune
+from hmlm_fm.finetuning.gate_fit import fit_gates
 from hmlm_fm.finetuning.targets import ROLL_OUT_ERROR, Targets
 from hmlm_fm.fitting.discrepancy import Unexplained
 from hmlm_fm.fitting.ensemble import FitSettings
@@ -80,10 +80,10 @@ def shown_as(modality: str, data: Measurements, sd: float | None = None) -> Meas
 
 def test_measurements_count_by_their_standard_deviations(task):
     data = task.training.clipped().after_start()
-    assert (Targets.of(data).weight == 1).all()
+    assert (Targets.from_measurements(data).weight == 1).all()
     sd = np.full(data.states.shape, np.nan)
     sd[0], sd[1], sd[2] = ROLL_OUT_ERROR, 2 * ROLL_OUT_ERROR, 10.0
-    weight = Targets.of(replace(data, sd=sd)).weight
+    weight = Targets.from_measurements(replace(data, sd=sd)).weight
     assert weight[0].numpy() == pytest.approx(1 / 2)
     assert weight[1].numpy() == pytest.approx(1 / 5)
     assert (weight[2] < 1e-4).all()
@@ -99,7 +99,9 @@ def test_columns_of_other_modalities(task):
         Observation("D", 24.0, 6.0, "protein", 0.3),
         Observation("D", 0.0, 9.0, "protein"),
     )
-    targets = Targets.of(replace(data, others=(seen, *[()] * (len(data.conditions) - 1))))
+    targets = Targets.from_measurements(
+        replace(data, others=(seen, *[()] * (len(data.conditions) - 1)))
+    )
     assert targets.molecule_V.tolist() == [4, 3]
     assert targets.modality_V.tolist() == [2, 3]
     molecules = len(data.network.molecules)
@@ -123,7 +125,7 @@ def test_what_is_uncertain_misleads_less(model, task):
     misled = replace(data, states=states)
     told = replace(misled, sd=np.where(wrong, 1.0, 0.01))
     errors = [
-        error(model, task, fine_tune(*model, of, FEW, in_context=False)[0]) for of in (misled, told)
+        error(model, task, fit_gates(*model, of, FEW, in_context=False)[0]) for of in (misled, told)
     ]
     assert errors[1] < 0.5 * errors[0]
 
@@ -131,7 +133,7 @@ def test_what_is_uncertain_misleads_less(model, task):
 @pytest.mark.parametrize("modality", ["phosphoprotein", "imaging feature"])
 def test_states_are_learned_from_other_modalities(model, task, modality):
     data = shown_as(modality, task.training.clipped())
-    tuned, fit = fine_tune(*model, data, FEW, in_context=False)
+    tuned, fit = fit_gates(*model, data, FEW, in_context=False)
     untuned = error(model, task, model[0])
     hold = Hold().fit(task.training)
     truth = task.queries["pairs"]
@@ -145,7 +147,7 @@ def test_states_are_learned_from_other_modalities(model, task, modality):
 def test_intervals_of_other_modalities_cover_what_was_not_seen(model, network, task):
     """They are told in the modality's own unit, by what was missed in it."""
     data = shown_as("protein", task.training.clipped())
-    tuned, _ = fine_tune(*model, data, replace(FEW, members=6))
+    tuned, _ = fit_gates(*model, data, replace(FEW, members=6))
     # Further conditions of the same kind.
     truth = simulate_task(network, Budget(48, 5), seed=3, splits=()).training
     context = make_context(model[1], task.training.network, task.training.baseline_or_zero)
@@ -185,8 +187,8 @@ def test_intervals_are_calibrated_on_what_the_other_conditions_say(model, task, 
         of_states = columns == slice(None)
         found = (of_others, None) if of_states else (None, of_others)
         monkeypatch.setattr(fitted_tissue, "_unexplained", lambda *_, found=found: found)
-        fine_tune(*model, data, still, discrepancy=False)
-        fine_tune(*model, data, still)
+        fit_gates(*model, data, still, discrepancy=False)
+        fit_gates(*model, data, still)
         without, with_others = heard[-2:]
         moved = (with_others.told - without.told)[..., columns]
         knocked_out = [
@@ -205,7 +207,7 @@ def test_intervals_are_calibrated_on_what_the_other_conditions_say(model, task, 
 
 def test_instruments_travel_with_the_tissue(model, task, tmp_path):
     data = shown_as("protein", task.training.clipped())
-    tuned, _ = fine_tune(*model, data, replace(FEW, steps=5), in_context=True)
+    tuned, _ = fit_gates(*model, data, replace(FEW, steps=5), in_context=True)
     tuned.save_pretrained(tmp_path)
     again = HMLMForSignaling.from_pretrained(tmp_path).eval()
     gates = again.next_state.tissue.tables["observation_FY4"].weight
@@ -217,9 +219,9 @@ def test_instruments_travel_with_the_tissue(model, task, tmp_path):
 
 def test_fine_tuned_models_are_not_fine_tuned_again(model, task):
     data = task.training.clipped()
-    tuned, _ = fine_tune(*model, data, replace(FEW, steps=0), in_context=False)
+    tuned, _ = fit_gates(*model, data, replace(FEW, steps=0), in_context=False)
     with pytest.raises(ValueError, match="the model is fine-tuned, so that it infers no gates"):
-        fine_tune(tuned, model[1], data, FEW)
+        fit_gates(tuned, model[1], data, FEW)
 
 
 def test_fits_do_not_depend_on_what_all_measurements_have_in_common(model, task):
@@ -227,8 +229,8 @@ def test_fits_do_not_depend_on_what_all_measurements_have_in_common(model, task)
     few = replace(FEW, steps=20)
     data = task.training.clipped()
     alike = replace(data, sd=np.full(data.states.shape, 2.0))
-    _, plain = fine_tune(*model, data, few, in_context=False)
-    _, rough = fine_tune(*model, alike, few, in_context=False)
+    _, plain = fit_gates(*model, data, few, in_context=False)
+    _, rough = fit_gates(*model, alike, few, in_context=False)
     at_start = float(plain.error_at_start.mean())
     assert float(rough.error_at_start.mean()) == pytest.approx(at_start, rel=1e-4)
     assert float(rough.held_out_error.mean()) == pytest.approx(
@@ -240,6 +242,6 @@ def test_fits_do_not_depend_on_what_all_measurements_have_in_common(model, task)
     in_other_units = replace(seen, others=others)
     errors = []
     for of in (seen, in_other_units):
-        tuned, fit = fine_tune(*model, of, few, in_context=False)
+        tuned, fit = fit_gates(*model, of, few, in_context=False)
         errors.append((error(model, task, tuned), float(fit.held_out_error.mean())))
     assert errors[1] == pytest.approx(errors[0], rel=0.25)

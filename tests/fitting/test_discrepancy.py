@@ -9,7 +9,7 @@ from toys import toy_network
 
 from hmlm_fm import HMLMForSignaling
 from hmlm_fm.benchmarks.baselines.discrepant import WithDiscrepancy
-from hmlm_fm.finetuning.fine_tune import fine_tune
+from hmlm_fm.finetuning.gate_fit import fit_gates
 from hmlm_fm.fitting.discrepancy import PENALTIES, find_discrepancy
 from hmlm_fm.fitting.ensemble import FitSettings
 from hmlm_fm.formats import load_network
@@ -20,7 +20,7 @@ from hmlm_fm.measurements.baseline import mean_squared_error
 from hmlm_fm.measurements.measured import Measurements
 from hmlm_fm.measurements.trivial import Hold
 from hmlm_fm.model.condition_tensors import ConditionTensors
-from hmlm_fm.model.conditions import DONE, Condition, Observation, Perturbation
+from hmlm_fm.model.conditions import TREATMENTS, Condition, Observation, Perturbation
 from hmlm_fm.model.tissue import ALWAYS, Discrepancy
 
 NETWORK = toy_network()
@@ -105,7 +105,7 @@ def test_what_is_left_out_is_told_by_the_others_alone():
     measured = rng.random(residual.shape) < 0.8
     measured[..., INDEX["ERK"]] = measured[:, :1, INDEX["ERK"]]
     found = found_of(conditions, residual, measured)
-    x = tensors(conditions).done_RX.numpy()
+    x = tensors(conditions).treatment_RX.numpy()
     x = np.concatenate([np.full_like(x[:, :1], ALWAYS), x], 1)
 
     def without(row, penalty):
@@ -154,13 +154,13 @@ def test_what_is_held_says_nothing_of_effects():
 
 def test_what_counts_as_done():
     def done(*perturbations):
-        return tensors([Condition({"EGF": 1.0}, perturbations)]).done_RX[0]
+        return tensors([Condition({"EGF": 1.0}, perturbations)]).treatment_RX[0]
 
     def row(**of_ras):
-        expected = torch.zeros(len(DONE), len(NETWORK.molecules))
+        expected = torch.zeros(len(TREATMENTS), len(NETWORK.molecules))
         expected[0, INDEX["EGF"]] = 1.0
         for name, value in of_ras.items():
-            expected[DONE.index(name.replace("_", " ")), INDEX["RAS"]] = value
+            expected[TREATMENTS.index(name.replace("_", " ")), INDEX["RAS"]] = value
         return expected.flatten()
 
     def ras(kind, strength=1.0, *window):
@@ -217,7 +217,7 @@ def test_a_rival_learns_what_it_leaves_unexplained():
 def test_fine_tuning_adds_it_and_keeps_it(model, tmp_path):
     data = measurements(CONDITIONS).clipped()
     settings = FitSettings(members=3, steps=20)
-    tuned, _ = fine_tune(*model, data, settings, in_context=False)
+    tuned, _ = fit_gates(*model, data, settings, in_context=False)
     assert tuned.next_state.tissue.discrepancy is not None
     asked = [Condition({"EGF": 0.7}), Condition({"EGF": 0.7}, (Perturbation("oddity"),))]
     context = make_context(model[1], NETWORK, data.baseline)
@@ -263,7 +263,7 @@ def test_what_is_shown_in_other_modalities_has_its_own(model, tmp_path, with_act
     data = replace(seen.clipped(), others=shown)
     if not with_activities:
         data = replace(data, measured=np.zeros_like(data.measured))
-    tuned, _ = fine_tune(*model, data, FitSettings(members=3, steps=20), in_context=False)
+    tuned, _ = fit_gates(*model, data, FitSettings(members=3, steps=20), in_context=False)
     tissue = tuned.next_state.tissue
     assert (tissue.discrepancy is not None) == with_activities
     context = make_context(model[1], NETWORK, data.baseline)
@@ -291,7 +291,7 @@ def test_what_is_shown_in_other_modalities_has_its_own(model, tmp_path, with_act
 def test_it_can_be_left_out(model):
     data = measurements(CONDITIONS).clipped()
     settings = FitSettings(members=2, steps=5)
-    tuned, _ = fine_tune(*model, data, settings, in_context=False, discrepancy=False)
+    tuned, _ = fit_gates(*model, data, settings, in_context=False, discrepancy=False)
     assert tuned.next_state.tissue.discrepancy is None
     assert not len(unexplained_table(tuned, NETWORK))
     with pytest.raises(ValueError, match="network of 6 molecules; found 109"):

@@ -18,8 +18,8 @@ from hmlm_fm.formats.measured.condition_tables import (
     write_conditions,
     write_observations,
 )
+from hmlm_fm.model.condition_encoding import encode_context
 from hmlm_fm.model.conditions import Condition, Observation, Perturbation
-from hmlm_fm.model.tokenization_hmlm import encode_context
 
 CONDITIONS = """\
 condition,kind,molecule,value,start_hours,end_hours

@@ -11,13 +11,13 @@ from toys import toy_network
 from hmlm_fm import Condition, HMLMConfig, HMLMForSignaling, HMLMTokenizer, Observation
 from hmlm_fm.dynamics import Perturbation, simulate
 from hmlm_fm.model import gate_inference
+from hmlm_fm.model.condition_encoding import encode_conditions
 from hmlm_fm.model.evidence import Context, gather_evidence, local_states
 from hmlm_fm.model.fields import Fields
 from hmlm_fm.model.gate_inference import INFERRED, Cell, CellScale
 from hmlm_fm.model.gates import GateLogits
 from hmlm_fm.model.graph import Wiring
 from hmlm_fm.model.network import SignalingNetwork
-from hmlm_fm.model.tokenization_hmlm import encode_conditions
 from hmlm_fm.model.transducer import Transducer
 
 HOURS = (1.0, 4.0, 12.0, 30.0)

@@ -21,11 +21,11 @@ from hmlm_fm import (
     load_network,
 )
 from hmlm_fm.formats import load_core
+from hmlm_fm.model.condition_encoding import encode_conditions
 from hmlm_fm.model.conditions import MODALITIES
 from hmlm_fm.model.configuration_hmlm import PARTS, SIZES
 from hmlm_fm.model.fields import FIELDS
 from hmlm_fm.model.network import SignalingNetwork
-from hmlm_fm.model.tokenization_hmlm import encode_conditions
 from hmlm_fm.model.transducer import grid_hours
 
 HOURS = (0.3, 2.0, 7.5, 30.0)

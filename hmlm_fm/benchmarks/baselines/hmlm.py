@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 
 from ...finetuning.adapt import adapt
-from ...finetuning.fine_tune import fine_tune
+from ...finetuning.gate_fit import fit_gates
 from ...fitting.ensemble import FitSettings
 from ...inference.context import measured_context
 from ...inference.prediction import Prediction, predict_states
@@ -83,7 +83,7 @@ class FineTuned(HMLMRow):
     def fit(self, seen: Measurements) -> Self:
         data = self._show(seen, with_measurements=False)
         guesser = self._guesser(data, seen.seed)
-        self.model, self.found = fine_tune(
+        self.model, self.found = fit_gates(
             guesser, self.tokenizer, data, self.settings, seen.seed, self.in_context
         )
         return self

@@ -1,0 +1,105 @@
+"""The README.md of a fine-tuned folder: what was fitted, how well, and what is left unexplained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from ..common.words import counted
+from ..inference.pipeline import NETWORK_FILE
+from ..model.conditions import TREATMENTS
+from .gate_fit import GATE_PARTS
+
+if TYPE_CHECKING:
+    from .result import FittedModel
+
+HEAD = """---
+license: apache-2.0
+library_name: transformers
+tags: [hmlm, cell-signalling]
+---
+"""
+USE = """```python
+from hmlm_fm import SignalingPipeline
+
+pipeline = SignalingPipeline.from_pretrained("FOLDER")
+```
+"""
+
+
+def model_card(fitted: FittedModel, unexplained: pd.DataFrame) -> str:
+    """The card as Markdown.
+
+    Args:
+        unexplained: as `unexplained_table` gives it.
+    """
+    parts = [HEAD, f"# HMLM fine-tuned on {fitted.data.network.name}\n"]
+    if fitted.adapted:
+        parts.append("The weights that infer gates were adapted to the tissue first.\n")
+    parts += [_fitted_to(fitted), USE, _held_out_error(fitted)]
+    if len(unexplained):
+        parts.append(_unexplained(fitted.metrics, unexplained))
+    if "held_out" in fitted.metrics:
+        parts.append(_held_out_table(fitted.metrics["held_out"]))
+    if fitted.metrics.get("spearman_with_truth"):
+        ranks = fitted.metrics["spearman_with_truth"].items()
+        words = ", ".join(f"{name} {rank:.2f}" for name, rank in ranks)
+        parts.append(f"Spearman's correlation with the simulator's parameters: {words}.\n")
+    return "\n".join(parts)
+
+
+def _fitted_to(fitted: FittedModel) -> str:
+    data = fitted.data
+    text = (
+        f"From `{fitted.checkpoint}`: gates and time constants of {len(data.network.molecules)} "
+        f"molecules, fitted to {counted(len(data.conditions), 'condition')} at "
+        f"{counted(int((data.times_hours > 0).sum()), 'time')}. It predicts this network alone, "
+        f"which lies beside it as `{NETWORK_FILE}`.\n"
+    )
+    if set(fitted.tunable) != set(GATE_PARTS):
+        text += f"\nFitted is {', '.join(fitted.tunable)}; the rest is as inferred.\n"
+    return text
+
+
+def _held_out_error(fitted: FittedModel) -> str:
+    metrics = fitted.metrics
+    units = "."
+    if any(fitted.data.others):
+        units = ", other modalities in units in which they vary as activities do."
+    return (
+        "Mean squared error on held-out training "
+        f"{'conditions' if len(fitted.data.conditions) > 1 else 'times'}: "
+        f"{metrics['held_out_mse']:.4f} ({metrics['held_out_mse_at_start']:.4f} before fitting)"
+        f"{units}\n"
+    )
+
+
+def _unexplained(metrics: Mapping[str, Any], unexplained: pd.DataFrame) -> str:
+    largest = unexplained.iloc[0]
+    shares = " and ".join(
+        f"{share:.0%} of {what}" for what, share in metrics["discrepancy_explains"].items()
+    )
+    where = "in every condition"
+    if largest["treatment"] in TREATMENTS:
+        where = f"where {largest['target']} is {largest['treatment']}"
+    return (
+        f"Of what the gates miss, {shares} (by its square, of conditions that gates, but not the "
+        "effects, were fitted to) follows from stimuli and perturbations and is added to them: "
+        f"effects in `unexplained.csv`, the largest on {largest['molecule']} at "
+        f"{largest['time_hours']:g} hours {where} ({largest['effect']:+.2f}). The network may lack "
+        "an interaction there.\n"
+    )
+
+
+def _held_out_table(held_out: Mapping[str, Mapping[str, float]]) -> str:
+    lines = [
+        "| held out | MSE | first state held | training mean | coverage of 90 % | width |",
+        "|---|---|---|---|---|---|",
+    ]
+    for split, found in held_out.items():
+        errors = (found["mse"], found["mse_hold"], found["mse_training_mean"])
+        cells = " | ".join(f"{value:.4f}" for value in errors)
+        lines.append(f"| {split} | {cells} | {found['coverage']:.2f} | {found['width']:.2f} |")
+    return "\n".join(lines) + "\n"
