@@ -46,7 +46,7 @@ def assemble(
         time_scale: the model's hours to an hour, in which it was fitted.
         discrepancy: whether to add what gates leave unexplained, where that is worthwhile.
     """
-    found = _unexplained(roll_out, gates, targets) if discrepancy else (None, None)
+    found = find_unexplained(roll_out, gates, targets) if discrepancy else (None, None)
     errors = _held_out_errors(
         roll_out, gates, targets, fit.held_out, *found, smooths=model.config.has("smoothing")
     )
@@ -69,7 +69,7 @@ def _predicted(
     return torch.cat([torch.cat(states_and_values, -1) for states_and_values in parts_of_all], 1)
 
 
-def _unexplained(
+def find_unexplained(
     roll_out: MemberRollOut, gates: Gates, targets: Targets
 ) -> tuple[Unexplained | None, Unexplained | None]:
     """What fitted members leave of activities, and then of what other modalities showed."""
@@ -144,8 +144,8 @@ def _corrected(
     predicted: torch.Tensor,
     scale: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Predictions of members and their standard deviations (M, C, T, N + V), whose states are corrected
-    by what each was fitted to of the same condition."""
+    """Predictions of members and their standard deviations (M, C, T, N + V), whose states are
+    corrected by what each was fitted to of the same condition."""
     states, shape = slice(targets.molecules), held_out.shape[:2]
     hours, known = roll_out.hours.expand(*shape, -1), roll_out.known.expand(*shape, -1)
     predicted, scale = predicted.clone(), scale.clone()

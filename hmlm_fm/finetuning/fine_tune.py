@@ -77,8 +77,8 @@ def fine_tune(
 
 
 def fit_settings(conditions: int, members: int, steps: int, hold: float) -> FitSettings:
-    """The usual settings for so many conditions, but for those that are given: `members` and `steps`
-    above 0, `hold` from 0 on."""
+    """The usual settings for so many conditions, but for those that are given: `members` and
+    `steps` above 0, `hold` from 0 on."""
     usual = settings_for(conditions)
     return replace(
         usual,

@@ -15,7 +15,7 @@ from typing import Any
 from accelerate import PartialState
 from tqdm.auto import tqdm
 
-from ..common.errors import FormatError, OptionsError
+from ..common.errors import OptionsError
 from ..common.launching import connect, describe, disconnect, summed
 from ..fitting.ensemble import FitSettings, Processes
 from ..formats import load_network
@@ -169,10 +169,10 @@ def fit(
             device=str(PartialState().device), progress=log.fitting, adapt_progress=log.adapting,
             processes=processes,
         )  # fmt: skip
-    except FormatError:
-        raise
     except HMLMError as error:
-        raise OptionsError(str(error), path=options.observations or None) from None
+        if error.path is not None:
+            raise
+        raise OptionsError(str(error), path=options.conditions or None) from None
 
 
 def measure_held_out(fitted: FittedModel, inputs: Inputs) -> Mapping[str, Prediction]:

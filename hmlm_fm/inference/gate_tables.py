@@ -72,8 +72,9 @@ def unexplained_table(model: HMLMForSignaling, network: SignalingNetwork) -> pd.
     molecule's effect on another is found here, the network may lack what lies between.
 
     Returns:
-        done, to (a molecule, or "every condition"), molecule, modality, time_hours, effect (on what
-        it shows, of a stimulus or a perturbation of 1); no rows where nothing was worth adding.
+        treatment, target (a molecule, or "every condition"), molecule, modality, time_hours, effect
+        (on what it shows, of a stimulus or a perturbation of 1); no rows where nothing was worth
+        adding.
 
     Raises:
         ValueError: the model is not fine-tuned, or to a network of other size.
@@ -92,16 +93,16 @@ def unexplained_table(model: HMLMForSignaling, network: SignalingNetwork) -> pd.
         pairs = [(i, ACTIVITY) for i in range(count)]
         if isinstance(discrepancy, ShownDiscrepancy):
             pairs = discrepancy.pairs
-        done = [("always", "every condition")]
-        done += [(TREATMENTS[x // count], network.names[x % count]) for x in discrepancy.done]
+        treatments = [("always", "every condition")]
+        treatments += [(TREATMENTS[x // count], network.names[x % count]) for x in discrepancy.done]
         effects = discrepancy.weight.clone()
         effects[0] *= ALWAYS
         for x, t, k in torch.nonzero(effects).tolist():
             molecule, modality = pairs[k]
             hours = discrepancy.hours[t] / model_time_scale(model)
-            names = (*done[x], network.names[molecule], MODALITIES[modality])
+            names = (*treatments[x], network.names[molecule], MODALITIES[modality])
             rows.append((*names, hours, float(effects[x, t, k])))
-    columns = ["done", "to", "molecule", "modality", "time_hours", "effect"]
+    columns = ["treatment", "target", "molecule", "modality", "time_hours", "effect"]
     table = pd.DataFrame(rows, columns=columns)
     return table.sort_values("effect", key=abs, ascending=False, ignore_index=True)
 
@@ -114,7 +115,7 @@ def _tissue_of(model: HMLMForSignaling) -> TissueGates:
     if model.next_state.tissue is None:
         raise HMLMError(
             "the model carries no gates of a tissue; expected a fine-tuned one: fine-tune it on "
-            "the measurements first (hmlm_fm.finetuning.fine_tune.fine_tune, or finetune/run.py)"
+            "the measurements first (hmlm_fm.fine_tune, or hmlm finetune)"
         )
     return model.next_state.tissue
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..model.conditions import Condition, Observation
+from ..model.errors import HMLMError
 from ..model.network import SignalingNetwork
 from .time_scale import scale_condition, scale_observation
 
@@ -36,6 +37,9 @@ class Measurements:
         others: of every condition, observations in modalities other than the activity.
         sd: (C, T, N) standard deviations of activities, NaN where none is stated; None if nowhere.
         names: of the conditions, where they have any.
+
+    Raises:
+        HMLMError: states of another shape.
     """
 
     network: SignalingNetwork
@@ -54,6 +58,13 @@ class Measurements:
         object.__setattr__(self, "baseline", np.clip(self.baseline, 0, 1))
         if self.measured is None:
             object.__setattr__(self, "measured", np.ones(self.states.shape, dtype=bool))
+        expected = (len(self.conditions), len(self.times_hours), len(self.baseline))
+        for name in ("states", "measured"):
+            if getattr(self, name).shape != expected:
+                raise HMLMError(
+                    f"{name} are of shape {getattr(self, name).shape}; expected {expected}: "
+                    "conditions, times, molecules"
+                )
 
     @property
     def baseline_or_zero(self) -> np.ndarray:

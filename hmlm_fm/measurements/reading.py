@@ -62,7 +62,7 @@ def read_measurements(
     _check_anything_to_fit(table, path)
     baseline = _baseline(table, network, path)
     # What was observed at rest alone is in the state at rest, or is context.
-    later = table.measured[:, table.hours > 0].any((1, 2))
+    later = np.asarray(table.measured[:, table.hours > 0].any((1, 2)))
     kept = [row for row, others in enumerate(table.others) if later[row] or others]
     return Measurements(
         visible_network(network, track),

@@ -159,8 +159,8 @@ class ConditionTensors:
     @property
     def treatment_RX(self) -> torch.Tensor:
         """What is done to every molecule from time 0 to the end (R, 5N), in the order of
-        `TREATMENTS`: the level of its stimulus; how far perturbations together lower it, and raise it; whether a
-        clamp holds it; and where."""
+        `TREATMENTS`: the level of its stimulus; how far perturbations together lower it, and raise
+        it; whether a clamp holds it; and where."""
         start, end = self.perturbation_window_RE2.unbind(-1)
         lasting = (start == 0) & (end == math.inf)
         lowers = lasting & self._of_kind("knockout", "knockdown", "inhibition")

@@ -18,7 +18,7 @@ SIZES = np.random.default_rng(1).uniform(0.01, 0.2, (CONDITIONS, 1, MOLECULES))
 class Fitted:
     """What members foretell (M, C, T, N), and what was so (C, T, N)."""
 
-    told: torch.Tensor
+    predicted: torch.Tensor
     truth: torch.Tensor
     rest: torch.Tensor
 
@@ -35,7 +35,7 @@ class Fitted:
             measured = torch.ones_like(self.truth, dtype=torch.bool)
         unit = torch.as_tensor(unit, dtype=self.truth.dtype).expand_as(self.rest)
         return HeldOutErrors(
-            unit * self.told, held_out, unit * self.truth, measured, unit * self.rest, unit,
+            unit * self.predicted, held_out, unit * self.truth, measured, unit * self.rest, unit,
             of_group,
         )  # fmt: skip
 
@@ -47,10 +47,10 @@ class Fitted:
         return self.calibrated(perturbed)[1]
 
     def width(self, missed):
-        return variance_of_members(self.told, missed**2)[0].sqrt() * NORMAL_QUANTILE
+        return variance_of_members(self.predicted, missed**2)[0].sqrt() * NORMAL_QUANTILE
 
     def errors(self):
-        return (self.told - self.truth).abs()
+        return (self.predicted - self.truth).abs()
 
 
 def drawn(size, seed=0):
@@ -58,16 +58,16 @@ def drawn(size, seed=0):
     rng = np.random.default_rng(seed)
     shape = (len(size), TIMES, MOLECULES)
     truth = torch.tensor(0.5 + size * rng.standard_normal(shape))
-    told = torch.tensor(0.5 + size * rng.standard_normal((MEMBERS, *shape)))
-    return Fitted(told, truth, torch.full((MOLECULES,), -5.0, dtype=torch.float64))
+    predicted = torch.tensor(0.5 + size * rng.standard_normal((MEMBERS, *shape)))
+    return Fitted(predicted, truth, torch.full((MOLECULES,), -5.0, dtype=torch.float64))
 
 
 def agreeing(size, seed=0):
     """Members that say the same, and miss it by a standard deviation (C, 1, N)."""
     rng = np.random.default_rng(seed)
     truth = torch.tensor(0.5 + size * rng.standard_normal((len(size), TIMES, MOLECULES)))
-    told = torch.full((MEMBERS, *truth.shape), 0.5, dtype=torch.float64)
-    return Fitted(told, truth, torch.full((MOLECULES,), -5.0, dtype=torch.float64))
+    predicted = torch.full((MEMBERS, *truth.shape), 0.5, dtype=torch.float64)
+    return Fitted(predicted, truth, torch.full((MOLECULES,), -5.0, dtype=torch.float64))
 
 
 def test_what_members_held_out_is_covered():
@@ -112,11 +112,11 @@ def test_conditions_are_what_is_exchangeable():
     """Where the molecules of a condition err alike, 16 conditions are 16 errors, however many
     molecules there are: the plain quantile of these covers 15/17 of further ones, under 0.9."""
     rng = np.random.default_rng(5)
-    told = torch.full((MEMBERS, 16, TIMES, MOLECULES), 0.5, dtype=torch.float64)
+    predicted = torch.full((MEMBERS, 16, TIMES, MOLECULES), 0.5, dtype=torch.float64)
     covered = []
     for _ in range(300):
-        errors = torch.tensor(rng.standard_normal((16, 1, 1))).expand(told.shape[1:])
-        fitted = Fitted(told, 0.5 + errors, told[0, 0, 0] - 9)
+        errors = torch.tensor(rng.standard_normal((16, 1, 1))).expand(predicted.shape[1:])
+        fitted = Fitted(predicted, 0.5 + errors, predicted[0, 0, 0] - 9)
         missed, (factor, _) = fitted.calibrated()
         wide = NORMAL_QUANTILE * factor * float(missed[0])
         covered.append((np.abs(rng.standard_normal(100)) <= wide).mean())
@@ -141,9 +141,9 @@ def test_molecules_at_rest_do_not_count():
     exact = replace(
         fitted,
         truth=torch.where(resting, fitted.rest + 0.01, fitted.truth),
-        told=torch.where(resting, fitted.rest + 0.01, fitted.told),
+        predicted=torch.where(resting, fitted.rest + 0.01, fitted.predicted),
     )
-    alone = Fitted(fitted.told[..., :5], fitted.truth[..., :5], fitted.rest[:5])
+    alone = Fitted(fitted.predicted[..., :5], fitted.truth[..., :5], fitted.rest[:5])
     missed, factors = exact.calibrated()
     of_few, factors_of_few = alone.calibrated()
     assert factors == pytest.approx(factors_of_few, rel=0.1)
@@ -156,12 +156,14 @@ def test_of_a_single_time_course_molecules_are_what_is_exchangeable():
     these covers less than 0.9 of further ones, and the largest of a few times nearly all. Of the
     molecules themselves, each has the width of its own errors."""
     rng = np.random.default_rng(5)
-    told = torch.full((MEMBERS, 1, TIMES, 12), 0.5, dtype=torch.float64)
+    predicted = torch.full((MEMBERS, 1, TIMES, 12), 0.5, dtype=torch.float64)
     sizes = np.geomspace(0.05, 0.5, 12)
     own, covered = [], []
     for _ in range(300):
         errors = torch.tensor(sizes * rng.standard_normal((1, TIMES, 12)))
-        missed, (factor, perturbed) = Fitted(told, 0.5 + errors, told[0, 0, 0] - 9).calibrated()
+        missed, (factor, perturbed) = Fitted(
+            predicted, 0.5 + errors, predicted[0, 0, 0] - 9
+        ).calibrated()
         assert factor == perturbed
         wide = NORMAL_QUANTILE * factor * missed.numpy()
         own.append(wide)
@@ -186,20 +188,20 @@ def test_of_few_conditions_the_worst_error_of_all_does_not_decide():
 
 def test_what_is_foretold_exactly_has_an_interval():
     fitted = drawn(SIZES)
-    exact = replace(fitted, told=fitted.truth.expand_as(fitted.told))
+    exact = replace(fitted, predicted=fitted.truth.expand_as(fitted.predicted))
     missed, factors = exact.calibrated()
     assert (missed > 0).all()
     assert np.isfinite(factors).all()
     assert NORMAL_QUANTILE * max(factors) * float(missed.max()) < 1e-3
 
 
-def lonely(told, truth, held_out, measured=None):
+def lonely(predicted, truth, held_out, measured=None):
     """Held-out errors as they are given."""
-    rest = torch.full((told.shape[-1],), -5.0, dtype=told.dtype)
+    rest = torch.full((predicted.shape[-1],), -5.0, dtype=predicted.dtype)
     measured = torch.ones_like(truth, dtype=torch.bool) if measured is None else measured
     nothing_done = np.zeros(len(truth), dtype=bool)
     return HeldOutErrors(
-        told, held_out, truth, measured, rest, torch.ones_like(rest), nothing_done
+        predicted, held_out, truth, measured, rest, torch.ones_like(rest), nothing_done
     )  # fmt: skip
 
 
@@ -222,7 +224,7 @@ def test_rows_of_which_nothing_was_measured_do_not_count():
     beside[1] = True
     found = calibrate(
         lonely(
-            course.told.expand(-1, 3, -1, -1),
+            course.predicted.expand(-1, 3, -1, -1),
             course.truth.expand(3, -1, -1),
             alone.held_out.expand(-1, 3, -1),
             beside,
@@ -255,8 +257,8 @@ def test_a_single_time_course_is_calibrated_as_who_has_watched_it_asks():
     alone = agreeing(SIZES[:1])
     errors = alone.errors_held_out()
 
-    def correct(told, scale):
-        return errors.values + 0.1 * (told - errors.values), 0.01 * scale
+    def correct(predicted, scale):
+        return errors.values + 0.1 * (predicted - errors.values), 0.01 * scale
 
     plain, corrected = calibrate(errors), calibrate(replace(errors, correct=correct))
     torch.testing.assert_close(corrected.factors, 10 * plain.factors)

@@ -13,7 +13,7 @@ from hmlm_fm import HMLMForSignaling
 from hmlm_fm.benchmarks.baselines.fitted_logic_ode import FORMS, FittedLogicODE, LogicODE
 from hmlm_fm.benchmarks.baselines.gate_model import GateModel
 from hmlm_fm.benchmarks.baselines.hmlm import FineTuned, InContext
-from hmlm_fm.finetuning import assemble as fitted_tissue
+from hmlm_fm.finetuning import assemble
 from hmlm_fm.finetuning.adapt import AdaptSettings, adapt
 from hmlm_fm.finetuning.calibration import calibrate
 from hmlm_fm.finetuning.gate_fit import GATE_PARTS, OBSERVATION, fit_gates
@@ -145,7 +145,7 @@ def test_fine_tuning_beats_where_it_started(model, tuned, task):
 
 def test_a_fine_tuned_model_corrects_no_gates_by_what_is_measured(tuned, model, task):
     seen = [(Condition({"TGFB": 0.8}), [Observation("smad3", 6, 0.4)])]
-    with pytest.raises(ValueError, match="infers no gates any more"):
+    with pytest.raises(ValueError, match="it is fine-tuned, and predicts with the gates"):
         SignalingPipeline(tuned[0], model[1], task.training.network, measured=seen)
 
 
@@ -203,7 +203,7 @@ def test_what_is_over_in_half_an_hour_is_fitted_as_what_takes_a_day(model, task)
         assert fit.steps == 10
         hours = np.array([0, 6, 13, 24]) / faster
         conditions = [scale_condition(condition, 1 / faster) for condition in asked]
-        context = of_pace.context(model[1], [])
+        context = measured_context(model[1], of_pace, [])
         told.append(predict_states(chosen, context, data.network, conditions, hours))
         tables.append(gate_tables(chosen, model[1], of_pace)[0])
     assert np.allclose(told[0].states, told[1].states, atol=1e-4)
@@ -264,18 +264,18 @@ def test_of_a_watched_time_course_members_are_corrected_by_what_each_has_seen(
     model, task, monkeypatch
 ):
     """And not by what it held out, of which its errors tell."""
-    asked = []
-    monkeypatch.setattr(fitted_tissue, "calibrate", lambda e: asked.append(e) or calibrate(e))
+    captured = []
+    monkeypatch.setattr(assemble, "calibrate", lambda e: captured.append(e) or calibrate(e))
     seen = task.training
-    lone = replace(seen, conditions=seen.conditions[:1], states=seen.states[:1])
+    lone = seen.subset(np.array([0]))
     for moved in (0.0, 0.1):
         last = lone.states.copy()
         last[:, -1] += moved
         fit_gates(*model, replace(lone, states=last).clipped(), replace(FEW, steps=1))
-    errors, others = asked
-    scale = torch.full_like(errors.told, 0.1)
-    told, left = errors.correct(errors.told, scale)
-    after, _ = others.correct(errors.told, scale)
+    errors, others = captured
+    scale = torch.full_like(errors.predicted, 0.1)
+    told, left = errors.correct(errors.predicted, scale)
+    after, _ = others.correct(errors.predicted, scale)
     seen_at = ~errors.held_out[:, 0]
     assert seen_at.any(1).all()
     assert not seen_at.all(1).any()
@@ -442,7 +442,7 @@ def test_adapted_weights_predict_held_out_conditions_no_worse(model, task):
     adapted = adapt(
         *model,
         data,
-        AdaptSettings(steps=10, asked=4),
+        AdaptSettings(steps=10, queries=4),
         progress=lambda _, error: errors.append(error),
     )
     assert errors[-1] < errors[0]
@@ -450,7 +450,7 @@ def test_adapted_weights_predict_held_out_conditions_no_worse(model, task):
     assert all(torch.equal(value, model[0].state_dict()[name]) for name, value in before.items())
     assert any(not torch.equal(changed[name], value) for name, value in before.items())
     tuned, _ = fit_gates(adapted, model[1], data, FEW)
-    with pytest.raises(ValueError, match="the model is fine-tuned, so that it infers no gates"):
+    with pytest.raises(ValueError, match="it is fine-tuned, and predicts with the gates"):
         adapt(tuned, model[1], data)
 
 

@@ -23,6 +23,7 @@ from hmlm_fm.inference.pipeline import SignalingPipeline
 from hmlm_fm.inference.shipped import checkpoint_path
 from hmlm_fm.measurements.reading import read_measurements
 from hmlm_fm.model.conditions import Condition, Observation, Perturbation
+from hmlm_fm.model.errors import HMLMError
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
 
 ROOT = Path(__file__).parents[2]
@@ -85,7 +86,9 @@ def test_from_tables_to_predictions(tables, tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert (tmp_path / "out/trajectories.png").stat().st_size > 1000
     pipeline = SignalingPipeline.from_pretrained(tmp_path / "out")
-    table = pipeline({"both": conditions["both"], "other": Condition({"C": 0.9})}, [0, 8, 24])
+    table = pipeline.predict(
+        {"both": conditions["both"], "other": Condition({"C": 0.9})}, [0, 8, 24]
+    )
     assert set(table.columns) == {"condition", "molecule", "time_hours", "state", "sd"}
     assert table["state"].between(0, 1).all()
     assert (table["sd"] > 0).all()
@@ -96,8 +99,8 @@ def test_from_tables_to_predictions(tables, tmp_path, capsys):
     assert found[0] == pytest.approx(truth[0], abs=1e-3)
 
 
-def tissue_of(network, told):
-    return read_measurements(network, told.conditions, told.observations, told.track)
+def tissue_of(network, given):
+    return read_measurements(network, given.conditions, given.observations, track=given.track)
 
 
 def test_tables_keep_names_apart(tables):
@@ -191,16 +194,18 @@ def test_a_run_without_activities(tables, tmp_path):
         name: [Observation("D", hour, 1.4, modality="phosphoprotein") for hour in (4.0, 8.0)]
         for name in conditions
     }
-    with pytest.warns(FormatWarning, match=r"observations\.csv.*go by what is missed of other"):
+    with pytest.warns(FormatWarning, match=r"observations\.csv.*follow from errors on other"):
         run_finetuning(observed(folder, tmp_path, seen))
     pipeline = SignalingPipeline.from_pretrained(tmp_path / "out")
-    assert pipeline(conditions, hours=[0.0, 8.0])["state"].between(0, 1).all()
-    shown = pipeline(conditions, [8.0], modality="phosphoprotein").groupby("molecule")["value"]
+    assert pipeline.predict(conditions, hours=[0.0, 8.0])["state"].between(0, 1).all()
+    shown = pipeline.predict(conditions, [8.0], modality="phosphoprotein").groupby("molecule")[
+        "value"
+    ]
     assert shown.mean()["D"] == pytest.approx(1.4, abs=0.2)
     # No interval of a state need be wider than its range.
-    assert pipeline(conditions, hours=[8.0])["sd"].max() < 0.61
+    assert pipeline.predict(conditions, hours=[8.0])["sd"].max() < 0.61
     with pytest.raises(ValueError, match=r"modality 'smell'; expected one of activity, "):
-        pipeline(conditions, [8.0], modality="smell")
+        pipeline.predict(conditions, [8.0], modality="smell")
 
 
 def test_a_condition_seen_at_rest_alone_stops_no_run(tables, tmp_path):
@@ -208,7 +213,7 @@ def test_a_condition_seen_at_rest_alone_stops_no_run(tables, tmp_path):
     seen = at_rest_and_later(conditions, "knocked out")
     seen["weak"] = [Observation("D", 0.0, 0.6)]
     run_finetuning(observed(folder, tmp_path, seen))
-    with pytest.raises(OptionsError, match="is fine-tuned, so that it infers no gates"):
+    with pytest.raises(HMLMError, match=r"out: it is fine-tuned, and predicts with the gates"):
         run_finetuning(
             replace(options(folder, tmp_path / "next"), checkpoint=str(tmp_path / "out"))
         )
@@ -245,11 +250,11 @@ def test_refusals(tables, tmp_path):
         ),
         (replace(out, tunable=","), "tunable ','"),
         (replace(out, tunable="instruments"), "there is nothing to tune in instruments"),
-        (replace(out, conditions=""), "conditions"),
+        (replace(out, conditions=""), "observations without conditions"),
         (replace(out, checkpoint=str(tmp_path / "nowhere")), "nowhere"),
         (replace(out, observations="", conditions="", budget="few"), "few"),
     ):
-        with pytest.raises(OptionsError, match=message):
+        with pytest.raises(HMLMError, match=message):
             run_finetuning(wrong)
     assert (tmp_path / "full/mine.txt").read_text() == "mine"
     assert not (tmp_path / "out").exists()

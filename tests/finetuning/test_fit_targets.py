@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hmlm_fm import HMLMForSignaling
-from hmlm_fm.finetuning import assemble as fitted_tissue
+from hmlm_fm.finetuning import assemble
 from hmlm_fm.finetuning.calibration import calibrate
 from hmlm_fm.finetuning.gate_fit import fit_gates
 from hmlm_fm.finetuning.targets import ROLL_OUT_ERROR, Targets
@@ -169,8 +169,8 @@ def test_intervals_of_other_modalities_cover_what_was_not_seen(model, network, t
 
 def test_intervals_are_calibrated_on_what_the_other_conditions_say(model, task, monkeypatch):
     """Not on what a discrepancy was fitted to; nor on what a perturbation holds."""
-    heard = []
-    monkeypatch.setattr(fitted_tissue, "calibrate", lambda e: heard.append(e) or calibrate(e))
+    captured = []
+    monkeypatch.setattr(assemble, "calibrate", lambda e: captured.append(e) or calibrate(e))
     still = replace(FEW, steps=0)
     activities = task.training.clipped()
     names = activities.network.names
@@ -186,11 +186,11 @@ def test_intervals_are_calibrated_on_what_the_other_conditions_say(model, task, 
         )  # fmt: skip
         of_states = columns == slice(None)
         found = (of_others, None) if of_states else (None, of_others)
-        monkeypatch.setattr(fitted_tissue, "_unexplained", lambda *_, found=found: found)
+        monkeypatch.setattr(assemble, "find_unexplained", lambda *_, found=found: found)
         fit_gates(*model, data, still, discrepancy=False)
         fit_gates(*model, data, still)
-        without, with_others = heard[-2:]
-        moved = (with_others.told - without.told)[..., columns]
+        without, with_others = captured[-2:]
+        moved = (with_others.predicted - without.predicted)[..., columns]
         knocked_out = [
             (c, names.index(p.target))
             for c, condition in enumerate(data.conditions)
@@ -200,7 +200,7 @@ def test_intervals_are_calibrated_on_what_the_other_conditions_say(model, task, 
         for c, i in knocked_out:
             assert of_states is bool((moved[:, c, :, i] == 0).all())
             assert not without.measured[c, :, i].any()
-        inside = (moved != 0) & ((without.told[..., columns] < 0.9) | (not of_states))
+        inside = (moved != 0) & ((without.predicted[..., columns] < 0.9) | (not of_states))
         assert (moved[inside] - 0.05).abs().max() < 1e-5
         assert inside.double().mean() > 0.5
 
@@ -220,7 +220,7 @@ def test_instruments_travel_with_the_tissue(model, task, tmp_path):
 def test_fine_tuned_models_are_not_fine_tuned_again(model, task):
     data = task.training.clipped()
     tuned, _ = fit_gates(*model, data, replace(FEW, steps=0), in_context=False)
-    with pytest.raises(ValueError, match="the model is fine-tuned, so that it infers no gates"):
+    with pytest.raises(ValueError, match="it is fine-tuned, and predicts with the gates"):
         fit_gates(tuned, model[1], data, FEW)
 
 

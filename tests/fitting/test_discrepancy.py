@@ -235,7 +235,7 @@ def test_fine_tuning_adds_it_and_keeps_it(model, tmp_path):
     np.testing.assert_array_equal(again.scale, answer.scale)
     table = unexplained_table(tuned, NETWORK)
     first = table[table["molecule"] == "oddity"].iloc[0]
-    assert (first["done"], first["to"]) == ("stimulated", "EGF")
+    assert (first["treatment"], first["target"]) == ("stimulated", "EGF")
     assert (first["time_hours"], first["effect"]) == (6.0, pytest.approx(0.6, abs=0.1))
     assert table["effect"].abs().is_monotonic_decreasing
     # What was seen of the condition itself corrects what is left.

@@ -120,7 +120,7 @@ def test_a_pipeline_of_what_auto_classes_load(folder, tmp_path, monkeypatch):
     )
     assert type(tokenizer) is not HMLMTokenizer
     pipeline = SignalingPipeline(model, tokenizer, load_core()[0])
-    assert pipeline({"rest": Condition()}, hours=[0.0, 6.0])["state"].between(0, 1).all()
+    assert pipeline.predict({"rest": Condition()}, hours=[0.0, 6.0])["state"].between(0, 1).all()
 
 
 def test_a_token_list_of_another_version_is_refused(folder, tmp_path):

@@ -14,6 +14,7 @@ from hmlm_fm.inference.loading import load_pretrained
 from hmlm_fm.inference.pipeline import BASELINE_FILE, NETWORK_FILE, SignalingPipeline
 from hmlm_fm.measurements.time_scale import scale_condition, scale_observation
 from hmlm_fm.model.conditions import Condition, Observation, Perturbation
+from hmlm_fm.model.errors import HMLMError
 from hmlm_fm.model.network import NetworkError
 
 
@@ -27,7 +28,7 @@ def test_a_watched_condition_is_answered_by_what_was_seen(model):
     ]
 
     def table(**further: object) -> pd.DataFrame:
-        found = pipeline(asked, hours=[0, 4, 6, 8], **further)
+        found = pipeline.predict(asked, hours=[0, 4, 6, 8], **further)
         return found.set_index(["condition", "molecule", "time_hours"])
 
     plain, told = table(), table(observed={"watched": seen})
@@ -44,7 +45,7 @@ def test_a_watched_condition_is_answered_by_what_was_seen(model):
 @pytest.mark.parametrize(
     ("observed", "error", "says"),
     [
-        ({"other": []}, ValueError, "condition 'other' was observed and is not asked"),
+        ({"other": []}, ValueError, "condition 'other' was observed and is no query"),
         ({"one": [Observation("Z", 1.0, 0.5)]}, NetworkError, "'Z'"),
         ({"one": [Observation("ERK", -1.0, 0.5)]}, ValueError, "a time from 0 to 10000 h"),
         ({"one": [Observation("ERK", 1.0, math.nan)]}, ValueError, "finite"),
@@ -54,13 +55,13 @@ def test_a_watched_condition_is_answered_by_what_was_seen(model):
 def test_what_cannot_have_been_seen_is_told(observed, error, says, model):
     pipeline = SignalingPipeline(*model, toy_network())
     with pytest.raises(error, match=says):
-        pipeline({"one": Condition({"EGF": 1.0})}, [1.0], observed=observed)
+        pipeline.predict({"one": Condition({"EGF": 1.0})}, [1.0], observed=observed)
 
 
 def test_what_is_known_exactly_has_no_width(model):
     pipeline = SignalingPipeline(*model, toy_network(), baseline={"ERK": 0.2})
     gone = Condition({"EGF": 0.9}, (Perturbation("RAS", "knockout", 1.0, 2.0, 6.0),))
-    told = pipeline({"gone": gone}, hours=[0, 1, 2, 4, 6, 8])
+    told = pipeline.predict({"gone": gone}, hours=[0, 1, 2, 4, 6, 8])
     sd = told.set_index(["molecule", "time_hours"])["sd"]
     least = sd.min()
     assert least < 2e-3
@@ -74,7 +75,7 @@ def test_what_is_measured_of_a_known_start_says_nothing(model):
     asked = {"watched": Condition({"EGF": 0.9})}
     later = [Observation("ERK", 4.0, 0.8), Observation("ERK", 8.0, 0.85)]
     tables = [
-        pipeline(asked, [0, 4, 6, 8], observed={"watched": [*at_start, *later]})
+        pipeline.predict(asked, [0, 4, 6, 8], observed={"watched": [*at_start, *later]})
         for at_start in ([], [Observation("ERK", 0.0, 0.2)], [Observation("ERK", 0.0, 0.3)])
     ]
     for table in tables[1:]:
@@ -93,14 +94,14 @@ def test_what_is_measured_of_a_known_start_says_nothing(model):
 def test_hours_that_cannot_be_asked(hours, says, model):
     pipeline = SignalingPipeline(*model, toy_network())
     with pytest.raises(ValueError, match=says):
-        pipeline({"control": Condition()}, hours)
+        pipeline.predict({"control": Condition()}, hours)
 
 
 @pytest.mark.parametrize("asked", [[Condition()], Condition(), {"one": {"EGF": 1.0}}])
 def test_conditions_are_asked_by_name(asked, model):
     pipeline = SignalingPipeline(*model, toy_network())
     with pytest.raises(ValueError, match="expected conditions by their names"):
-        pipeline(asked, [1.0])
+        pipeline.predict(asked, [1.0])
 
 
 ERK = Observation("ERK", 4.0, 0.8)
@@ -119,7 +120,7 @@ ERK = Observation("ERK", 4.0, 0.8)
 def test_what_was_observed_is_told_by_name(observed, says, model):
     pipeline = SignalingPipeline(*model, toy_network())
     with pytest.raises(ValueError, match=says):
-        pipeline({"one": Condition()}, [1.0], observed=observed)
+        pipeline.predict({"one": Condition()}, [1.0], observed=observed)
 
 
 @pytest.mark.parametrize(
@@ -141,14 +142,14 @@ def test_deviations_of_observations_are_not_used_and_that_is_told(model):
     with pytest.warns(UserWarning, match="sd_value of observations is not used") as caught:
         pipeline = SignalingPipeline(*model, toy_network(), measured=[(Condition(), [exact])])
     with pytest.warns(UserWarning, match="sd_value of observations is not used") as again:
-        pipeline({"one": Condition({"EGF": 1.0})}, [1.0], observed={"one": [exact]})
+        pipeline.predict({"one": Condition({"EGF": 1.0})}, [1.0], observed={"one": [exact]})
     assert {w.filename for w in (*caught, *again)} == {__file__}
 
 
 def test_hours_may_be_any_that_can_be_counted_out(model):
     pipeline = SignalingPipeline(*model, toy_network())
     told = [
-        pipeline({"control": Condition()}, hours)
+        pipeline.predict({"control": Condition()}, hours)
         for hours in ([0, 6], (h for h in (0, 6)), {0: "", 6: ""}, np.array([0, 6]), range(0, 7, 6))
     ]
     for table in told[1:]:
@@ -157,9 +158,9 @@ def test_hours_may_be_any_that_can_be_counted_out(model):
 
 def test_nothing_asked_is_nothing_told(model):
     pipeline = SignalingPipeline(*model, toy_network())
-    columns = list(pipeline({"control": Condition()}, [1.0]).columns)
+    columns = list(pipeline.predict({"control": Condition()}, [1.0]).columns)
     for conditions, hours in (({}, [0, 6]), ({"control": Condition()}, [])):
-        told = pipeline(conditions, hours)
+        told = pipeline.predict(conditions, hours)
         assert list(told.columns) == columns
         assert told.empty
 
@@ -175,7 +176,7 @@ def test_what_was_measured_within_minutes_is_told_in_hours(model):
     for faster in (1, 60):
         shown = [(Condition({"EGF": 0.5}), [scale_observation(o, 1 / faster) for o in seen])]
         pipeline = SignalingPipeline(*model, toy_network(), measured=shown)
-        found = pipeline(
+        found = pipeline.predict(
             {name: scale_condition(condition, 1 / faster) for name, condition in asked.items()},
             np.array([0, 2, 7, 24]) / faster,
             observed={"plain": [scale_observation(Observation("ERK", 12.0, 0.4), 1 / faster)]},
@@ -190,7 +191,7 @@ def test_what_was_measured_within_minutes_is_told_in_hours(model):
 def test_where_nothing_is_done_nothing_happens(name):
     """Though nobody says where these networks with their feedback come to rest."""
     model, tokenizer = load_pretrained("hmlm-small")
-    told = SignalingPipeline(model, tokenizer, load_network(name))(
+    told = SignalingPipeline(model, tokenizer, load_network(name)).predict(
         {"control": Condition()}, [0, 6, 48, 200]
     )
     states = told.pivot(index="time_hours", columns="molecule", values="state")
@@ -209,7 +210,7 @@ def test_states_at_rest_that_cannot_be(baseline, error, model):
 
 def test_a_folder_that_is_not_fine_tuned_is_told(model, tmp_path):
     model[0].save_pretrained(tmp_path)
-    with pytest.raises(FileNotFoundError, match="expected the folder of a fine-tuned model"):
+    with pytest.raises(HMLMError, match="or the folder of a fine-tuned model"):
         SignalingPipeline.from_pretrained(tmp_path)
 
 
@@ -224,7 +225,7 @@ def test_folders_of_before_load(model, tmp_path):
     model[1].save_pretrained(tmp_path)
     write_json(replace(network, molecules=molecules, interactions=rules), tmp_path / NETWORK_FILE)
     (tmp_path / BASELINE_FILE).write_text("molecule,state\nERK,-0.02\nNA,0.3\n")
-    told = SignalingPipeline.from_pretrained(tmp_path)({"control": Condition()}, [0])
+    told = SignalingPipeline.from_pretrained(tmp_path).predict({"control": Condition()}, [0])
     at_rest = told.set_index("molecule")["state"]
     assert at_rest["ERK"] == 0
     assert at_rest["NA"] == pytest.approx(0.3)
