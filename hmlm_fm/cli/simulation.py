@@ -124,7 +124,7 @@ def run_simulation(network: SignalingNetwork, options: SimulateOptions) -> Simul
         FormatError: options that make no sense, a name that the network has not, a table of
             conditions that cannot be read, a file that must not be written.
         NetworkError: the network has no dynamics.
-        ValueError: a strength outside [0, 1], an empty window, states that are no numbers any more.
+        ValueError: a strength outside [0, 1], an empty window, a state that becomes no number.
         OSError: a file cannot be written.
     """
     inputs = [path for path in (*options.inputs, options.conditions) if path is not None]

@@ -13,7 +13,7 @@ from toys import toy_network
 from hmlm_fm import load_network
 from hmlm_fm.dynamics import elimination, simulate, w_method
 from hmlm_fm.dynamics.elimination import Elimination, iterate
-from hmlm_fm.dynamics.equations import Equations, Forcing, GroupedProduct, hill
+from hmlm_fm.dynamics.equations import Equations, Forcing, GroupedProduct, drive_of, hill
 from hmlm_fm.dynamics.logic_ode import LogicODE
 from hmlm_fm.dynamics.simulator import simulate_system
 from hmlm_fm.dynamics.w_method import PATH_WEIGHTS, STATE_WEIGHTS
@@ -52,7 +52,7 @@ def test_scipy_agrees(shared_data, file):
 
     def slope(_: float, y: np.ndarray) -> np.ndarray:
         state = torch.from_numpy(y)[:, None]
-        return ((system.drive(state, inputs) - state)[:, 0] / system.tau_hours).numpy()
+        return ((drive_of(system, state, inputs) - state)[:, 0] / system.tau_hours).numpy()
 
     times = [0.0, 0.3, 2.0, 10.0, 48.0]
     expected = solve_ivp(
@@ -106,7 +106,7 @@ def test_and_or_and_not():
         ),
     )
     system = LogicODE.from_network(network)
-    drive = system.drive(torch.ones(4, 1, dtype=torch.float64), system.input_weight[:, None])
+    drive = drive_of(system, torch.ones(4, 1, dtype=torch.float64), system.input_weight[:, None])
     assert torch.allclose(drive[:, 0], torch.tensor([1.0, 1.0, 0.0, 0.75]).double())
 
 
@@ -161,7 +161,7 @@ def test_joined_networks_do_not_interact():
     conditions = [Condition({"EGF": 0.8}, (Perturbation("TGFB1"),)), Condition({"TGFB1": 0.6})]
     tensors = ConditionTensors.from_conditions(conditions, toy_network())
     joined = simulate_system(
-        LogicODE.join(systems), ConditionTensors.join([tensors, tensors]), [1.0, 9.0]
+        LogicODE.joined(systems), ConditionTensors.join([tensors, tensors]), [1.0, 9.0]
     )
     alone = simulate_system(systems[0], tensors, [1.0, 9.0])
     assert torch.allclose(joined[:, :6], alone, atol=1e-5)
@@ -273,7 +273,7 @@ def test_asking_for_more_times_changes_no_state():
     few = simulate(network, conditions, [1.7, 5.0, 30.0])
     many = simulate(network, conditions, [0.1 * i for i in range(301)])[:, [17, 50, 300]]
     assert torch.allclose(few, many, atol=1e-6)
-    assert few[0, 0, 3] == many[0, 0, 3] == 0, "a window that opens at an asked time is open"
+    assert few[0, 0, 3] == many[0, 0, 3] == 0, "a window that opens at a query time is open"
 
 
 def test_the_path_of_a_step_ends_where_the_step_does():
@@ -288,7 +288,7 @@ def test_linearised_drives_are_derivatives():
         [Condition(perturbations=(Perturbation("RAS", "inhibition", 0.3),))], network
     ).effects_at(torch.zeros(1))
     inputs = system.input_weight[:, None]
-    forcing = Forcing.of(system.ymax, inputs, effects.transposed())
+    forcing = Forcing.from_effects(system.ymax, inputs, effects.transposed())
     state = torch.linspace(0.2, 0.9, 6, dtype=torch.float64)[:, None]
     equations = Equations(system)
     scale = torch.linspace(0.5, 2.0, 6, dtype=torch.float64)[:, None]
@@ -358,7 +358,7 @@ def test_what_is_no_number_ends_in_an_error_and_not_in_a_loop():
     broken = LogicODE.from_network(network)
     broken.weight[0] = math.nan
     rows = ConditionTensors.from_conditions([Condition()], network)
-    with pytest.raises(ValueError, match="no numbers any more"):
+    with pytest.raises(ValueError, match="infinite or no number"):
         simulate_system(broken, rows, [1.0])
 
 
