@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from ..common.errors import FormatError
 from ..model.network import Interaction, SignalingNetwork
-from .logic.boolean_logic import Expression, ExpressionBuilder, interactions_of_function
+from .logic.expression import Expression, ExpressionBuilder
+from .logic.implicants import interactions_of_function
 from .logic.rules import kind_of_signs
 
 Term = tuple[tuple[str, int], ...]

@@ -14,8 +14,9 @@ import pytest
 
 from hmlm_fm.common.errors import FormatError, FormatWarning
 from hmlm_fm.formats.logic.bnet import is_bnet, read_bnet, write_bnet
-from hmlm_fm.formats.logic.boolean_logic import interactions_of_function, parse_expression
+from hmlm_fm.formats.logic.implicants import interactions_of_function
 from hmlm_fm.formats.logic.normal_form import distributed_terms, irredundant_terms, truth_table
+from hmlm_fm.formats.logic.parsing import parse_expression
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
 
 

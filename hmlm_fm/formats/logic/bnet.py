@@ -19,7 +19,9 @@ from ...model.network import Interaction, Molecule, NetworkError, Pathway, Signa
 from ..identifiers import Identifiers
 from ..names import Meaning, meaning_of
 from ..writing import BEYOND_NAMES, losses, losses_of_logic, warn_of, without_constants
-from .boolean_logic import Expression, interactions_of_function, parse_expression
+from .expression import Expression
+from .implicants import interactions_of_function
+from .parsing import parse_expression
 
 _HEADER = re.compile(
     r"""\s*"?targets?"?\s*,\s*"?(?:factors?|functions?|rules?|expressions?)"?(\s*,.*)?\s*$""",

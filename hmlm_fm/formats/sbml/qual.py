@@ -16,7 +16,8 @@ from typing import Any
 from ...common.errors import FormatWarning
 from ...model.network import Interaction, Molecule
 from ..identifiers import Identifiers
-from ..logic.boolean_logic import Expression, ExpressionBuilder, interactions_of_function
+from ..logic.expression import Expression, ExpressionBuilder
+from ..logic.implicants import interactions_of_function
 from ..logic.rules import kind_of_signs
 from ..names import Meaning
 from .document import libsbml_module
