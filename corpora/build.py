@@ -32,9 +32,9 @@ from hmlm_fm.corpora.build import (
 )
 from hmlm_fm.corpora.card import CardFacts
 from hmlm_fm.corpora.client import ClientSettings
+from hmlm_fm.corpora.corpus_statistics import statistics_table
 from hmlm_fm.corpora.records import Harvest
 from hmlm_fm.corpora.sources import SOURCES, Query
-from hmlm_fm.corpora.statistics import statistics_table
 
 INCOMPLETE = 3
 OF_SERVICE = {"reactome": "species", "kegg": "organism"}

@@ -26,7 +26,7 @@ from ..common.files import check_output_files, write_text
 from ..common.words import counted
 from ..dynamics.simulator import baseline_state, simulate
 from ..formats.measured.condition_tables import read_conditions
-from ..formats.tables import stranger
+from ..formats.tables import no_molecule
 from ..model.conditions import LONGEST_HOURS, Condition, Perturbation
 from ..model.errors import did_you_mean, quoted
 from ..model.network import SignalingNetwork
@@ -354,7 +354,7 @@ def _rounded(value: float) -> float:
 
 def _position(name: str, network: SignalingNetwork) -> int:
     if name not in network.molecule_index:
-        raise FormatError(stranger(name, network))
+        raise FormatError(no_molecule(name, network))
     return network.molecule_index[name]
 
 

@@ -22,12 +22,12 @@ from ..formats.identifiers import Identifiers, is_mapping_table
 from ..model.network import SignalingNetwork
 from .card import CardFacts, header, write_card
 from .client import ClientSettings, ReplyError
+from .corpus_statistics import statistics_table, unmapped_names
 from .harvesting import files_below
 from .parquet import write_side
 from .records import Harvest, Record
 from .relatives import SIDES, edge_overlap, member_overlap, relatives_by_overlap, split_protected
 from .sources import SOURCES, Progress, Query, Source
-from .statistics import statistics_table, unmapped_names
 
 REPORTS_FOLDER = "reports"
 

@@ -10,10 +10,10 @@ from functools import cached_property
 import yaml
 
 from ..model.network import SignalingNetwork
+from .corpus_statistics import Statistics, statistics_of, statistics_table
 from .layout import DATA_FOLDER
 from .records import Harvest
 from .relatives import SIDES
-from .statistics import Statistics, statistics_of, statistics_table
 
 LICENCE_IDS = {"CC0": "cc0-1.0", "Apache-2.0": "apache-2.0"}
 

@@ -21,7 +21,7 @@ from ..formats.json_format import network_from_json, network_to_json
 from ..model.network import SignalingNetwork
 from ..model.tokenization_hmlm import HMLMTokenizer
 from .plain_conditions import conditions_from_plain, plain_conditions
-from .stored import FIELDS_FILE, Item, Lazy, Row, StoredRows, store_rows
+from .stored_rows import FIELDS_FILE, Item, Lazy, Row, StoredRows, store_rows
 
 ABOUT_FILE = "about.json"
 LANGUAGE, NEXT_STATE = "language", "next_state"

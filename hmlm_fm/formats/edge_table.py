@@ -20,10 +20,10 @@ from ..common.errors import FormatError
 from ..common.files import read_lines, write_text
 from ..model.errors import did_you_mean
 from ..model.network import Molecule, NetworkError, Pathway, SignalingNetwork
+from .lost_content import losses, refuse_breaks, summed, warn_of
 from .names import meaning_of
 from .sif import SIGN_OF_WORD
 from .statements import Statement, interactions_of_statements
-from .writing import losses, refuse_breaks, summed, warn_of
 
 COLUMNS = ("pathway", "source", "target", "arrow", "sign")
 TITLES_FILE = "pathways.tsv"

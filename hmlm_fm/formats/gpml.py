@@ -21,7 +21,7 @@ from .drawings import DrawnMolecules, Oddities, but_vague_loops
 from .edge_table import KIND_OF_ARROW
 from .identifiers import Identifiers, identifier_key
 from .statements import Statement, interactions_of_statements
-from .xml import attribute, children, descendants, local_name, parse_xml, place_of
+from .xml_documents import attribute, children, descendants, local_name, parse_xml, place_of
 
 LICENCE = "CC0"
 

@@ -20,7 +20,7 @@ from .drawings import DrawnMolecules, Oddities, but_vague_loops, free_name
 from .identifiers import Identifiers, identifier_key
 from .reactions import Reaction, interactions_of
 from .statements import Statement, interactions_of_statements
-from .xml import attribute, children, local_name, parse_xml, place_of
+from .xml_documents import attribute, children, local_name, parse_xml, place_of
 
 LICENCE = "KEGG: academic use, not to be passed on"
 

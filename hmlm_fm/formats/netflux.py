@@ -19,8 +19,8 @@ from ..model.errors import did_you_mean
 from ..model.network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
 from ..model.vocabulary import Vocabulary
 from .logic.rules import format_rule, kind_of_signs, parse_rule
-from .spreadsheet import Cell, Rows, read_sheets, write_sheets
-from .writing import losses, refuse_breaks, warn_of
+from .lost_content import losses, refuse_breaks, warn_of
+from .spreadsheet import Rows, SheetValue, read_sheets, write_sheets
 
 HEADER_ROW = 2
 _SPECIES = ("module", "ID", "name", "Yinit", "Ymax", "tau", "type", "gene name")
@@ -113,7 +113,7 @@ class _Row:
     """One row of a sheet, whose cells are asked for by their column's header."""
 
     place: str
-    cells: Mapping[str, Cell]
+    cells: Mapping[str, SheetValue]
 
     def text(self, column: str) -> str:
         value = self.cells.get(column)
@@ -235,7 +235,7 @@ def _interactions(rows: Iterator[_Row], known: set[str]) -> Iterator[Interaction
 # -- writing ------------------------------------------------------------------------------------
 
 
-def _species(molecule: Molecule) -> list[Cell]:
+def _species(molecule: Molecule) -> list[SheetValue]:
     resolve = Vocabulary.shipped().resolve
     genes = "; ".join(molecule.members)
     if _members(genes, resolve) != molecule.members:
@@ -252,7 +252,7 @@ def _species(molecule: Molecule) -> list[Cell]:
     ]
 
 
-def _reactions(network: SignalingNetwork) -> Iterator[list[Cell]]:
+def _reactions(network: SignalingNetwork) -> Iterator[list[SheetValue]]:
     for number, interaction in enumerate(network.interactions, start=1):
         module = network.molecule(interaction.target).pathways[:1]
         signs = tuple(sign or 1 for sign in interaction.signs)

@@ -16,8 +16,8 @@ from ..common.errors import FormatError
 from ..common.files import read_lines, stem, write_text
 from ..model.network import Interaction, Molecule, NetworkError, SignalingNetwork
 from .logic.rules import kind_of_signs
+from .lost_content import BEYOND_NAMES, losses, refuse_breaks, warn_of
 from .names import meaning_of
-from .writing import BEYOND_NAMES, losses, refuse_breaks, warn_of
 
 SIGN_OF_WORD = {
     "1": 1,

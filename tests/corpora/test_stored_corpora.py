@@ -15,7 +15,7 @@ import pytest
 from torch.utils.data import DataLoader
 
 from hmlm_fm import HMLMTokenizer
-from hmlm_fm.corpora.stored import StoredRows, store_rows
+from hmlm_fm.corpora.stored_rows import StoredRows, store_rows
 from hmlm_fm.corpora.streaming import stream_rows
 from hmlm_fm.corpora.tokenised import TokenisedCorpus, tokenise
 from hmlm_fm.dynamics.trajectories import make_trajectories

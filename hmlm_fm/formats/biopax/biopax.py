@@ -20,7 +20,7 @@ from ...model.network import Interaction, Molecule, NetworkError, Pathway, Signa
 from ..drawings import Oddities, free_name
 from ..identifiers import Identifiers
 from ..reactions import Reaction, interactions_of
-from ..xml import local_name, parse_xml, place_of
+from ..xml_documents import local_name, parse_xml, place_of
 from .entities import KIND_OF_ENTITY, Entities
 from .rdf import Graph, Node
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
 
 from ..drawings import Oddities
-from ..xml import local_name
+from ..xml_documents import local_name
 
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"

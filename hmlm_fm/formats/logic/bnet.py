@@ -17,8 +17,8 @@ from ...common.errors import FormatError, FormatWarning
 from ...common.files import read_lines, stem, write_text
 from ...model.network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
 from ..identifiers import Identifiers
+from ..lost_content import BEYOND_NAMES, losses, losses_of_logic, warn_of, without_constants
 from ..names import Meaning, meaning_of
-from ..writing import BEYOND_NAMES, losses, losses_of_logic, warn_of, without_constants
 from .expression import Expression
 from .implicants import interactions_of_function
 from .parsing import parse_expression

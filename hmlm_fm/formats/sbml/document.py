@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element
 from ...common.errors import FormatError, FormatWarning
 from ...common.files import read_bytes
 from ...common.words import not_installed
-from ..xml import attribute, local_name, parse_xml, place_of
+from ..xml_documents import attribute, local_name, parse_xml, place_of
 
 MOST_DEPTH = 500
 """How deeply elements and brackets may be nested: libsbml recurses over both."""

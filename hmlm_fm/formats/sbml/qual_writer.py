@@ -14,7 +14,7 @@ from xml.sax.saxutils import quoteattr
 from ...common.errors import FormatError
 from ...common.files import write_text
 from ...model.network import SignalingNetwork
-from ..writing import Term, is_constant, losses, losses_of_logic, warn_of, without_constants
+from ..lost_content import Term, is_constant, losses, losses_of_logic, warn_of, without_constants
 
 _NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _HEAD = """\

@@ -17,11 +17,11 @@ from .drawings import free_name
 from .edge_table import write_edge_table
 from .json_format import write_json
 from .logic.bnet import write_bnet
+from .lost_content import summed, warn_of
 from .netflux import write_netflux
+from .network_choice import counted_by_name
 from .sbml.qual_writer import write_sbml_qual
-from .several import counted_by_name
 from .sif import write_sif
-from .writing import summed, warn_of
 
 Networks = Sequence[SignalingNetwork]
 
