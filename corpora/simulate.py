@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from hmlm_fm.common.errors import FormatError
 from hmlm_fm.common.files import write_text
-from hmlm_fm.corpora.loading import HELD_OUT_SHARE, load_for_training
+from hmlm_fm.corpora.corpus_loading import HELD_OUT_SHARE, load_for_training
 from hmlm_fm.corpora.relatives import SIDES
 from hmlm_fm.corpora.sanity import plot_behaviour, prior_density_report, published_models, report
 from hmlm_fm.corpora.sbml_runs import run_sbml_folder

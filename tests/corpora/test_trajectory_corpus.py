@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from hmlm_fm.corpora.loading import load_for_training
+from hmlm_fm.corpora.corpus_loading import load_for_training
 from hmlm_fm.corpora.sanity import behaviour_of, published_models, report
 from hmlm_fm.corpora.trajectory_corpus import (
     check_for_training,

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import statistics
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...common.errors import FormatError, FormatWarning
@@ -28,17 +28,21 @@ from ...model.errors import HMLMError, did_you_mean, quoted
 from ...model.network import SignalingNetwork
 from ..tables import PathLike, header_of_text, number_of, rows_of, warn_of_unknown
 from .condition_tables import check_ranges
+from .midas_columns import (
+    CELLS,
+    KINDS_OF_COLUMNS,
+    Columns,
+    Treatment,
+    kind_of_column,
+    name_of_column,
+    type_of_treatment,
+)
 
 HOURS_OF = {"minutes": 1 / 60, "hours": 1.0}
 INHIBITION = 0.9
 """Share of what a molecule passes on that its inhibitor takes away at level 1, unless stated."""
 
-KINDS_OF_COLUMNS = {"TR": "treatments", "DA": "times", "DV": "values"}
-
 _EMPTY = ("", "na", "nan")
-_NOTHING_DONE = ("nocyto", "noinhib", "nolig")
-_STIMULI = ("stimuli", "stimulus", "ligands", "ligand", "cytokines", "cytokine")
-_INHIBITORS, _CELLS = ("inhibitors", "inhibitor"), ("cellline", "celltype")
 
 
 def read_midas(
@@ -87,8 +91,9 @@ def read_midas(
     if not 0 <= inhibition <= 1:
         raise HMLMError(f"inhibition is {inhibition}; expected a strength in [0, 1]")
     text = read_text(path)
-    columns = _Columns.from_header(header_of_text(text), network, path)
-    read = _Rows(unknown={_name(c): [] for c, known in columns.molecule_of.items() if not known})
+    columns = Columns.from_header(header_of_text(text), network, path)
+    unmeasured = [c for c, molecule in columns.molecule_of.items() if molecule is None]
+    read = _Rows(unknown={name_of_column(column): [] for column in unmeasured})
     for place, row in _rows_of_cells(path, text, columns.read, cell_line):
         name = _add_condition(read, row, columns, inhibition, path, place)
         _add_values(read, name, row, columns, HOURS_OF[time_unit], modality, path, place)
@@ -106,7 +111,8 @@ def is_midas(path: PathLike) -> bool:
         FormatError: there is no such file, or it cannot be read.
     """
     start = read_start(path).decode("utf-8-sig", errors="replace")
-    return len({_kind(column) for column in header_of_text(start)} & set(KINDS_OF_COLUMNS)) > 1
+    kinds = {kind_of_column(column) for column in header_of_text(start)}
+    return len(kinds & KINDS_OF_COLUMNS.keys()) > 1
 
 
 @dataclass
@@ -127,7 +133,7 @@ class _Rows:
 def _add_condition(
     read: _Rows,
     row: Mapping[str, str],
-    columns: _Columns,
+    columns: Columns,
     inhibition: float,
     path: PathLike,
     place: str,
@@ -152,7 +158,7 @@ def _add_condition(
             place=place,
         )
     for column in columns.unknown:
-        read.unknown.setdefault(_name(column), []).extend([name] * (column in done))
+        read.unknown.setdefault(name_of_column(column), []).extend([name] * (column in done))
     return name
 
 
@@ -160,7 +166,7 @@ def _add_values(
     read: _Rows,
     name: str,
     row: Mapping[str, str],
-    columns: _Columns,
+    columns: Columns,
     hours_per_unit: float,
     modality: str,
     path: PathLike,
@@ -207,182 +213,6 @@ def _measured_conditions(
     return {n: read.conditions[n] for n in kept}, {n: observations[n] for n in kept}
 
 
-# -- columns ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Treatment:
-    """A column `TR:` and what it does to a molecule of the network."""
-
-    column: str
-    molecule: str
-    inhibits: bool
-
-
-@dataclass(frozen=True)
-class _Columns:
-    """The columns of a table.
-
-    Attributes:
-        read: all that are read.
-        time_of: the column of the time of every column of values.
-        treatments: what is done to molecules of the network.
-        unknown: columns of what is done to others.
-        molecule_of: the molecule of every column of values, None of one that the network has not.
-    """
-
-    read: tuple[str, ...]
-    time_of: dict[str, str]
-    treatments: tuple[_Treatment, ...]
-    unknown: tuple[str, ...]
-    molecule_of: dict[str, str | None]
-
-    @classmethod
-    def from_header(
-        cls, header: Sequence[str], network: SignalingNetwork, path: PathLike
-    ) -> _Columns:
-        """
-        Raises:
-            FormatError: a kind of columns is missing, a time is, a type of treatment is not known,
-                or two columns are of one molecule.
-        """
-        read = tuple(column for column in header if _kind(column) in KINDS_OF_COLUMNS)
-        time_of = _times(read, path)
-        treatments, unknown = _treatments(read, network, path)
-        molecule_of = _molecules(time_of, network, path)
-        return cls(read, time_of, tuple(treatments), tuple(unknown), molecule_of)
-
-    def molecules(self) -> set[str]:
-        """All that the columns name."""
-        treated = (treatment.column for treatment in self.treatments)
-        return {_name(column) for column in (*self.time_of, *self.unknown, *treated)}
-
-
-def _kind(column: str) -> str:
-    """TR, DA or DV, of columns that are read."""
-    return column.partition(":")[0].strip().upper()
-
-
-def _name(column: str) -> str:
-    """What a column is of; of a treatment, without its type."""
-    name = column.partition(":")[2]
-    return (name.partition(":")[0] if _kind(column) == "TR" else name).strip()
-
-
-def _type(column: str) -> str:
-    """What kind of treatment a column states, or nothing."""
-    return "".join(column.split(":")[2:]).strip().casefold()
-
-
-def _known(name: str, network: SignalingNetwork) -> str | None:
-    """The molecule of this name, or the only one that differs in case alone."""
-    if name in network.molecule_index:
-        return name
-    alike = [known for known in network.names if known.casefold() == name.casefold()]
-    return alike[0] if len(alike) == 1 else None
-
-
-def _times(columns: Sequence[str], path: PathLike) -> dict[str, str]:
-    """The column of the time of every column of values.
-
-    Raises:
-        FormatError: a kind of columns is missing, or the time of a value, or there are two.
-    """
-    for kind, what in KINDS_OF_COLUMNS.items():
-        if not any(_kind(column) == kind for column in columns):
-            raise FormatError(
-                f"there is no column {kind}:NAME; expected some of {what}, as MIDAS has",
-                path=path,
-                place="row 1",
-            )
-    times: dict[str, str] = {}
-    for column in columns:
-        if _kind(column) == "DA":
-            _refuse_second(times, _name(column).casefold(), column, path)
-    found = {}
-    for column in columns:
-        if _kind(column) == "DV":
-            time = times.get(_name(column).casefold(), times.get("all"))
-            if time is None:
-                raise FormatError(
-                    f"there is no column of the times of {column}; expected DA:{_name(column)} or "
-                    "DA:ALL",
-                    path=path,
-                    place="row 1",
-                )
-            found[column] = time
-    return found
-
-
-def _molecules(
-    columns: Iterable[str], network: SignalingNetwork, path: PathLike
-) -> dict[str, str | None]:
-    """The molecule of every column of values, None of one that the network has not.
-
-    Raises:
-        FormatError: two columns are of one molecule.
-    """
-    columns_of: dict[str, str] = {}
-    found = {}
-    for column in columns:
-        name = _name(column)
-        molecule = _known(name, network) or _known(name.removeprefix("p-"), network)
-        if molecule is not None:
-            _refuse_second(columns_of, molecule, column, path)
-        found[column] = molecule
-    return found
-
-
-def _refuse_second(columns: dict[str, str], name: str, column: str, path: PathLike) -> None:
-    """
-    Raises:
-        FormatError: there is a column of this name already.
-    """
-    before = columns.setdefault(name, column)
-    if before != column:
-        raise FormatError(
-            f"the columns {before} and {column} are of one molecule; expected one column",
-            path=path,
-            place="row 1",
-        )
-
-
-def _treatments(
-    columns: Sequence[str], network: SignalingNetwork, path: PathLike
-) -> tuple[list[_Treatment], list[str]]:
-    """What is done to molecules of a network, and the columns of what is done to others.
-
-    Raises:
-        FormatError: a type of treatment that is not known.
-    """
-    known, unknown = [], []
-    for column in columns:
-        name, kind = _name(column), _type(column)
-        if _kind(column) != "TR" or kind in _CELLS:
-            continue
-        if kind not in ("", *_STIMULI, *_INHIBITORS):
-            raise FormatError(
-                f"{column} is of a type that is not known; expected TR:{name}:Stimuli, "
-                f"TR:{name}:Inhibitors, TR:{name}:CellLine, or no type",
-                path=path,
-                place="row 1",
-            )
-        if name.casefold().replace("-", "").replace("_", "") in _NOTHING_DONE:
-            continue
-        molecule = _known(name, network)
-        inhibits = kind in _INHIBITORS or (not kind and molecule is None)
-        if inhibits and molecule is None and name[-1:] in ("i", "I"):
-            molecule = _known(name[:-1], network)
-        if molecule is None:
-            unknown.append(column)
-        else:
-            known.append(_Treatment(column, molecule, inhibits))
-    return known, unknown
-
-
-# -- rows ---------------------------------------------------------------------------------------
-
-
 def _rows_of_cells(
     path: PathLike, text: str, columns: Sequence[str], cell_line: str | None
 ) -> Iterator[tuple[str, dict[str, str]]]:
@@ -392,9 +222,9 @@ def _rows_of_cells(
         FormatError: there are several, or none of this name.
     """
     lines = {
-        _name(column): column
+        name_of_column(column): column
         for column in columns
-        if _kind(column) == "TR" and _type(column) in _CELLS
+        if kind_of_column(column) == "TR" and type_of_treatment(column) in CELLS
     }
     if cell_line is not None and cell_line not in lines:
         hint = did_you_mean(cell_line, lines)
@@ -436,11 +266,11 @@ def _level(row: Mapping[str, str], column: str, path: PathLike, place: str) -> f
     return level
 
 
-def _name_of_condition(done: Mapping[str, float], treatments: Sequence[_Treatment]) -> str:
+def _name_of_condition(done: Mapping[str, float], treatments: Sequence[Treatment]) -> str:
     inhibitors = {treatment.column for treatment in treatments if treatment.inhibits}
     parts = []
     for column, level in done.items():
-        name = _name(column)
+        name = name_of_column(column)
         if column in inhibitors and not name.endswith(("i", "I")):
             name += "i"
         parts.append(name + (f" {level:.12g}" if level != 1 else ""))
@@ -448,7 +278,7 @@ def _name_of_condition(done: Mapping[str, float], treatments: Sequence[_Treatmen
 
 
 def _condition(
-    treatments: Sequence[_Treatment],
+    treatments: Sequence[Treatment],
     done: Mapping[str, float],
     inhibition: float,
     path: PathLike,
