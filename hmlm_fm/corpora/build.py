@@ -19,6 +19,7 @@ from pathlib import Path
 from ..common.errors import FormatError
 from ..common.files import write_text
 from ..formats.identifiers import Identifiers, is_mapping_table
+from ..model.errors import HMLMError
 from ..model.network import SignalingNetwork
 from .card import CardFacts, header, write_card
 from .client import ClientSettings, ReplyError
@@ -32,8 +33,8 @@ from .sources import SOURCES, Progress, Query, Source
 REPORTS_FOLDER = "reports"
 
 
-class BuildError(ValueError):
-    """A corpus cannot be built from what was asked for."""
+class BuildError(HMLMError):
+    """A corpus cannot be built as requested."""
 
 
 def harvest_from_service(

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from service_server import KEGG_REPLIES, ServiceServer, serving
 
+from hmlm_fm.cli.corpus_build import build
 from hmlm_fm.corpora import load_corpus, load_sides
 from hmlm_fm.corpora.build import write_corpus
 from hmlm_fm.corpora.parquet import network_from_row, network_to_row
@@ -33,13 +34,10 @@ from hmlm_fm.formats.statements import Statement
 from hmlm_fm.model.network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
 
 REPOSITORY = Path(__file__).parents[2]
-sys.path.insert(0, str(REPOSITORY / "corpora"))
-
-import build as build_script  # noqa: E402
 
 
 def run_build(*arguments: object) -> int:
-    return build_script.main([str(argument) for argument in arguments])
+    return build([str(argument) for argument in arguments])
 
 
 def bytes_of(folder: Path) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from hmlm_fm.cli.corpus_simulation import simulate
 from hmlm_fm.corpora.corpus_loading import load_for_training
 from hmlm_fm.corpora.sanity import behaviour_of, published_models, report
 from hmlm_fm.corpora.trajectory_corpus import (
@@ -24,11 +24,6 @@ from hmlm_fm.dynamics.draw import PRIORS, Priors, draw_dynamics
 from hmlm_fm.dynamics.trajectories import TIMES_HOURS, make_trajectories
 from hmlm_fm.formats import FormatError, load_core, load_network
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
-
-REPOSITORY = Path(__file__).parents[2]
-sys.path.insert(0, str(REPOSITORY / "corpora"))
-
-import simulate as simulate_script  # noqa: E402
 
 NETWORKS = load_core()[:12]
 SIDES = {"train": NETWORKS[:8], "validation": NETWORKS[8:10], "test": NETWORKS[10:]}
@@ -209,9 +204,9 @@ def test_drawn_networks_respond_as_much_as_published_ones(shared_data):
 
 def test_the_script_writes_a_corpus_that_datasets_opens(tmp_path, monkeypatch, capsys):
     out = tmp_path / "out"
-    asked = ["core", "--out", str(out), "--networks", "3", "--held-out", "1", "--conditions", "2",
+    line = ["core", "--out", str(out), "--networks", "3", "--held-out", "1", "--conditions", "2",
              "--processes", "1"]  # fmt: skip
-    assert simulate_script.main(asked) == 0
+    assert simulate(line) == 0
     assert "MSE of hold" in capsys.readouterr().out
     card = (out / "README.md").read_text()
     assert "| n | " in card
@@ -231,10 +226,10 @@ def test_the_script_writes_a_corpus_that_datasets_opens(tmp_path, monkeypatch, c
         names = {network.name for network in sides[side]}
         for made in read_trajectories(out, side):
             assert set(made.drawn.name.split("+")) <= names, "pretraining splits the corpus alike"
-    assert simulate_script.main(asked) == 0, "the same command goes on"
-    assert simulate_script.main([*asked, "--seed", "1"]) == 2
+    assert simulate(line) == 0, "the same command resumes"
+    assert simulate([*line, "--seed", "1"]) == 2
     for wrong in (["--networks", "0"], ["--held-out-share", "0.9"]):
-        assert simulate_script.main(["core", "--out", str(tmp_path / "x"), *wrong]) == 2
+        assert simulate(["core", "--out", str(tmp_path / "x"), *wrong]) == 2
     assert not (tmp_path / "x").exists()
 
 
@@ -246,7 +241,7 @@ def test_sbml_models_run_once(shared_data, tmp_path):
         name = f"BIOMD{number:010}.xml.gz"
         (folder / name).write_bytes((shared_data / "biomodels" / name).read_bytes())
     (folder / "cut.xml").write_text("<sbml")
-    assert simulate_script.main([str(folder), "--sbml", "--out", str(tmp_path / "out")]) == 0
+    assert simulate([str(folder), "--sbml", "--out", str(tmp_path / "out")]) == 0
     rows = pq.read_table(next((tmp_path / "out" / "data").iterdir())).to_pylist()
     assert len(rows) == 2
     for row in rows:
