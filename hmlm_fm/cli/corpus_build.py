@@ -20,8 +20,8 @@ from ..corpora.build import (
     write_all,
     write_corpus,
 )
-from ..corpora.card import CardFacts
 from ..corpora.client import ClientSettings
+from ..corpora.corpus_card import CardFacts
 from ..corpora.corpus_statistics import statistics_table
 from ..corpora.records import Harvest
 from ..corpora.sources import SOURCES, Query
@@ -80,7 +80,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = PlainParser(
         "hmlm corpus build",
         "Build a pretraining corpus from a pathway source: from its service, or from files on\n"
-        "disk. It is a folder that `datasets.load_dataset` opens and that `hmlm pretrain` trains on.\n\n"
+        "disk: a folder that `datasets.load_dataset` opens and that `hmlm pretrain` trains on.\n\n"
         f"sources: {', '.join(SOURCES)}, or all, which takes a folder with a folder for each\n\n"
         "exit codes: 0 complete, 2 bad input, 3 something is missing (it is listed, and the same\n"
         "command resumes where it stopped), 130 stopped",

@@ -71,7 +71,7 @@ def read_start(path: str | os.PathLike[str]) -> bytes:
     """The first 64 KiB of the file's content, unpacked where it is gzipped.
 
     Raises:
-        FormatError: as `read_bytes`, but damage further on is not seen.
+        FormatError: as `read_bytes`, but damage further on is not found.
     """
     return _read(path, 1 << 16)
 

@@ -21,8 +21,8 @@ from ..common.files import write_text
 from ..formats.identifiers import Identifiers, is_mapping_table
 from ..model.errors import HMLMError
 from ..model.network import SignalingNetwork
-from .card import CardFacts, header, write_card
 from .client import ClientSettings, ReplyError
+from .corpus_card import CardFacts, header, write_card
 from .corpus_statistics import statistics_table, unmapped_names
 from .harvesting import files_below
 from .parquet import write_side
@@ -76,7 +76,7 @@ def folders_of_all(parent: Path) -> dict[str, Path]:
 
 
 def identifiers_of(tables: Iterable[Path], parent: Path | None = None) -> Identifiers:
-    """What tables of identifiers say, those named first, then all below a folder.
+    """What identifiers mean by tables, those named first, then all below a folder.
 
     Raises:
         FormatError: a table is missing or damaged.
@@ -135,17 +135,17 @@ def write_all(
 
 def _with_distinct_names(harvests: Mapping[str, Harvest]) -> dict[str, Harvest]:
     """Networks of two sources that have one name get the source's name in front."""
-    seen: set[str] = set()
+    taken: set[str] = set()
     result = {}
     for name, harvest in harvests.items():
         records = []
         for record in harvest.records:
             network = record.network
-            if network.name in seen:
+            if network.name in taken:
                 network = replace(
                     network, name=f"{name}/{network.name}", family=network.family_name
                 )
-            seen.add(network.name)
+            taken.add(network.name)
             records.append(Record(network, record.provenance))
         result[name] = replace(harvest, records=records)
     return result
@@ -220,7 +220,7 @@ def _card_of_all(facts: Sequence[CardFacts], names: Sequence[str], command: str)
     lines += statistics_table((n, f.statistics) for n, f in zip(names, facts, strict=True))
     lines += [
         "",
-        "The sources are split together: a pathway that several of them tell is on one side. "
+        "The sources are split together: a pathway that several of them describe is on one side. "
         "`reports/relatives.tsv` lists such pairs.",
         "",
     ]
@@ -229,8 +229,8 @@ def _card_of_all(facts: Sequence[CardFacts], names: Sequence[str], command: str)
 
 def _nothing_read(name: str, harvest: Harvest) -> str:
     reasons = [f"{p.location}: {p.reason}" for p in harvest.skipped[:3]]
-    told = "; ".join(reasons) or "it holds no files of that source"
-    return f"{name}: no networks were found ({told})"
+    why = "; ".join(reasons) or "it holds no files of that source"
+    return f"{name}: no networks were found ({why})"
 
 
 def check_new(out: Path) -> None:

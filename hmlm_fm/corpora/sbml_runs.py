@@ -18,7 +18,7 @@ from ..common.files import stem
 from ..dynamics.sbml_trajectories import roadrunner_module, simulate_sbml
 from ..formats.recognise import SBML, format_of
 from .build import appearing, check_new, write_table
-from .card import header
+from .corpus_card import header
 from .harvesting import files_below, sha256_of
 from .layout import DATA_FOLDER
 
@@ -40,7 +40,7 @@ def run_sbml_folder(
     """Run every SBML model of a folder, and write what they do.
 
     Returns:
-        How many ran, and how many did not; `reports/skipped.tsv` says why.
+        How many ran, and how many did not; `reports/skipped.tsv` lists why.
 
     Raises:
         BuildError: `out` holds files already.

@@ -26,7 +26,7 @@ from ..common.files import read_text, write_text
 from ..dynamics.draw import PRIORS
 from ..dynamics.trajectories import TIMES_HOURS, Trajectories, make_many
 from ..model.network import SignalingNetwork
-from .card import header, split_hash
+from .corpus_card import header, split_hash
 from .layout import DATA_FOLDER
 from .parquet import SCHEMA, network_from_row, plain_network, read_rows
 from .plain_conditions import conditions_from_plain, plain_conditions
@@ -188,7 +188,7 @@ def trajectory_card(
         f"# Simulated dynamics of {title}",
         "",
         f"Topologies of {title}, licence: {licence}. Rates are drawn, and logic and signs where "
-        "the source does not state them: `logic_drawn` and `signs_drawn` of each row say so. "
+        "the source does not state them: `logic_drawn` and `signs_drawn` of each row state it. "
         "`visible` is what a model may see, `drawn` the truth. `states` and `drives` are flat, "
         "conditions × times × molecules, in [0, 1].",
         "",
@@ -233,8 +233,8 @@ def read_settings(folder: str | os.PathLike[str]) -> SimulationSettings:
             path=folder,
         )
     try:
-        told = json.loads(read_text(path))
-        return SimulationSettings(**{f.name: told[f.name] for f in fields(SimulationSettings)})
+        stated = json.loads(read_text(path))
+        return SimulationSettings(**{f.name: stated[f.name] for f in fields(SimulationSettings)})
     except (ValueError, TypeError, KeyError) as error:
         raise FormatError(
             f"it does not hold the settings of corpora/simulate.py ({error}); expected a corpus "
@@ -280,8 +280,8 @@ def check_for_training(
     for name, seeds in plan_shards(settings, ("train", "test")).items():
         if not _is_whole(Path(folder) / DATA_FOLDER / name, len(seeds)):
             raise FormatError(
-                f"{DATA_FOLDER}/{name} is not whole; the command of corpora/simulate.py that made "
-                "it goes on",
+                f"{DATA_FOLDER}/{name} is not whole; the command of corpora/simulate.py that "
+                "made it resumes",
                 path=folder,
             )
 

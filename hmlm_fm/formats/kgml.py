@@ -1,7 +1,7 @@
 """KGML, the maps of KEGG: entries, the relations between them, and reactions.
 
 Versions 0.6 and 0.7 are read alike. A map is a drawing: one gene may stand in it several times
-and is one molecule here, and it never says how the relations on one target combine. The names of
+and is one molecule here, and it never states how the relations on one target combine. The names of
 types and subtypes are those of https://www.kegg.jp/kegg/xml/docs/.
 """
 
@@ -54,7 +54,7 @@ def read_kgml(
     """Read a KGML file.
 
     Genes, orthologs and enzymes with several identifiers are families, groups are complexes, and
-    links to other maps are left out. All that a map says of one pair of entries is one
+    links to other maps are left out. All that a map states of one pair of entries is one
     interaction, of unknown sign where its subtypes contradict each other. A relation by way of a
     compound is two conversions, and every reaction joins its substrates and its enzyme by AND.
 
@@ -153,7 +153,7 @@ def _entry(element: Element) -> _Entry:
 
 
 class _Drawing:
-    """The entries of a map as molecules, and what its relations and reactions say of them."""
+    """The entries of a map as molecules, and what its relations and reactions state of them."""
 
     def __init__(
         self, pathway: str, identifiers: Identifiers, entries: dict[str, _Entry], odd: Oddities
@@ -223,7 +223,7 @@ class _Drawing:
     # -- relations --------------------------------------------------------------------------
 
     def of(self, relation: Element) -> Iterator[Statement]:
-        """What a relation says; the statement of the most telling subtype comes first."""
+        """What a relation states; the statement of the most specific subtype comes first."""
         kind = attribute(relation, "type").lower()
         ends = [attribute(relation, end) for end in ("entry1", "entry2")]
         if any(end in self._entries and self._entries[end].is_map for end in ends):
@@ -254,7 +254,7 @@ class _Drawing:
             elif word in SUBTYPES:
                 signed.add(word)
             else:
-                self._odd.note("subtypes of relations that nobody knows", repr(word))
+                self._odd.note("unknown subtypes of relations", repr(word))
         for compound in compounds:
             yield Statement(source, compound, 0, "conversion")
             yield Statement(compound, target, 0, "conversion")

@@ -2,7 +2,7 @@
 
 The headers stand in the second row. A species has ID, name, Yinit, Ymax, tau (hours here), and
 often a module, a type and gene names; a reaction has a rule, a weight, n and EC50. What the two
-sheets do not say stays unknown.
+sheets do not state stays unknown.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def write_netflux(network: SignalingNetwork, path: str | os.PathLike[str]) -> tu
     characters of the syntax of rules stands in double quotes, which Netflux itself does not read.
 
     Returns:
-        What was lost, in words; a warning says the same.
+        What was lost, in words; a warning names the same.
 
     Raises:
         FormatError: a name or another text that a cell cannot hold.
@@ -110,7 +110,7 @@ def _network(sheets: Mapping[str, Rows], name: str) -> SignalingNetwork:
 
 @dataclass(frozen=True)
 class _Row:
-    """One row of a sheet, whose cells are asked for by their column's header."""
+    """One row of a sheet, whose cells are found by their column's header."""
 
     place: str
     cells: Mapping[str, SheetValue]

@@ -31,9 +31,9 @@ class WritableFormat:
     """A format that can be written.
 
     Attributes:
-        name: as it is asked for.
+        name: by which it is chosen.
         endings: of its files; the first is the one that new files get.
-        write: write networks to a file, and say in words what was lost.
+        write: writes networks to a file, and returns in words what was lost.
         holds_several: whether one file can hold more than one network.
     """
 
@@ -138,7 +138,7 @@ def write_networks(
         format_name: the name of a format of `WRITABLE`; a folder needs it.
 
     Returns:
-        What was lost, in words; a warning says the same.
+        What was lost, in words; a warning names the same.
 
     Raises:
         FormatError: as `files_to_write`, or the format cannot hold a network at all.

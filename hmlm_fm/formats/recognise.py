@@ -34,7 +34,7 @@ class Format:
     """A format that can be read.
 
     Attributes:
-        name: as people say it.
+        name: as messages give it.
         read: the networks of a file, given what identifiers mean.
     """
 

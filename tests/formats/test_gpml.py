@@ -345,13 +345,13 @@ def test_oddities_are_counted_in_one_warning_each(tmp_path):
         network = read(tmp_path, diagram(*lines, more=more))
     messages = sorted(str(warning.message).partition(": ")[2] for warning in told)
     assert [message.partition(" (such as")[0] for message in messages] == [
-        "arrow heads that nobody knows: 1",
         "lines to or from nothing with a name are left out: 1",
         "lines with a loose end are left out: 40",
         "lines without two points: 1",
         "nodes of groups that do not exist: 1",
         "nodes with the id of another: 1",
         "nodes without a label: 1",
+        "unknown arrow heads: 1",
     ]
     assert rules(network) == [("A => B", "activation"), ("?B => C", "unknown")]
     assert {"node F", "G", "H"} <= set(network.names)

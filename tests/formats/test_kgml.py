@@ -263,7 +263,7 @@ def test_oddities_are_counted_in_one_warning_each(tmp_path):
     assert len(messages) == 3
     assert messages[0].startswith("entries without an id of their own: 1 (such as line ")
     assert messages[1].startswith("relations of entries that do not exist are left out: 50")
-    assert messages[2] == "subtypes of relations that nobody knows: 2 (such as 'magic')"
+    assert messages[2] == "unknown subtypes of relations: 2 (such as 'magic')"
     assert "AKT1" in network.names
     assert rules(network)[0] == ("MAPK1 => EGFR", "activation")
 

@@ -1,4 +1,4 @@
-"""The RDF/XML of BioPAX: resources that say something of themselves and link to each other.
+"""The RDF/XML of BioPAX: resources that have properties and link to each other.
 
 Elements may stand inside each other or refer to each other, in whatever order. Properties of
 level 2 get the names that level 3 has for them.
@@ -77,7 +77,7 @@ class Graph:
         return list(found.values())
 
     def _read(self, element: Element, uri: str) -> list[tuple[Element, str]]:
-        """Note what an element says, and return the elements that stand inside it."""
+        """Note what an element states, and return the elements that stand inside it."""
         node = self.nodes.setdefault(uri, Node(uri))
         name = _plain(local_name(element))
         if name != "description" and not node.type:

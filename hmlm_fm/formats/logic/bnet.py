@@ -117,7 +117,7 @@ def write_bnet(network: SignalingNetwork, path: str | os.PathLike[str]) -> tuple
     bnet holds names and Boolean functions. Characters of its syntax in a name become `_`.
 
     Returns:
-        What was lost, in words; a warning says the same.
+        What was lost, in words; a warning names the same.
     """
     written = _writable(network.names)
     on: dict[str, list[Interaction]] = {name: [] for name in network.names}

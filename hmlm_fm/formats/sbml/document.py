@@ -44,7 +44,7 @@ def libsbml_module() -> Any:
 def read_document(path: str | os.PathLike[str], most_terms: int = MOST_TERMS) -> Any:
     """The `libsbml.SBMLDocument` of a file, which has a model.
 
-    Submodels of the package comp are flattened where the file holds them all. A warning tells what
+    Submodels of the package comp are flattened where the file holds them all. A warning names what
     libsbml could not read.
 
     Args:

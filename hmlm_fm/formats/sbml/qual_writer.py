@@ -31,7 +31,7 @@ def write_sbml_qual(network: SignalingNetwork, path: str | os.PathLike[str]) -> 
     interactions, since logic has no such thing.
 
     Returns:
-        What was lost, in words; a warning says the same.
+        What was lost, in words; a warning names the same.
 
     Raises:
         FormatError: a name, label or title has characters that XML cannot hold.
@@ -204,5 +204,5 @@ def _lost(
         or network.family_name != network.name,
     }
     words = (words for words, is_lost in own.items() if is_lost)
-    held_by_nobody = ("members", "kinds of molecules", "kinds of interactions", "unknown logic")
-    return (*words, *losses_of_logic(terms), *losses(network, *held_by_nobody))
+    never_held = ("members", "kinds of molecules", "kinds of interactions", "unknown logic")
+    return (*words, *losses_of_logic(terms), *losses(network, *never_held))

@@ -20,7 +20,7 @@ LICENCE_IDS = {"CC0": "cc0-1.0", "Apache-2.0": "apache-2.0"}
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What the card of one corpus says.
+    """What the card of one corpus states.
 
     Attributes:
         title, licence: of the source.
@@ -107,7 +107,7 @@ def write_card(facts: CardFacts) -> str:
             "",
         ]
     dates = sorted(r.provenance.retrieved for r in harvest.records if r.provenance.retrieved)
-    told = {
+    facts_by_name = {
         "source": facts.title,
         "release": harvest.release or "not stated by the files",
         "retrieved": f"{dates[0]} to {dates[-1]}" if dates else "from files; see `provenance`",
@@ -116,7 +116,12 @@ def write_card(facts: CardFacts) -> str:
         "command": f"`{facts.command}`",
         "content hash": f"`{facts.content_hash}`",
     }
-    lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in told.items()), ""]
+    lines += [
+        "| | |",
+        "|---|---|",
+        *(f"| {name} | {value} |" for name, value in facts_by_name.items()),
+        "",
+    ]
     lines += statistics_table([(s, statistics_of(facts.sides[s])) for s in used])
     lines += [
         "",
