@@ -1,6 +1,6 @@
 """Builds corpora: harvests a source, splits it, and writes Parquet, card and reports.
 
-A corpus appears whole or not at all: it is written beside its place and then moved there.
+A corpus appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -8,16 +8,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from ..common.errors import FormatError
-from ..common.files import write_text
+from ..common.files import whole_folder, write_text
 from ..formats.identifiers import Identifiers, is_mapping_table
 from ..model.errors import HMLMError
 from ..model.network import SignalingNetwork
@@ -95,7 +91,7 @@ def write_corpus(out: Path, source: Source, harvest: Harvest, seed: int, command
     if not harvest.records:
         raise BuildError(_nothing_read(source.name, harvest))
     sides = split_protected([r.network for r in harvest.records], seed)
-    with appearing(out) as folder:
+    with whole_folder(out) as folder:
         return _write(folder, source, harvest, sides, seed, command)
 
 
@@ -118,7 +114,7 @@ def write_all(
     networks = [r.network for h in harvests.values() for r in h.records]
     sides = split_protected(networks, seed)
     facts = []
-    with appearing(out) as folder:
+    with whole_folder(out) as folder:
         for name, harvest in harvests.items():
             own = {s: tuple(n for n in ns if corpus_of[n.name] == name) for s, ns in sides.items()}
             facts.append(
@@ -234,28 +230,16 @@ def _nothing_read(name: str, harvest: Harvest) -> str:
 
 
 def check_new(out: Path) -> None:
-    """Raise `BuildError` where a corpus would be written over something."""
+    """
+    Raises:
+        BuildError: a corpus would be written over something.
+    """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BuildError(f"{out}: it exists already; expected a new folder, or an empty one")
 
 
-@contextmanager
-def appearing(out: Path) -> Iterator[Path]:
-    """A folder to write into that takes its place when all is written."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        if out.exists():
-            out.rmdir()
-        os.replace(temporary, out)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-
-
 def write_table(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a tab-separated table with a header; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
     writer = csv.writer(text, delimiter="\t", lineterminator="\n")

@@ -9,6 +9,7 @@ Shapes: C conditions, T times, N molecules.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -22,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..common.errors import FormatError
-from ..common.files import read_text, write_text
+from ..common.files import read_text, write_bytes, write_text
 from ..dynamics.draw import PRIORS
 from ..dynamics.trajectories import TIMES_HOURS, Trajectories, make_many
 from ..model.network import SignalingNetwork
@@ -316,12 +317,9 @@ def _write_shard(path: Path, made: Sequence[Trajectories], seeds: Sequence[int])
     rows = [_to_row(t, seed) for t, seed in zip(made, seeds, strict=True)]
     table = pa.Table.from_pylist(rows, schema=TRAJECTORY_SCHEMA)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        pq.write_table(table, temporary, compression="zstd", row_group_size=8)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    content = io.BytesIO()
+    pq.write_table(table, content, compression="zstd", row_group_size=8)
+    write_bytes(path, content.getvalue())
 
 
 def _to_row(made: Trajectories, seed: int) -> dict[str, Any]:

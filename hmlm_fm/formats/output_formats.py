@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..common.errors import FormatError
+from ..common.files import whole_folder
 from ..model.errors import did_you_mean
 from ..model.network import SignalingNetwork
 from .drawings import free_name
@@ -149,14 +149,11 @@ def write_networks(
     if not is_folder(path):
         return form.write(networks, Path(path))
     folder = Path(path)
-    place = folder if folder.is_dir() else folder.parent
-    with tempfile.TemporaryDirectory(dir=place, prefix=f".{folder.name}.") as waiting:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # each would name a file that is about to move
-            written = {file: Path(waiting, file.name) for file in files}
-            lost = summed(form.write(files[file], written[file]) for file in files)
-        folder.mkdir(exist_ok=True)
-        for file, temporary in written.items():
-            os.replace(temporary, file)
+    for file in files:
+        if file.is_dir():
+            raise FormatError("it is a folder; expected a file", path=file)
+    with whole_folder(folder) as waiting, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # each would name a file that is about to move
+        lost = summed(form.write(files[file], waiting / file.name) for file in files)
     warn_of(lost, folder, form.name)
     return lost
