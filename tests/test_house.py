@@ -68,6 +68,34 @@ def test_functions_are_short_or_say_why_not():
     assert long == []
 
 
+def imports_of(path: Path, modules: dict[str, Path]) -> set[str]:
+    """The modules of the package that a module imports, at its top or in its functions."""
+    found = set()
+    own = path.relative_to(ROOT).with_suffix("").parts
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = ".".join([*own[: len(own) - node.level], *filter(None, [node.module])])
+            found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+    return found & modules.keys()
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in MODULES}
+    imports = {name: imports_of(path, modules) for name, path in modules.items()}
+    circles = []
+    for name, path in modules.items():
+        reached: set[str] = set()
+        waiting = list(imports[name])
+        while waiting:
+            other = waiting.pop()
+            if other not in reached:
+                reached.add(other)
+                waiting += imports[other]
+        if name in reached and _is_finished(path):
+            circles.append(name)
+    assert circles == []
+
+
 def test_a_newcomer_sees_few_entries():
     found = {
         path.name

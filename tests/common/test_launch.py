@@ -108,7 +108,7 @@ def test_the_readme_names_every_file():
         assert path.name == "README.md" or path.name in text, path.name
 
 
-def test_what_a_launcher_was_asked_for():
+def test_what_a_launcher_was_given():
     of = ["/bin/python", "/bin/accelerate", "launch"]
     assert requested_of_launcher([*of, "--cpu", "--num_processes", "2", "run.py"]) == 2
     assert requested_of_launcher([*of, "--num_processes=3", "run.py", "--num_processes", "9"]) == 3
@@ -119,7 +119,7 @@ def test_what_a_launcher_was_asked_for():
 
 
 @pytest.mark.slow
-def test_one_process_where_two_were_asked_for_is_an_error(tmp_path):
+def test_one_process_where_two_were_requested_is_an_error(tmp_path):
     launcher = [sys.executable, "-m", "accelerate.commands.launch"]
     arguments = [
         "--cpu",
@@ -233,7 +233,7 @@ def test_plain_torchrun_connects_its_copies(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_weight_that_differs_between_processes_is_seen(tmp_path):
+def test_a_weight_that_differs_between_processes_is_found(tmp_path):
     script = tmp_path / "apart.py"
     script.write_text(
         "import torch\n"

@@ -88,13 +88,13 @@ def test_a_corpus_made_by_several_processes_is_that_in_memory(tokenizer, traject
             assert_rows_equal(found, row)
         assert corpus.language_sizes.tolist() == expected.language_sizes.tolist()
         assert corpus.trajectory_sizes.tolist() == expected.trajectory_sizes.tolist()
-        for found, told in zip(corpus.trajectories, trajectories, strict=True):
-            assert found.drawn == told.drawn
-            assert found.visible == told.visible
-            assert found.conditions == told.conditions
-            np.testing.assert_array_equal(found.states, told.states)
-            np.testing.assert_array_equal(found.drives, told.drives)
-            assert (found.signs_drawn, found.logic_drawn) == (told.signs_drawn, told.logic_drawn)
+        for found, made in zip(corpus.trajectories, trajectories, strict=True):
+            assert found.drawn == made.drawn
+            assert found.visible == made.visible
+            assert found.conditions == made.conditions
+            np.testing.assert_array_equal(found.states, made.states)
+            np.testing.assert_array_equal(found.drives, made.drives)
+            assert (found.signs_drawn, found.logic_drawn) == (made.signs_drawn, made.logic_drawn)
     drawn = [
         PretrainingExamples(c, tokenizer, 8, seed=1, batch_size=4) for c in (corpora[0], expected)
     ]
@@ -168,14 +168,14 @@ def shards(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("most", [None, 9])
 def test_no_row_is_read_by_two_of_four_loaders(shards, most):
     # Two processes with two loaders each: five shards cannot be shared out whole.
-    seen = []
+    read = []
     for process in range(2):
         rows = stream_rows(shards, "train", process, 2, most)
         loader = DataLoader(rows, batch_size=None, num_workers=2)
         own = [int(row["seed"]) for row in loader]
         assert own
-        seen += own
-    assert sorted(seen) == list(range(most or 20))
+        read += own
+    assert sorted(read) == list(range(most or 20))
 
 
 def test_four_processes_share_out_whole_shards(tmp_path):

@@ -1,4 +1,4 @@
-"""Next-state corpora: rows come back, shards are made alone and again, figures tell the truth."""
+"""Next-state corpora: rows come back, shards are made alone and again, figures are right."""
 
 from __future__ import annotations
 
@@ -88,12 +88,12 @@ def test_a_run_trains_on_no_trajectories_of_another_split(corpus, tmp_path):
     turned = dict(zip(SIDES, reversed(SIDES.values()), strict=True))
     with pytest.raises(FormatError, match="split in another way"):
         check_for_training(corpus, turned, 5, 1, 3)
-    for needed, says in (
+    for needed, problem in (
         ((6, 1, 3), "5 networks for training; expected at least 6"),
         ((5, 2, 3), "1 networks for the test; expected at least 2"),
         ((5, 1, 20), "3 conditions per network; expected at least 20"),
     ):
-        with pytest.raises(FormatError, match=says):
+        with pytest.raises(FormatError, match=problem):
             check_for_training(corpus, SIDES, *needed)
     with pytest.raises(FormatError, match="no reports/settings.json"):
         check_for_training(tmp_path, SIDES, 5, 1, 3)
@@ -126,8 +126,8 @@ def test_unknown_signs_and_logic_are_drawn_and_said():
     assert made.logic_drawn
     assert all(sign != 0 for i in made.drawn.interactions for sign in i.signs)
     # What a model sees has the drawn signs where it sees the drawn logic, and no signs elsewhere.
-    seen = {sign for i in made.visible.interactions for sign in i.signs}
-    assert seen == {0} if not made.visible.logic_known else 0 not in seen
+    signs = {sign for i in made.visible.interactions for sign in i.signs}
+    assert signs == {0} if not made.visible.logic_known else 0 not in signs
     (known,) = make_trajectories(NETWORKS[:1], [3], 2)
     assert not known.logic_drawn
 

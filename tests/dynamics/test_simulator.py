@@ -121,7 +121,7 @@ def test_stimuli_replace_weights_and_join_by_or():
     assert found[1, index["ERK"]].item() == pytest.approx(1.0, abs=1e-5)
 
 
-def test_perturbations_mean_what_they_say():
+def test_perturbations_do_what_they_are_defined_to():
     network = toy_network()
     base = {"EGF": 0.9, "TGFB1": 0.9}
     kinds = {
@@ -375,6 +375,6 @@ def test_kinetics_beyond_floating_point_are_refused():
         simulate(network, [Condition()], [0.0, 30.0])
 
 
-def test_nothing_asked_is_answered_with_nothing():
+def test_an_empty_query_has_an_empty_result():
     assert simulate(toy_network(), [], [0.0, 1.0]).shape == (0, 2, 6)
     assert simulate(toy_network(), [Condition()], []).shape == (1, 0, 6)

@@ -298,8 +298,8 @@ def check_equivalence(path: Path, folder: Path, samples: int = 64) -> int:
         network = read_bnet(path)
         write_bnet(network, folder / path.name)
         again = read_bnet(folder / path.name)
-    told = " ".join(str(w.message) for w in caught if issubclass(w.category, FormatWarning))
-    inexact = {i.target for i in network.interactions if told and len(i.sources) == 1}
+    messages = " ".join(str(w.message) for w in caught if issubclass(w.category, FormatWarning))
+    inexact = {i.target for i in network.interactions if messages and len(i.sources) == 1}
     values = {name: rng.random(samples) < 0.5 for name in network.names}
     of_target = {name: [] for name in network.names}
     of_target_again = {name: [] for name in network.names}
