@@ -150,3 +150,15 @@ def test_a_small_sif_becomes_json_without_torch(tmp_path):
     out = tmp_path / "small.json"
     assert _imported(program, str(tmp_path / "small.sif"), str(out)) == set()
     assert out.exists()
+
+
+def test_hmlm_converts_without_torch(tmp_path):
+    (tmp_path / "small.sif").write_text("A\t1\tB\nB\t-1\tC\n")
+    program = (
+        "import sys\n"
+        "from hmlm_fm.cli.main import app\n"
+        "app(['convert', *sys.argv[1:]], standalone_mode=False)"
+    )
+    out = tmp_path / "small.json"
+    assert _imported(program, str(tmp_path / "small.sif"), str(out)) == set()
+    assert out.exists()

@@ -128,7 +128,7 @@ def write_card(facts: CardFacts) -> str:
         f"Not read: {len(harvest.skipped)}; odd but read: {len(harvest.warnings)}; missing: "
         f"{len(harvest.missing)}. The folder `reports` lists them, and every name that the "
         "vocabulary has not: such a molecule is known by its place in the network alone and is "
-        "never asked for.",
+        "never requested.",
         "",
         f"Relatives (revisions of one model, networks that share more than half of their members "
         f"or edges) are on one side; the split is drawn by seed {facts.seed}. The cardiac "

@@ -76,7 +76,9 @@ def read_kgml(
     name = attribute(root, "name").removeprefix("path:").strip() or stem(path)
     entries = _entries(root, odd)
     drawing = _Drawing(name, identifiers or Identifiers.shipped(), entries, odd)
-    statements = [s for relation in children(root, "relation") for s in drawing.of(relation)]
+    statements = [
+        s for relation in children(root, "relation") for s in drawing.statements_of(relation)
+    ]
     reactions = [r for reaction in children(root, "reaction") for r in drawing.reactions(reaction)]
     interactions = (
         *but_vague_loops(interactions_of_statements(statements)),
@@ -222,7 +224,7 @@ class _Drawing:
 
     # -- relations --------------------------------------------------------------------------
 
-    def of(self, relation: Element) -> Iterator[Statement]:
+    def statements_of(self, relation: Element) -> Iterator[Statement]:
         """What a relation states; the statement of the most specific subtype comes first."""
         kind = attribute(relation, "type").lower()
         ends = [attribute(relation, end) for end in ("entry1", "entry2")]
