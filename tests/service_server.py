@@ -1,4 +1,4 @@
-"""A loopback server that replays the services' replies, and misbehaves as told."""
+"""A loopback server that replays the services' replies, and misbehaves as required."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ class ServiceServer:
     def __init__(self, replies: dict[str, str]) -> None:
         self.replies = dict(replies)
         self.faults: dict[str, list[str]] = defaultdict(list)
-        self.asked: Counter[str] = Counter()
+        self.requests: Counter[str] = Counter()
         self.times: list[float] = []
         self.lock = threading.Lock()
         self.closing = threading.Event()
@@ -146,7 +146,7 @@ class ServiceServer:
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         path = handler.path.split("?")[0]
         with self.lock:
-            self.asked[path] += 1
+            self.requests[path] += 1
             self.times.append(time.monotonic())
             fault = self.faults[path].pop(0) if self.faults[path] else ""
         body = self.replies.get(path, "").encode()

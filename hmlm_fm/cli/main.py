@@ -16,8 +16,8 @@ from ..corpora import load_corpus
 from ..formats import FormatError, Identifiers, shipped_networks
 from ..formats.measured.condition_tables import write_conditions, write_observations
 from ..formats.measured.midas import INHIBITION, read_midas
-from ..formats.several import one_network
-from ..formats.write import files_to_write, writable_format, write_networks
+from ..formats.network_choice import one_network
+from ..formats.output_formats import files_to_write, writable_format, write_networks
 from ..model.network import NetworkError, SignalingNetwork
 
 _STRENGTH = "NAME=STRENGTH[@START-END]"

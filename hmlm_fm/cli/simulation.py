@@ -26,7 +26,7 @@ from ..common.files import check_output_files, write_text
 from ..common.words import counted
 from ..dynamics.simulator import baseline_state, simulate
 from ..formats.measured.condition_tables import read_conditions
-from ..formats.tables import stranger
+from ..formats.tables import no_molecule
 from ..model.conditions import LONGEST_HOURS, Condition, Perturbation
 from ..model.errors import did_you_mean, quoted
 from ..model.network import SignalingNetwork
@@ -124,7 +124,7 @@ def run_simulation(network: SignalingNetwork, options: SimulateOptions) -> Simul
         FormatError: options that make no sense, a name that the network has not, a table of
             conditions that cannot be read, a file that must not be written.
         NetworkError: the network has no dynamics.
-        ValueError: a strength outside [0, 1], an empty window, states that are no numbers any more.
+        ValueError: a strength outside [0, 1], an empty window, a state that becomes no number.
         OSError: a file cannot be written.
     """
     inputs = [path for path in (*options.inputs, options.conditions) if path is not None]
@@ -354,7 +354,7 @@ def _rounded(value: float) -> float:
 
 def _position(name: str, network: SignalingNetwork) -> int:
     if name not in network.molecule_index:
-        raise FormatError(stranger(name, network))
+        raise FormatError(no_molecule(name, network))
     return network.molecule_index[name]
 
 

@@ -14,7 +14,7 @@ class MissingFileError(FormatError, FileNotFoundError):
 
 
 class OptionsError(HMLMError):
-    """A run cannot start as asked; the message says why and what to do."""
+    """A run cannot start as requested; the message says why and what to do."""
 
 
 class FormatWarning(UserWarning):

@@ -71,7 +71,7 @@ def read_start(path: str | os.PathLike[str]) -> bytes:
     """The first 64 KiB of the file's content, unpacked where it is gzipped.
 
     Raises:
-        FormatError: as `read_bytes`, but damage further on is not seen.
+        FormatError: as `read_bytes`, but damage further on is not found.
     """
     return _read(path, 1 << 16)
 
@@ -240,8 +240,13 @@ def check_folder(out: Path) -> None:
 @contextlib.contextmanager
 def whole_folder(out: Path) -> Iterator[Path]:
     """A folder to write into, which takes its name when it is whole; what is in it moves into one
-    that is there already. Where writing fails nothing is left."""
+    that is there already. Folders above it are made. Where writing fails nothing is left.
+
+    Raises:
+        OSError: it cannot be made or written.
+    """
     target = out.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=target.parent) as parent:
         # A folder of its own in there, for a temporary one is closed to others.
         folder = Path(parent, target.name)

@@ -1,7 +1,7 @@
-"""What a run really runs on: chosen, checked and said.
+"""The processes and the device of a run: chosen, checked and printed.
 
-A launch can go wrong in silence: one process where two were asked for, copies that never hear of
-each other, or gradients that are not shared. Each of these ends in a `LaunchError` here.
+A launch can go wrong in silence: one process where two were requested, copies that do not know
+of each other, or gradients that are not shared. Each of these ends in a `LaunchError` here.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ HOW_TO_LAUNCH = (
 )
 
 SECONDS_TO_LET_GO = 0.5
-"""How long threads of gloo have to let go of what was sent; 0.2 were enough for 100 processes whose
-main thread never lent them Python before."""
+"""How long threads of gloo have to release what was sent; 0.2 were enough for 100 processes whose
+main thread never gave them the interpreter before."""
 
 
 class LaunchError(OptionsError):
-    """The processes are not what was asked for; the message says how to launch."""
+    """The processes are not those requested; the message says how to launch."""
 
 
 def device_settings() -> dict[str, Any]:
     """Settings of `TrainingArguments`: the GPU where there is one, else the CPU and gloo."""
     on_cpu = _on_cpu()
     if on_cpu:
-        # A launch for GPUs asks for bfloat16, which most CPUs only imitate.
+        # A launch for GPUs requests bfloat16, which most CPUs only imitate.
         os.environ.pop("ACCELERATE_MIXED_PRECISION", None)
-    # DeepSpeed takes the CPU by itself; accelerate, told of it, would leave DeepSpeed out.
+    # DeepSpeed takes the CPU by itself; accelerate, given it, would leave DeepSpeed out.
     return {
         "use_cpu": on_cpu and not _flag("ACCELERATE_USE_DEEPSPEED"),
         "ddp_backend": "gloo" if on_cpu and "LOCAL_RANK" in os.environ else None,
@@ -68,11 +68,11 @@ def connect() -> PartialState:
 
 
 def disconnect(state: PartialState) -> None:
-    """Part from the other processes, when nothing is left to be said between them.
+    """Part from the other processes, when they have exchanged everything.
 
-    A process that ends right after its last word can be aborted ("terminate called without an
+    A process that ends right after its last message can be aborted ("terminate called without an
     active exception"): a thread of gloo may still hold the tensors of it, and needs Python to let
-    go of them. DistributedDataParallel keeps these threads alive, so nothing says when they did.
+    go of them. DistributedDataParallel keeps these threads alive, so nothing shows when they did.
     """
     if state.num_processes > 1:
         state.destroy_process_group()
@@ -80,12 +80,12 @@ def disconnect(state: PartialState) -> None:
 
 
 def check_launch(state: PartialState) -> None:
-    """Make sure that as many processes work together as were started and asked for.
+    """Make sure that as many processes work together as were started and requested.
 
     Raises:
         LaunchError: fewer do, or they would not share their gradients.
     """
-    # DeepSpeed calls what torch renames, and would say so at every step.
+    # DeepSpeed calls what torch renames, and would warn at every step.
     warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")
     found = state.num_processes
     started = int(os.environ.get("WORLD_SIZE", "1"))
@@ -93,10 +93,10 @@ def check_launch(state: PartialState) -> None:
         raise LaunchError(
             f"{started} processes were started, but {found} would work together; {HOW_TO_LAUNCH}"
         )
-    asked = _asked_processes(psutil.Process().parent())
-    if asked is not None and asked != found:
+    requested = _requested_processes(psutil.Process().parent())
+    if requested is not None and requested != found:
         raise LaunchError(
-            f"{asked} processes were asked for, and {found} was started, as `--cpu` and "
+            f"{requested} processes were requested, and {found} was started, as `--cpu` and "
             f"`distributed_type: MULTI_CPU` do; {HOW_TO_LAUNCH} (several processes on a CPU: "
             "multi_cpu.yaml)"
         )
@@ -110,9 +110,9 @@ def check_launch(state: PartialState) -> None:
             "FSDP does not share gradients between processes on a CPU; "
             f"{HOW_TO_LAUNCH} (on a CPU: multi_cpu.yaml, zero2.yaml or zero3.yaml)"
         )
-    heard = int(summed(torch.ones(1, device=state.device)))
-    if heard != found:
-        raise LaunchError(f"{found} processes say that they are {heard}; {HOW_TO_LAUNCH}")
+    counted = int(summed(torch.ones(1, device=state.device)))
+    if counted != found:
+        raise LaunchError(f"{found} processes count {counted} of them; {HOW_TO_LAUNCH}")
 
 
 def check_wrapper(state: PartialState, wrapped: torch.nn.Module) -> str:
@@ -184,8 +184,8 @@ def _flag(name: str) -> bool:
     return os.environ.get(name, "").lower() in ("1", "true", "yes")
 
 
-def _asked_processes(parent: psutil.Process | None) -> int | None:
-    """How many processes the `accelerate launch` that started this one was asked for.
+def _requested_processes(parent: psutil.Process | None) -> int | None:
+    """How many processes the `accelerate launch` that started this one requests.
 
     None where something else started it, or where the launcher was to choose.
     """
@@ -193,10 +193,10 @@ def _asked_processes(parent: psutil.Process | None) -> int | None:
         line = parent.cmdline() if parent is not None else []
     except psutil.Error:
         return None
-    return asked_of_launcher(line)
+    return requested_of_launcher(line)
 
 
-def asked_of_launcher(line: Sequence[str]) -> int | None:
+def requested_of_launcher(line: Sequence[str]) -> int | None:
     """The number of processes that a command line of `accelerate launch` asks for, or None."""
     names = [Path(word).name for word in line[:4]]
     if names[1:3] == ["accelerate", "launch"]:

@@ -1,4 +1,4 @@
-"""How commands speak: counts in words, and errors and warnings in one line each."""
+"""What commands print: counts in words, and errors and warnings in one line each."""
 
 from __future__ import annotations
 

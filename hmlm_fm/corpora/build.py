@@ -1,6 +1,6 @@
 """Builds corpora: harvests a source, splits it, and writes Parquet, card and reports.
 
-A corpus appears whole or not at all: it is written beside its place and then moved there.
+A corpus appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -8,32 +8,29 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from ..common.errors import FormatError
-from ..common.files import write_text
+from ..common.files import whole_folder, write_text
 from ..formats.identifiers import Identifiers, is_mapping_table
+from ..model.errors import HMLMError
 from ..model.network import SignalingNetwork
-from .card import CardFacts, header, write_card
 from .client import ClientSettings, ReplyError
+from .corpus_card import CardFacts, header, write_card
+from .corpus_statistics import statistics_table, unmapped_names
 from .harvesting import files_below
 from .parquet import write_side
 from .records import Harvest, Record
 from .relatives import SIDES, edge_overlap, member_overlap, relatives_by_overlap, split_protected
 from .sources import SOURCES, Progress, Query, Source
-from .statistics import statistics_table, unmapped_names
 
 REPORTS_FOLDER = "reports"
 
 
-class BuildError(ValueError):
-    """A corpus cannot be built from what was asked for."""
+class BuildError(HMLMError):
+    """A corpus cannot be built as requested."""
 
 
 def harvest_from_service(
@@ -75,7 +72,7 @@ def folders_of_all(parent: Path) -> dict[str, Path]:
 
 
 def identifiers_of(tables: Iterable[Path], parent: Path | None = None) -> Identifiers:
-    """What tables of identifiers say, those named first, then all below a folder.
+    """What identifiers mean by tables, those named first, then all below a folder.
 
     Raises:
         FormatError: a table is missing or damaged.
@@ -94,7 +91,7 @@ def write_corpus(out: Path, source: Source, harvest: Harvest, seed: int, command
     if not harvest.records:
         raise BuildError(_nothing_read(source.name, harvest))
     sides = split_protected([r.network for r in harvest.records], seed)
-    with appearing(out) as folder:
+    with whole_folder(out) as folder:
         return _write(folder, source, harvest, sides, seed, command)
 
 
@@ -117,7 +114,7 @@ def write_all(
     networks = [r.network for h in harvests.values() for r in h.records]
     sides = split_protected(networks, seed)
     facts = []
-    with appearing(out) as folder:
+    with whole_folder(out) as folder:
         for name, harvest in harvests.items():
             own = {s: tuple(n for n in ns if corpus_of[n.name] == name) for s, ns in sides.items()}
             facts.append(
@@ -134,17 +131,17 @@ def write_all(
 
 def _with_distinct_names(harvests: Mapping[str, Harvest]) -> dict[str, Harvest]:
     """Networks of two sources that have one name get the source's name in front."""
-    seen: set[str] = set()
+    taken: set[str] = set()
     result = {}
     for name, harvest in harvests.items():
         records = []
         for record in harvest.records:
             network = record.network
-            if network.name in seen:
+            if network.name in taken:
                 network = replace(
                     network, name=f"{name}/{network.name}", family=network.family_name
                 )
-            seen.add(network.name)
+            taken.add(network.name)
             records.append(Record(network, record.provenance))
         result[name] = replace(harvest, records=records)
     return result
@@ -219,7 +216,7 @@ def _card_of_all(facts: Sequence[CardFacts], names: Sequence[str], command: str)
     lines += statistics_table((n, f.statistics) for n, f in zip(names, facts, strict=True))
     lines += [
         "",
-        "The sources are split together: a pathway that several of them tell is on one side. "
+        "The sources are split together: a pathway that several of them describe is on one side. "
         "`reports/relatives.tsv` lists such pairs.",
         "",
     ]
@@ -228,33 +225,21 @@ def _card_of_all(facts: Sequence[CardFacts], names: Sequence[str], command: str)
 
 def _nothing_read(name: str, harvest: Harvest) -> str:
     reasons = [f"{p.location}: {p.reason}" for p in harvest.skipped[:3]]
-    told = "; ".join(reasons) or "it holds no files of that source"
-    return f"{name}: no networks were found ({told})"
+    why = "; ".join(reasons) or "it holds no files of that source"
+    return f"{name}: no networks were found ({why})"
 
 
 def check_new(out: Path) -> None:
-    """Raise `BuildError` where a corpus would be written over something."""
+    """
+    Raises:
+        BuildError: a corpus would be written over something.
+    """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BuildError(f"{out}: it exists already; expected a new folder, or an empty one")
 
 
-@contextmanager
-def appearing(out: Path) -> Iterator[Path]:
-    """A folder to write into that takes its place when all is written."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        if out.exists():
-            out.rmdir()
-        os.replace(temporary, out)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-
-
 def write_table(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a tab-separated table with a header; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
     writer = csv.writer(text, delimiter="\t", lineterminator="\n")

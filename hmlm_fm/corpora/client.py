@@ -1,9 +1,9 @@
 """Replies of live services, fetched with bioservices and kept on disk.
 
 bioservices gives `None` or a number where a call fails, and half a file where a connection breaks.
-Here every reply is checked before it counts: its status, its length, and what the caller says a
-reply of that kind looks like. What fails is asked for again with growing pauses, or when the
-service says so; what came is kept with its address, date and hash.
+Here every reply is checked before it counts: its status, its length, and what the caller expects
+of a reply of that kind. What fails is requested again with growing pauses, or when the
+service says; what came is kept with its address, date and hash.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ..common.words import not_installed
 from ..model.errors import HMLMError
 
 TRANSIENT = frozenset([408, 425, 429, 500, 502, 503, 504])
-"""HTTP statuses that may pass: the same question can be asked again."""
+"""HTTP statuses that may pass: the same request can be made again."""
 
 GIVE_UP_AFTER = 3
 """Replies in a row that never came before a service counts as down."""
@@ -47,7 +47,7 @@ class ClientSettings:
         cache: folder for replies; `None` for one in the user's cache folder.
         offline: answer from the cache alone.
         url: of a mirror; empty for the public service.
-        timeout_seconds: that one reply may take, from the first byte asked to the last received.
+        timeout_seconds: that one reply may take, from the first byte sent to the last received.
         attempts: for one reply.
         pause_seconds: after a first failure; it doubles with each.
         longest_pause_seconds: whatever the number of failures, or the service, says.
@@ -121,9 +121,9 @@ class Client:
         if cached is not None:
             return cached
         if self.settings.offline:
-            raise ReplyError("it is not in the cache, and the service is not asked offline")
+            raise ReplyError("it is not in the cache, and no request is made offline")
         if self._failures_in_a_row >= GIVE_UP_AFTER:
-            raise ReplyError("it was not asked for: the service has stopped answering")
+            raise ReplyError("it was not requested: the service has stopped answering")
         why = ""
         for attempt in range(self.settings.attempts):
             if attempt:
@@ -133,7 +133,7 @@ class Client:
                 try:
                     check(text)
                 except (FormatError, ValueError) as error:
-                    why = f"the reply is not what was asked for ({error})"
+                    why = f"the reply is not what was requested ({error})"
                 else:
                     self._failures_in_a_row = 0
                     return self._keep(url, text)
@@ -191,12 +191,14 @@ class Client:
 
     def _pause(self, attempt: int) -> float:
         """Seconds before the next attempt: what the service asks for, else twice the last."""
-        asked = None
+        requested_pause = None
         if self.service.last_response is not None:
-            asked = _retry_after(self.service.last_response.headers.get("Retry-After", ""))
+            requested_pause = _retry_after(
+                self.service.last_response.headers.get("Retry-After", "")
+            )
         # A little disorder keeps several builds from asking at the same moments.
         own = self.settings.pause_seconds * 2 ** (attempt - 1) * random.uniform(1.0, 1.3)
-        return min(max(own, asked or 0.0), self.settings.longest_pause_seconds)
+        return min(max(own, requested_pause or 0.0), self.settings.longest_pause_seconds)
 
     # -- the cache --------------------------------------------------------------------------
 
@@ -205,7 +207,7 @@ class Client:
         return self._folder / name[:2] / f"{name}.json"
 
     def _cached(self, url: str, check: Check) -> Reply | None:
-        """The kept reply, unless it is damaged or no longer what the caller expects."""
+        """The kept reply, unless it is damaged or not what the caller expects."""
         try:
             reply = Reply(**json.loads(self._file_of(url).read_text(encoding="utf-8")))
             if reply.url != url or _sha256(reply.text) != reply.sha256:
@@ -231,7 +233,7 @@ def open_service(name: str) -> Any:
         ReplyError: bioservices is not installed.
     """
     try:
-        # What it logs about a failed call is said again, better, by the client.
+        # What it logs about a failed call is reported by the client, with its place.
         logging.getLogger(f"bioservices.{name}").disabled = True
         # It greets a new user on standard output.
         with contextlib.redirect_stdout(io.StringIO()):

@@ -1,4 +1,4 @@
-"""Compare the core networks with what public databases say about the same pairs of genes.
+"""Compare the core networks with what public databases state about the same pairs of genes.
 
 The core pathways are written from knowledge of the field. This module looks every gene-gene
 statement of them up afterwards, in Reactome FI, SIGNOR and WikiPathways, which are read from a
@@ -16,7 +16,7 @@ same direction
     at least one database has a pair of members from source to target. Reactome FI draws some
     undirected relations (binding, catalysis) as directed rows; such a row counts as it is drawn.
 database sign
-    +1 or -1 for what a database says from source to target: in Reactome FI ``activate`` or
+    +1 or -1 for what a database states from source to target: in Reactome FI ``activate`` or
     ``inhibit``/``repression``; in SIGNOR the first word of the type, which is the effect; in
     WikiPathways the sign of the arrow. Other types (binding, catalyze, expression,
     phosphorylate, conversion ...) state no sign, and nor does a type that states both.
@@ -112,14 +112,14 @@ def look_up(
 def check_evidence(
     networks: Iterable[SignalingNetwork], shared: Path, distinct: bool = False
 ) -> pd.DataFrame:
-    """One row per gene-gene statement of ``networks``, with what the databases in ``shared`` say.
+    """One row per gene-gene statement of ``networks``, with what the databases in ``shared`` state.
 
     With ``distinct`` a statement (source, target, sign) that several pathways share is one row,
     that of the first pathway.
     """
     evidence = read_evidence(shared)
     rows: list[tuple[object, ...]] = []
-    seen: set[tuple[str, str, int]] = set()
+    counted: set[tuple[str, str, int]] = set()
     for network in networks:
         genes = {m.name: [x for x in m.members if is_gene(x)] for m in network.molecules}
         for interaction in network.interactions:
@@ -128,9 +128,9 @@ def check_evidence(
                 key = (source, target, sign)
                 if not any(a != b for a in genes[source] for b in genes[target]):
                     continue
-                if distinct and key in seen:
+                if distinct and key in counted:
                     continue
-                seen.add(key)
+                counted.add(key)
                 hits = look_up(genes[source], genes[target], evidence)
                 forward = {name: signs for name, (signs, _) in hits.items() if signs is not None}
                 stated = set().union(*forward.values()) - {0} if forward else set()
@@ -138,11 +138,13 @@ def check_evidence(
                 if stated and sign:
                     check = "mixed" if len(stated) > 1 else "disagree"
                     check = "agree" if stated == {sign} else check
-                told = {n: "/".join(f"{s:+d}" for s in sorted(v)) for n, v in forward.items()}
-                signs_told = " ".join(f"{name}:{text}" for name, text in told.items())
+                by_database = {
+                    n: "/".join(f"{s:+d}" for s in sorted(v)) for n, v in forward.items()
+                }
+                database_signs = " ".join(f"{name}:{text}" for name, text in by_database.items())
                 rows.append(
                     (network.name, source, target, interaction.kind, sign, bool(hits))
-                    + (bool(forward), " ".join(hits), signs_told, check)
+                    + (bool(forward), " ".join(hits), database_signs, check)
                 )
     return pd.DataFrame(rows, columns=COLUMNS)
 

@@ -33,10 +33,10 @@ def files_below(folder: Path) -> Iterator[Path]:
     if not folder.is_dir():
         raise FormatError("there is no such folder; expected files of a source", path=folder)
     found = sorted(p for p in folder.rglob("*") if p.is_file())
-    shown = [p for p in found if not any(s.startswith(".") for s in p.relative_to(folder).parts)]
-    if not shown:
+    visible = [p for p in found if not any(s.startswith(".") for s in p.relative_to(folder).parts)]
+    if not visible:
         raise FormatError("the folder holds no files", path=folder)
-    yield from shown
+    yield from visible
 
 
 class Collector:
@@ -84,7 +84,7 @@ class Collector:
         self.harvest.records.append(Record(network, provenance))
 
     def read(self, path: Path, read: Reader) -> None:
-        """Take the networks of a file; if it cannot be read, say why and go on."""
+        """Take the networks of a file; if it cannot be read, note why and carry on."""
         location = self.location(path)
         try:
             provenance = Provenance(self.corpus, location, sha256_of(path))
@@ -100,7 +100,7 @@ class Collector:
         Args:
             client: to ask.
             query: the address of the reply below that of the service.
-            what: it tells, for the list of what is missing where the reply cannot be had.
+            what: it describes, for the list of what is missing where the reply cannot be had.
             file_name: that the reader is to see.
             read: the networks of the reply, which readers want as a file.
         """
@@ -148,12 +148,12 @@ def _read_noting(path: Path, read: Reader) -> tuple[Collection[SignalingNetwork]
         except Exception as error:
             # A reader that fails in a way of its own must not end a build of hours.
             raise FormatError(f"it cannot be read ({type(error).__name__}: {error})") from error
-    told = dict.fromkeys(
+    messages = dict.fromkeys(
         str(w.message).removeprefix(f"{path}: ")
         for w in caught
         if issubclass(w.category, FormatWarning)
     )
-    return networks, list(told)[:LISTED_WARNINGS]
+    return networks, list(messages)[:LISTED_WARNINGS]
 
 
 def sha256_of(path: Path) -> str:
@@ -171,7 +171,7 @@ def harvest_folder(
 ) -> Harvest:
     """The networks of all files of a folder that are of one of the formats.
 
-    Where files of two formats tell a network of one name, the format that is named first counts.
+    Where files of two formats hold a network of one name, the format that is named first counts.
     Files of other formats, and what is no network at all, are listed as skipped.
     """
     collector = Collector(corpus, folder, licence)
@@ -189,25 +189,25 @@ def harvest_folder(
         what = "a mapping of identifiers" if is_mapping_table(path) else found.name
         collector.skip(collector.location(path), f"it is {what}; {corpus} reads {wanted}")
     for found, paths in files.items():
-        told = collector.names
+        known = collector.names
         for path in paths:
             progress(collector.location(path))
-            collector.read(path, partial(_untold, found, identifiers, told, collector))
+            collector.read(path, partial(_new_networks, found, identifiers, known, collector))
     return collector.harvest
 
 
-def _untold(
+def _new_networks(
     found: Format,
     identifiers: Identifiers,
-    told: Collection[str],
+    known: Collection[str],
     collector: Collector,
     path: Path,
 ) -> list[SignalingNetwork]:
-    """The networks of a file without those that a better format has told already."""
+    """The networks of a file without those that a better format has given already."""
     networks = found.read(path, identifiers)
     for network in networks:
-        if network.name in told:
+        if network.name in known:
             collector.skip(
-                f"{collector.location(path)}, {network.name}", "told by a file of another format"
+                f"{collector.location(path)}, {network.name}", "given by a file of another format"
             )
-    return [network for network in networks if network.name not in told]
+    return [network for network in networks if network.name not in known]

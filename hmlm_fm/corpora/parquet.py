@@ -74,7 +74,7 @@ def network_from_row(row: Mapping[str, Any]) -> SignalingNetwork:
     """The network of a row, equal to the one it was made from.
 
     Raises:
-        NetworkError: the row states no valid network, or another than its hash says.
+        NetworkError: the row states no valid network, or its hash is of another.
     """
     plain = {f.name: row[f.name] for f in fields(SignalingNetwork)}
     plain["molecules"] = tuple(Molecule(**m) for m in row["molecules"])
@@ -115,7 +115,7 @@ def read_rows(path: Path, schema: pa.Schema, what: str) -> list[dict[str, Any]]:
     Args:
         path: the file.
         schema: whose columns it has, and perhaps more.
-        what: the rows tell, for the error.
+        what: the rows hold, for the error.
 
     Raises:
         FormatError: it is damaged, is no Parquet, or lacks a column.

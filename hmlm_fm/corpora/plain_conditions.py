@@ -21,7 +21,7 @@ def plain_conditions(conditions: Iterable[Condition]) -> list[dict[str, Any]]:
 
 
 def conditions_from_plain(rows: Sequence[Mapping[str, Any]]) -> tuple[Condition, ...]:
-    """The conditions that `plain_conditions` told."""
+    """The conditions that `plain_conditions` wrote."""
     return tuple(
         Condition(
             {s["molecule"]: s["level"] for s in row["stimuli"]},

@@ -53,7 +53,7 @@ class Harvest:
         missing: what a live source still owes; empty when the harvest is complete.
         release: of the database.
         licence: of the content.
-        query: what was asked for, in words.
+        query: what was requested, in words.
     """
 
     records: list[Record] = field(default_factory=list)

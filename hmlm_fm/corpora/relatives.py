@@ -32,7 +32,7 @@ OVERLAP_THRESHOLD = 0.5
 FEWEST_EDGES = 5
 """Below this two networks may well share most of their few edges by chance."""
 MOST_MEMBERS = 12
-"""A family above this takes part in edges as a whole: its pairs of members say little."""
+"""A family above this takes part in edges as a whole: its pairs of members are weak evidence."""
 
 PROTECTED_FAMILIES = ("cardiac-fibroblast", "hypertrophy")
 """What models are benchmarked on: never pretrained on, on the test side of every corpus."""

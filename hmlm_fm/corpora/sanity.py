@@ -5,6 +5,7 @@ Shapes: C conditions, T times, N molecules.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..common.files import write_bytes
 from ..dynamics.draw import PRIORS
 from ..dynamics.trajectories import TIMES_HOURS, Trajectories, simulate_many
 from ..model.conditions import Condition
@@ -146,7 +148,9 @@ def plot_behaviour(made: Sequence[Trajectories], path: Path) -> None:
         axes.hist(values[np.isfinite(values)], bins=20, color="C0")
         axes.set(xlabel=labels[name])
     figure.supylabel("networks")
-    figure.savefig(path, dpi=120)
+    content = io.BytesIO()
+    figure.savefig(content, dpi=120)
+    write_bytes(path, content.getvalue())
 
 
 def _cells(found: Sequence[Behaviour], percentile: float) -> str:

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..common.errors import FormatError, FormatWarning
-from ..common.files import stem
+from ..common.files import stem, whole_folder, write_text
 from ..dynamics.sbml_trajectories import roadrunner_module, simulate_sbml
 from ..formats.recognise import SBML, format_of
-from .build import appearing, check_new, write_table
-from .card import header
+from .build import check_new, write_table
+from .corpus_card import header
 from .harvesting import files_below, sha256_of
 from .layout import DATA_FOLDER
 
@@ -40,7 +40,7 @@ def run_sbml_folder(
     """Run every SBML model of a folder, and write what they do.
 
     Returns:
-        How many ran, and how many did not; `reports/skipped.tsv` says why.
+        How many ran, and how many did not; `reports/skipped.tsv` lists why.
 
     Raises:
         BuildError: `out` holds files already.
@@ -73,7 +73,7 @@ def run_sbml_folder(
         )
     if not rows:
         raise FormatError("none of its models ran", path=folder)
-    with appearing(out) as temporary:
+    with whole_folder(out) as temporary:
         data = temporary / DATA_FOLDER
         data.mkdir()
         table = pa.Table.from_pylist(rows, schema=RUN_SCHEMA)
@@ -85,9 +85,10 @@ def run_sbml_folder(
             "# Models in SBML, run with their own kinetics",
             "",
             f"{len(rows)} models ran once by libroadrunner, from their initial states, to a time "
-            "at which their dynamics are seen. `states` are flat, times × molecules, in each "
-            "model's own units; `time_unit` is the source's, `times_hours` are converted from it.",
+            "by which they have settled, or turned often. `states` are flat, times × molecules, in "
+            "each model's own units; `time_unit` is the source's, and `times_hours` are converted "
+            "from it.",
             "",
         ]
-        (temporary / "README.md").write_text("\n".join(lines), encoding="utf-8")
+        write_text(temporary / "README.md", "\n".join(lines))
     return len(rows), len(skipped)

@@ -21,11 +21,11 @@ from ..formats.json_format import network_from_json, network_to_json
 from ..model.network import SignalingNetwork
 from ..model.tokenization_hmlm import HMLMTokenizer
 from .plain_conditions import conditions_from_plain, plain_conditions
-from .stored import FIELDS_FILE, Item, Lazy, Row, StoredRows, store_rows
+from .stored_rows import FIELDS_FILE, Item, Lazy, Row, StoredRows, store_rows
 
 ABOUT_FILE = "about.json"
 LANGUAGE, NEXT_STATE = "language", "next_state"
-OWN = ("states", "drives", "baseline", "number", "told")
+OWN = ("states", "drives", "baseline", "number", "stated")
 """Fields of a stored trajectory that are not its network's encoding."""
 
 
@@ -102,8 +102,9 @@ def tokenise(
         FormatError: as `check_place`.
     """
     check_place(folder)
-    about, told = folder / ABOUT_FILE, json.dumps(key)
-    there = about.exists() and about.read_bytes() == told.encode()
+    # The names of the fields too, so that a corpus with other fields is made anew.
+    about, stated = folder / ABOUT_FILE, json.dumps(key | {"fields": OWN})
+    there = about.exists() and about.read_bytes() == stated.encode()
     wait()
     if not there:
         if process == 0:
@@ -120,18 +121,18 @@ def tokenise(
             folder / f"{LANGUAGE}-{process:05}",
         )
         store_rows(
-            (_to_row(number, told, tokenizer) for number, told in trajectories()),
+            (_to_row(number, made, tokenizer) for number, made in trajectories()),
             folder / f"{NEXT_STATE}-{process:05}",
         )
         wait()
         if process == 0:
-            write_text(about, told)
+            write_text(about, stated)
         wait()
     return TokenisedCorpus.open(folder)
 
 
 def check_place(folder: Path) -> None:
-    """Refuse a folder that a tokenised corpus must not take, for what is in it would be lost.
+    """Refuse a folder that a tokenised corpus must not take, since what is in it would be lost.
 
     Raises:
         FormatError: it is a file, or holds anything but a tokenised corpus.
@@ -195,7 +196,7 @@ def _parts(folder: Path, kind: str) -> list[StoredRows]:
 
 
 def _to_row(number: int, made: Trajectories, tokenizer: HMLMTokenizer) -> Row:
-    told = {
+    stated = {
         "visible": network_to_json(made.visible),
         "drawn": network_to_json(made.drawn),
         "conditions": plain_conditions(made.conditions),
@@ -207,21 +208,21 @@ def _to_row(number: int, made: Trajectories, tokenizer: HMLMTokenizer) -> Row:
         "drives": made.drives.astype(np.float16),
         "baseline": made.baseline.astype(np.float32),
         "number": np.array([number]),
-        "told": np.frombuffer(json.dumps(told).encode(), dtype=np.uint8),
+        "stated": np.frombuffer(json.dumps(stated).encode(), dtype=np.uint8),
     }
 
 
 def _from_row(row: Row) -> Trajectories:
-    told = json.loads(row["told"].tobytes())
+    stated = json.loads(row["stated"].tobytes())
     return Trajectories(
-        visible=network_from_json(told["visible"]),
-        drawn=network_from_json(told["drawn"]),
-        conditions=conditions_from_plain(told["conditions"]),
+        visible=network_from_json(stated["visible"]),
+        drawn=network_from_json(stated["drawn"]),
+        conditions=conditions_from_plain(stated["conditions"]),
         states=row["states"],
         drives=row["drives"],
         baseline=row["baseline"],
-        signs_drawn=told["signs_drawn"],
-        logic_drawn=told["logic_drawn"],
+        signs_drawn=stated["signs_drawn"],
+        logic_drawn=stated["logic_drawn"],
     )
 
 

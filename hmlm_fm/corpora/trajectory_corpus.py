@@ -9,6 +9,7 @@ Shapes: C conditions, T times, N molecules.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -22,11 +23,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..common.errors import FormatError
-from ..common.files import read_text, write_text
+from ..common.files import read_text, write_bytes, write_text
 from ..dynamics.draw import PRIORS
 from ..dynamics.trajectories import TIMES_HOURS, Trajectories, make_many
 from ..model.network import SignalingNetwork
-from .card import header, split_hash
+from .corpus_card import header, split_hash
 from .layout import DATA_FOLDER
 from .parquet import SCHEMA, network_from_row, plain_network, read_rows
 from .plain_conditions import conditions_from_plain, plain_conditions
@@ -188,7 +189,7 @@ def trajectory_card(
         f"# Simulated dynamics of {title}",
         "",
         f"Topologies of {title}, licence: {licence}. Rates are drawn, and logic and signs where "
-        "the source does not state them: `logic_drawn` and `signs_drawn` of each row say so. "
+        "the source does not state them: `logic_drawn` and `signs_drawn` of each row state it. "
         "`visible` is what a model may see, `drawn` the truth. `states` and `drives` are flat, "
         "conditions × times × molecules, in [0, 1].",
         "",
@@ -233,8 +234,8 @@ def read_settings(folder: str | os.PathLike[str]) -> SimulationSettings:
             path=folder,
         )
     try:
-        told = json.loads(read_text(path))
-        return SimulationSettings(**{f.name: told[f.name] for f in fields(SimulationSettings)})
+        stated = json.loads(read_text(path))
+        return SimulationSettings(**{f.name: stated[f.name] for f in fields(SimulationSettings)})
     except (ValueError, TypeError, KeyError) as error:
         raise FormatError(
             f"it does not hold the settings of corpora/simulate.py ({error}); expected a corpus "
@@ -280,8 +281,8 @@ def check_for_training(
     for name, seeds in plan_shards(settings, ("train", "test")).items():
         if not _is_whole(Path(folder) / DATA_FOLDER / name, len(seeds)):
             raise FormatError(
-                f"{DATA_FOLDER}/{name} is not whole; the command of corpora/simulate.py that made "
-                "it goes on",
+                f"{DATA_FOLDER}/{name} is not whole; the command of corpora/simulate.py that "
+                "made it resumes",
                 path=folder,
             )
 
@@ -316,12 +317,9 @@ def _write_shard(path: Path, made: Sequence[Trajectories], seeds: Sequence[int])
     rows = [_to_row(t, seed) for t, seed in zip(made, seeds, strict=True)]
     table = pa.Table.from_pylist(rows, schema=TRAJECTORY_SCHEMA)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        pq.write_table(table, temporary, compression="zstd", row_group_size=8)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    content = io.BytesIO()
+    pq.write_table(table, content, compression="zstd", row_group_size=8)
+    write_bytes(path, content.getvalue())
 
 
 def _to_row(made: Trajectories, seed: int) -> dict[str, Any]:

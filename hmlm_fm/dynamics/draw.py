@@ -1,4 +1,4 @@
-"""Draws logic, rates and conditions for topologies whose kinetics nobody knows.
+"""Draws logic, rates and conditions for topologies whose kinetics are unknown.
 
 Published models are each of one style: one n and EC50 for all rules, all weights 1 or many below,
 few or many ANDs. So a network draws its style first, and its rules vary around it (`Priors`). The
@@ -192,9 +192,9 @@ def _draw_logic(
     share_joined = float(rng.beta(*priors.joined))
     share_held = float(rng.uniform(*priors.held))
     drawn = []
-    for target, told in by_target.items():
-        edges = [rule for rule in told if len(rule.sources) == 1]
-        groups = [[rule] for rule in told if len(rule.sources) > 1]
+    for target, given in by_target.items():
+        edges = [rule for rule in given if len(rule.sources) == 1]
+        groups = [[rule] for rule in given if len(rule.sources) > 1]
         inhibitors = [e for e in edges if e.signs[0] < 0]
         for edge in (e for e in edges if e.signs[0] > 0):
             fits = groups and len(groups[-1]) < MOST_JOINED and len(groups[-1][0].sources) == 1
@@ -210,7 +210,7 @@ def _draw_logic(
                 for group in held:
                     group.append(edge)
         for group in groups:
-            # A source that the target hears of in several edges counts once in a group.
+            # A source of several edges on the target counts once in a group.
             signs = {source: s for e in group for source, s in zip(e.sources, e.signs, strict=True)}
             drawn.append(Interaction(tuple(signs), tuple(signs.values()), target, group[0].kind))
     return drawn

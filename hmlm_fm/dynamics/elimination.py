@@ -3,7 +3,7 @@
 Networks of signalling are sparse: most molecules have one or two sources, or targets. Such a
 molecule is taken out exactly, its sources then act on its targets themselves, and that takes hardly
 more paths than before. Molecules that are not next to one another leave in the same round, so a few
-rounds, which are made out once for a network, leave a small core of loops. On it few Jacobi
+rounds, which are worked out once for a network, leave a small core of loops. On it few Jacobi
 iterations suffice, for one of them passes on what all the molecules between would have.
 
 Shapes: M molecules (of all networks joined), J literals (source of an interaction), C conditions, P
@@ -19,7 +19,7 @@ import torch
 
 # Rounds, and how many molecules must leave for one more to pay.
 ROUNDS, LEAST_LEAVING = 5, 4
-# How many more paths there may be after a molecule has left.
+# How many paths may be added where a molecule leaves.
 MOST_ADDED_PATHS = 9
 # On the core. Even, for an odd number turns the sign of what a strong negative feedback leaves.
 CORE_ITERATIONS = 2

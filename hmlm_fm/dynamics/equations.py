@@ -12,14 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 
 from ..model.condition_tensors import PerturbationEffects
-
-if TYPE_CHECKING:
-    from .logic_ode import LogicODE
+from .logic_ode import LogicODE
 
 # Below it a power of the state may be infinitely steep; the linearisation takes it for this steep.
 LEAST_STATE_OF_SLOPES = 1e-3
@@ -57,9 +54,9 @@ Factors = list[tuple[torch.Tensor, torch.Tensor]]
 class GroupedProduct:
     """Products over groups of elements; the groups differ in size, the empty product is 1.
 
-    Elements are multiplied in pairs, and the pairs in pairs, until one row per group is left; who
-    has no partner is passed on as it is. So there are few operations per round, however many sizes
-    of groups there are, and no scatter.
+    Elements are multiplied in pairs, and the pairs in pairs, until one row per group is left; an
+    element without a partner is passed on as it is. So there are few operations per round, however
+    many sizes of groups there are, and no scatter.
 
     Args:
         group_of_element: (J).
@@ -156,10 +153,16 @@ class Forcing:
     passed_on_MC: torch.Tensor | None = None
 
     @classmethod
-    def of(
+    def from_effects(
         cls, ymax: torch.Tensor, input_MC: torch.Tensor, effects: PerturbationEffects | None
     ) -> Forcing:
-        """Forcing from the largest states (M), inputs, and effects with the axes (M, C)."""
+        """Forcing by stimuli and perturbations.
+
+        Args:
+            ymax: largest states (M).
+            input_MC: level of every molecule's input under each condition.
+            effects: of the perturbations, with the axes (M, C); None for none.
+        """
         largest = ymax[:, None].expand_as(input_MC)
         base, passed_on = largest, None
         if effects is not None:
@@ -172,8 +175,8 @@ class Forcing:
         gain = largest * (1 - input_MC)
         return cls(base.contiguous(), gain.contiguous(), passed_on)
 
-    def of_conditions(self, chosen: torch.Tensor) -> Forcing:
-        """The same for some conditions (their indices)."""
+    def select(self, chosen: torch.Tensor) -> Forcing:
+        """The forcing of some conditions, by their indices."""
         passed_on = self.passed_on_MC
         return Forcing(
             self.base_MC.index_select(1, chosen),
@@ -183,7 +186,7 @@ class Forcing:
 
     @staticmethod
     def joined(parts: Sequence[Forcing]) -> Forcing:
-        """Of several sets of conditions in one."""
+        """The forcing of several sets of conditions, one set after the other."""
         passed_on = None
         if any(part.passed_on_MC is not None for part in parts):
             factors = [(part.passed_on_MC, torch.ones_like(part.base_MC)) for part in parts]
@@ -292,3 +295,21 @@ class Equations:
         inhibition = 1 - activation_UC.index_select(0, self._inhibitor)
         one = activation_UC.new_ones(1, activation_UC.shape[1])
         return torch.cat([activation_UC, inhibition, one])
+
+
+def drive_of(
+    system: LogicODE,
+    state_MC: torch.Tensor,
+    input_MC: torch.Tensor,
+    effects: PerturbationEffects | None = None,
+) -> torch.Tensor:
+    """What each state of a system moves towards: ymax · OR_r g_r (M, C).
+
+    Args:
+        system: the equations.
+        state_MC: states.
+        input_MC: level of every molecule's input under each condition.
+        effects: of the perturbations, with the axes (M, C).
+    """
+    forcing = Forcing.from_effects(system.ymax, input_MC, effects)
+    return Equations(system).drive(state_MC, forcing)

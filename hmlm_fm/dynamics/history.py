@@ -1,10 +1,10 @@
-"""The states at the asked times, taken from the steps in which these lie.
+"""The states at the query times, taken from the steps in which these lie.
 
-Every condition makes its own steps. Within one, states follow the path that its stages tell
+Every condition makes its own steps. Within one, states follow the path that its stages define
 (`w_method.PATH_WEIGHTS`).
 
 Shapes: M molecules (of all networks joined), G networks, C conditions, A of them under way, T
-times, P asked states (a time of a condition) within a step.
+times, P query states (a time of a condition) within a step.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class History:
         state_MA: torch.Tensor,
         stages_MA: Sequence[torch.Tensor],
     ) -> None:
-        """A step of some conditions, from a state on; its end is asked of the next.
+        """A step of some conditions, from a state on; its end belongs to the next.
 
         A step that is not made ends where it starts.
         """
@@ -83,7 +83,7 @@ class History:
         self._places[network].append(time * self._conditions + condition)
 
     def states(self) -> torch.Tensor:
-        """All asked states (T, M, C)."""
+        """All states at the query times (T, M, C)."""
         parts = [
             _columns(torch.cat(found, 1), torch.argsort(torch.cat(places)))
             for found, places in zip(self._found, self._places, strict=True)

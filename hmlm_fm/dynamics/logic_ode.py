@@ -8,7 +8,7 @@ w·∏ f over its sources, an input w, and OR(a, b) = a + b - ab. Written with �
 and Kⁿ = β - 1 this is the published function, but without its singularity at c = ½, without a
 root of the possibly negative Kⁿ, and without a division by w.
 
-`Equations` evaluates them.
+`equations.Equations` evaluates them.
 
 Shapes: M molecules (of all networks joined), C conditions, J literals (source of an interaction),
 I interactions with sources, G networks.
@@ -22,9 +22,7 @@ from typing import Any
 
 import torch
 
-from ..model.condition_tensors import PerturbationEffects
 from ..model.network import NetworkError, SignalingNetwork
-from .equations import Equations, Forcing
 
 # What Netflux assumes where a model says nothing; τ in hours.
 DEFAULT_WEIGHT, DEFAULT_N, DEFAULT_EC50, DEFAULT_TAU_HOURS, DEFAULT_YMAX = 1.0, 1.4, 0.5, 1.0, 1.0
@@ -121,7 +119,7 @@ class LogicODE:
         )
 
     @classmethod
-    def join(cls, systems: Sequence[LogicODE]) -> LogicODE:
+    def joined(cls, systems: Sequence[LogicODE]) -> LogicODE:
         """Several systems side by side, to be simulated in one go; they do not interact."""
         molecules = [0]
         interactions = [0]
@@ -155,19 +153,3 @@ class LogicODE:
             if isinstance(value, torch.Tensor)
         }
         return replace(self, **moved)
-
-    def drive(
-        self,
-        state_MC: torch.Tensor,
-        input_MC: torch.Tensor,
-        effects: PerturbationEffects | None = None,
-    ) -> torch.Tensor:
-        """What each state moves towards: ymax · OR_r g_r (M, C).
-
-        Args:
-            state_MC: states.
-            input_MC: level of every molecule's input under each condition.
-            effects: of the perturbations, with the axes (M, C).
-        """
-        forcing = Forcing.of(self.ymax, input_MC, effects)
-        return Equations(self).drive(state_MC, forcing)

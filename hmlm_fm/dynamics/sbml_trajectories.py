@@ -31,7 +31,7 @@ MOST_TRIALS = 12
 """How often the end is moved when it is not given: from 100 units to a millionth or a million."""
 TRIAL_POINTS = 65
 SETTLED = 0.02
-"""The part of its range that a molecule may still move in the second half of what is shown."""
+"""The part of its range that a molecule may still move in the second half of the trajectory."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def simulate_sbml(
         path: the file.
         times: when states are kept, in the model's unit of time, ascending.
         end: where no times are given, the last of evenly spaced ones, in the model's unit. Without
-            either, it is moved until the molecules are seen to change and to settle, or to repeat.
+            either, it is moved until the molecules change and settle, or repeat.
         points: how many evenly spaced times.
 
     Raises:
@@ -81,16 +81,16 @@ def simulate_sbml(
     time_unit, seconds = _time_unit(model)
     runner = _Runner(document, names, path)
     if times is not None:
-        asked = np.asarray(times, dtype=float)
-        if asked.ndim != 1 or len(asked) < 2 or (np.diff(asked) <= 0).any() or asked[0] < 0:
+        query = np.asarray(times, dtype=float)
+        if query.ndim != 1 or len(query) < 2 or (np.diff(query) <= 0).any() or query[0] < 0:
             raise HMLMError(f"times are {times!r}; expected at least two, ascending, from 0 on")
     else:
-        last = _telling_end(runner) if end is None else float(end)
+        last = _informative_end(runner) if end is None else float(end)
         if points < 2 or not 0 < last < np.inf:
             raise HMLMError(f"end is {end} and points {points}; expected end > 0 and points > 1")
-        asked = np.linspace(0.0, last, points)
-    states = runner.states(asked)
-    return SBMLTrajectory(names, asked * (seconds / SECONDS_PER_HOUR), states, time_unit)
+        query = np.linspace(0.0, last, points)
+    states = runner.states(query)
+    return SBMLTrajectory(names, query * (seconds / SECONDS_PER_HOUR), states, time_unit)
 
 
 def roadrunner_module() -> Any:
@@ -129,15 +129,15 @@ class _Runner:
         Raises:
             FormatError: the integrator fails, or a state is not a number.
         """
-        # The integrator starts at 0, whatever is asked for.
-        asked = times if times[0] == 0 else np.concatenate([[0.0], times])
+        # The integrator starts at 0, whatever the first query time.
+        query = times if times[0] == 0 else np.concatenate([[0.0], times])
         try:
             with _quiet_integrator():
                 self._model.resetToOrigin()
-                result = np.array(self._model.simulate(times=asked.tolist()))
+                result = np.array(self._model.simulate(times=query.tolist()))
         except Exception as error:
             raise self._failure("integrate", error) from None
-        states = result[len(asked) - len(times) :, 1:]
+        states = result[len(query) - len(times) :, 1:]
         if not np.isfinite(states).all():
             raise self._failure("integrate", ValueError("a state is not a finite number"))
         return states
@@ -163,7 +163,7 @@ def _quiet_integrator() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _telling_end(runner: _Runner) -> float:
+def _informative_end(runner: _Runner) -> float:
     """The time by which the molecules have changed and settled, or have turned back often.
 
     A longer end that cannot be integrated is not taken.
@@ -191,7 +191,7 @@ def _telling_end(runner: _Runner) -> float:
 
 
 def _verdict(states: np.ndarray) -> str:
-    """Whether a stretch of time is too short, too long, or tells the dynamics."""
+    """Whether a stretch of time is too short, too long, or shows the dynamics."""
     size = np.abs(states).max(axis=0)
     span = np.ptp(states, axis=0)
     moves = span > 1e-3 * size
@@ -202,13 +202,13 @@ def _verdict(states: np.ndarray) -> str:
     half, tenth = len(scaled) // 2, len(scaled) // 10
     turns = (np.diff(np.sign(np.round(np.diff(scaled, axis=0), 4)), axis=0) != 0).sum(axis=0)
     if turns.max() >= 8:
-        return "telling"
+        return "informative"
     late = np.ptp(scaled[half:], axis=0)
     if (late > SETTLED).mean() > 0.1 and late.max() > SETTLED:
         return "short"
     if (np.ptp(scaled[tenth:], axis=0) <= SETTLED).all():
         return "long"
-    return "telling"
+    return "informative"
 
 
 def _time_unit(model: Any) -> tuple[str, float]:

@@ -3,7 +3,7 @@
 Networks of signalling are stiff: receptors settle in minutes, transcripts in a day. So the steps
 are linearly implicit (`w_method`), and their length follows an estimate of their error: every
 condition of every network has its own time and its own step, and what happens in one does not
-shorten those of another. States at the asked times lie on the paths of the steps (`history`).
+shorten those of another. States at the query times lie on the paths of the steps (`history`).
 
 Shapes: M molecules (of all networks joined), N of one network, C conditions, A of them under way,
 T times, G networks, E perturbations of a condition, K switches.
@@ -59,9 +59,9 @@ def simulate(
         conditions: C of them.
         times_hours: T query times in hours, at least 0, increasing or equal.
         initial: states at time 0, (N) or (C, N); None for the network's y0. A knocked-out or
-            clamped molecule is at its value from the window's start, whatever stands here.
+            clamped molecule is at its value from the window's start, whatever is given here.
         tolerance: largest accepted error of one step in units of activity; at least what rounding
-            in `dtype` lets tell (2e-6 in float32).
+            in `dtype` leaves (2e-6 in float32).
         dtype, device: of the result.
 
     Returns:
@@ -69,7 +69,7 @@ def simulate(
 
     Raises:
         NetworkError: a condition names an unknown molecule, or a sign is unknown.
-        ValueError: times or initial states that do not fit, or states that are no numbers any more.
+        ValueError: times or initial states that do not fit, or a state that becomes no number.
     """
     if not len(conditions) or not len(times_hours):
         shape = (len(conditions), len(times_hours), len(network.molecules))
@@ -107,7 +107,7 @@ def simulate_system(
     times = [float(t) for t in times_hours]
     if any(not 0 <= t < math.inf for t in times) or times != sorted(times):
         raise HMLMError(f"times must be at least 0 and increase, found {times}")
-    # Where nobody asks for gradients, torch need not prepare for them.
+    # Where no gradients are requested, torch need not prepare for them.
     tensors = [*vars(system).values(), initial_MC]
     learns = any(isinstance(value, torch.Tensor) and value.requires_grad for value in tensors)
     with torch.inference_mode(not (learns and torch.is_grad_enabled())):
@@ -165,7 +165,7 @@ def baseline_state(network: SignalingNetwork, dtype: torch.dtype = torch.float64
 
     Raises:
         NetworkError: a sign is unknown.
-        ValueError: the states are no numbers any more.
+        ValueError: the states become infinite or no number.
     """
     system = LogicODE.from_network(network, dtype)
     at_rest = ConditionTensors.from_conditions([Condition()], network)
@@ -192,7 +192,7 @@ class _Rows:
         return _Rows(
             self.ids_A[places],
             self.state_MA.index_select(1, places),
-            self.forcing.of_conditions(places),
+            self.forcing.select(places),
             self.now_GA[:, places],
             self.step_GA[:, places],
         )
@@ -247,11 +247,11 @@ class _Run:
         network = self.network_of_event_RE.repeat(1, 2)[:, chosen]
         exact = hours.double()
         if len(times_hours) and hours.numel():
-            # A window is told in float32: its ends are the asked times that round to them.
-            asked = torch.tensor(times_hours, dtype=torch.float64, device=hours.device)
-            near = torch.searchsorted(asked.to(hours.dtype), hours.contiguous())
-            near = near.clamp(max=len(asked) - 1)
-            exact = torch.where(asked.to(hours.dtype)[near] == hours, asked[near], exact)
+            # Windows are float32: their ends are the query times that round to them.
+            query = torch.tensor(times_hours, dtype=torch.float64, device=hours.device)
+            near = torch.searchsorted(query.to(hours.dtype), hours.contiguous())
+            near = near.clamp(max=len(query) - 1)
+            exact = torch.where(query.to(hours.dtype)[near] == hours, query[near], exact)
         networks = torch.arange(self.system.networks, device=hours.device)
         own = happens.T[:, None] & (network.T[:, None] == networks[:, None])
         return torch.where(own, exact.T[:, None], math.inf)
@@ -273,17 +273,17 @@ class _Run:
             here.stimulated_RN.T, here.stimulus_RN.T.to(like), system.input_weight[:, None]
         )
         if here.perturbation_index_RE.shape[1] == 0:
-            return replace(rows, forcing=Forcing.of(system.ymax, inputs, None))
+            return replace(rows, forcing=Forcing.from_effects(system.ymax, inputs, None))
         hours_RE = rows.now_GA.T.gather(1, self.network_of_event_RE[rows.ids_A])
         effects = here.effects_at(hours_RE).transposed()
         return replace(
             rows,
-            forcing=Forcing.of(system.ymax, inputs, effects),
+            forcing=Forcing.from_effects(system.ymax, inputs, effects),
             state_MA=effects.hold(like).contiguous(),
         )
 
     def advance(self, rows: _Rows, until_hours: float, history: History | None = None) -> _Rows:
-        """The rows at a time; a history, where given, takes the asked states.
+        """The rows at a time; a history, where given, takes the states at the query times.
 
         Rows that have arrived leave the batch, so that it costs what the others need.
         """
@@ -322,13 +322,13 @@ class _Run:
         shortest = hours_GA <= SHORTEST_STEP_HOURS
         if bool((shortest & error_GA.isinf()).any()):
             raise HMLMError(
-                "the states are no numbers any more; expected finite parameters and states"
+                "a state is infinite or no number; expected finite parameters and states"
             )
         accepted = (error_GA <= self.tolerance) | shortest
         landed = accepted & (hours_GA >= left_GA)
         growth = SAFETY * (self.tolerance / error_GA.clamp(min=1e-30)) ** (1 / ORDER)
         resized = hours_GA * growth.clamp(0.2, 5.0)
-        # A step cut short by a stop says little about how long the next may be.
+        # A step cut short by a stop is no measure of how long the next may be.
         cut_short = accepted & (hours_GA < rows.step_GA)
         step_GA = torch.where(cut_short, rows.step_GA, resized)
         ahead_GA = torch.where(accepted, rows.now_GA + hours_GA, rows.now_GA)

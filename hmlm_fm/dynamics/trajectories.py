@@ -20,6 +20,7 @@ from ..model.conditions import Condition
 from ..model.errors import HMLMError
 from ..model.network import SignalingNetwork, merge_networks
 from .draw import draw_condition, draw_dynamics
+from .equations import drive_of
 from .logic_ode import LogicODE
 from .simulator import simulate_system, steady_state
 
@@ -29,7 +30,7 @@ TIMES_HOURS = (0, 0.25, 0.5, 1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 7
 FEWEST_MOLECULES, MOST_MOLECULES = 8, 110
 
 FEWEST_CONDITIONS = 20
-"""That training and evaluation need of a network: up to 16 are shown and 4 are asked."""
+"""That training and evaluation need of a network: up to 16 are context and 4 are queries."""
 
 
 @dataclass
@@ -94,21 +95,21 @@ def make_trajectories(
         rng = np.random.default_rng([20251200, seed])
         topology = draw_topology(networks, rng)
         truth = draw_dynamics(topology, rng)
-        # The logic is shown in half of the networks, as the two tracks of the benchmark do.
-        shown = (
+        # The logic is visible in half of the networks, as the two tracks of the benchmark do.
+        visible = (
             truth
             if rng.random() < 0.5
             else (topology.without_logic() if topology.logic_known else topology)
         )
         rows = tuple(draw_condition(truth, rng) for _ in range(conditions))
         unknown = sum(sign == 0 for i in topology.interactions for sign in i.signs)
-        drawn.append((shown.without_kinetics(), truth, rows, unknown, not topology.logic_known))
+        drawn.append((visible.without_kinetics(), truth, rows, unknown, not topology.logic_known))
     states, drives, baselines = simulate_many(
         [truth for _, truth, *_ in drawn], [rows for _, _, rows, *_ in drawn]
     )
     return [
-        Trajectories(shown, truth, rows, s, d, b, signs, logic)
-        for (shown, truth, rows, signs, logic), s, d, b in zip(
+        Trajectories(visible, truth, rows, s, d, b, signs, logic)
+        for (visible, truth, rows, signs, logic), s, d, b in zip(
             drawn, states, drives, baselines, strict=True
         )
     ]
@@ -160,7 +161,7 @@ def simulate_many(
         baseline, and the baseline (N).
     """
     systems = [LogicODE.from_network(n, torch.float32) for n in networks]
-    joined = LogicODE.join(systems)
+    joined = LogicODE.joined(systems)
     tensors = [
         ConditionTensors.from_conditions(rows, n)
         for rows, n in zip(conditions, networks, strict=True)
@@ -176,7 +177,8 @@ def simulate_many(
     ).clamp(min=0)
     drives = torch.stack(
         [
-            joined.drive(
+            drive_of(
+                joined,
                 state,
                 torch.where(
                     together.stimulated_RN.T, together.stimulus_RN.T, joined.input_weight[:, None]

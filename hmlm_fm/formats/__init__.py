@@ -14,8 +14,8 @@ from .edge_table import read_edge_table
 from .identifiers import Identifiers
 from .json_format import read_json, write_json
 from .netflux import read_netflux
+from .network_choice import one_network
 from .recognise import read_networks
-from .several import one_network
 from .sif import read_sif, write_sif
 
 __all__ = [

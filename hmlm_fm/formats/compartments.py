@@ -49,7 +49,7 @@ _OF_WORDS = tuple(
 
 
 def compartment_of(names: Iterable[str], addresses: Iterable[str] = ()) -> str:
-    """The compartment that addresses or names tell by a term of the Gene Ontology, or else names
+    """The compartment that addresses or names state by a term of the Gene Ontology, or else names
     by their words, the first that does; "unknown" where none does."""
     names = list(names)
     for text in (*addresses, *names):

@@ -1,4 +1,4 @@
-"""What the readers of drawn pathways share: oddities told once, copies of molecules, free names."""
+"""What the readers of drawn pathways share: oddities, copies of molecules, free names."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class DrawnMolecules:
         Args:
             molecule: what is drawn.
             same: molecules for which this is equal are copies; by default those that agree in
-                all they say.
+                all they state.
         """
         key = molecule if same is None else same
         if key not in self._molecules:
@@ -71,5 +71,5 @@ def free_name(name: str, taken: Container[str]) -> str:
 
 
 def but_vague_loops(interactions: Iterable[Interaction]) -> Iterator[Interaction]:
-    """Without those of a molecule with itself that say nothing of how it acts."""
+    """Without those of a molecule with itself that do not state how it acts."""
     return (i for i in interactions if i.sources != (i.target,) or any(i.signs))

@@ -2,7 +2,7 @@
 
 One table holds many pathways, each of which becomes a network. A node such as `A;B;C` is a group:
 one molecule with several members. An edge table knows no logic, so every edge is an interaction
-of its own; an edge told several times is told once, with an unknown sign where its signs differ.
+of its own; an edge stated several times counts once, with an unknown sign where its signs differ.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from ..common.errors import FormatError
 from ..common.files import read_lines, write_text
 from ..model.errors import did_you_mean
 from ..model.network import Molecule, NetworkError, Pathway, SignalingNetwork
+from .lost_content import losses, refuse_breaks, summed, warn_of
 from .names import meaning_of
 from .sif import SIGN_OF_WORD
 from .statements import Statement, interactions_of_statements
-from .writing import losses, refuse_breaks, summed, warn_of
 
 COLUMNS = ("pathway", "source", "target", "arrow", "sign")
 TITLES_FILE = "pathways.tsv"
@@ -45,7 +45,7 @@ KIND_OF_ARROW = {
 }
 _ARROW_OF_KIND = {kind: arrow for arrow, kind in reversed(KIND_OF_ARROW.items())}
 _ARROW_OF_SIGN = {1: "Arrow", -1: "TBar", 0: "Arrow"}
-"""Arrows that say no more than the sign, for kinds that have none of their own."""
+"""Arrows that state no more than the sign, for kinds that have none of their own."""
 
 _NOT_HELD = (
     "groups",
@@ -117,7 +117,7 @@ def write_edge_table(
     where they contradict each other. Only the kinds that have an arrow come back.
 
     Returns:
-        What was lost, in words; a warning says the same.
+        What was lost, in words; a warning names the same.
 
     Raises:
         FormatError: no network has an edge, two have one name, or a name is blank, padded, or has
@@ -162,8 +162,8 @@ def _arrow(edge: Statement) -> str:
 def _lost(network: SignalingNetwork, edges: tuple[Statement, ...]) -> tuple[str, ...]:
     if not edges:
         return ("1 networks, which have no edges",)
-    told = [replace(edge, kind=KIND_OF_ARROW.get(_arrow(edge).lower(), "")) for edge in edges]
-    again = {(i.sources[0], i.target): i for i in interactions_of_statements(told)}
+    as_written = [replace(edge, kind=KIND_OF_ARROW.get(_arrow(edge).lower(), "")) for edge in edges]
+    again = {(i.sources[0], i.target): i for i in interactions_of_statements(as_written)}
     read = [again[edge.source, edge.target] for edge in edges]
     signs = sum(i.signs != (edge.sign,) for i, edge in zip(read, edges, strict=True))
     kinds = sum(i.kind != edge.kind for i, edge in zip(read, edges, strict=True))

@@ -2,7 +2,7 @@
 
 A diagram draws nodes, groups of them, and lines. A line ends at a node, at a group, or at an
 anchor: a point on another line. The dialects differ in the names of elements and attributes
-alone. Copies of a node are one molecule, and a diagram never says how the lines on one target
+alone. Copies of a node are one molecule, and a diagram never states how the lines on one target
 combine.
 """
 
@@ -21,7 +21,7 @@ from .drawings import DrawnMolecules, Oddities, but_vague_loops
 from .edge_table import KIND_OF_ARROW
 from .identifiers import Identifiers, identifier_key
 from .statements import Statement, interactions_of_statements
-from .xml import attribute, children, descendants, local_name, parse_xml, place_of
+from .xml_documents import attribute, children, descendants, local_name, parse_xml, place_of
 
 LICENCE = "CC0"
 
@@ -117,7 +117,7 @@ def read_gpml(
     interactions = tuple(but_vague_loops(interactions_of_statements(statements)))
     if not interactions:
         odd.note("no line connects two molecules")
-    title = _said(root, "Name", "title")
+    title = _attribute(root, "Name", "title")
     try:
         network = SignalingNetwork(
             name=name,
@@ -209,12 +209,12 @@ class _Diagram:
     def _read_groups(self, root: Element) -> None:
         inner: list[tuple[str, _Group]] = []
         for element in descendants(root, "Group"):
-            style = _said(element, "Style", "type").lower()
+            style = _attribute(element, "Style", "type").lower()
             group = _Group(_text(element), "complex" if style == "complex" else "family")
             # Nodes name a group by its GroupId, lines by its GraphId; GPML2021 has one id.
             for identifier in {_id(element), attribute(element, "GroupId")} - {""}:
                 self._groups.setdefault(identifier, group)
-            inner.append((_said(element, "GroupRef"), group))
+            inner.append((_attribute(element, "GroupRef"), group))
         for outer, group in inner:
             if outer in self._groups:
                 self._groups[outer].groups.append(group)
@@ -224,20 +224,20 @@ class _Diagram:
             identifier = _id(element)
             for state in descendants(element, "State"):
                 self._stands_for[_id(state)] = identifier
-            original = _said(element, "aliasRef", *_REFERENCE)
+            original = _attribute(element, "aliasRef", *_REFERENCE)
             if original and identifier and original != identifier:
                 self._stands_for[identifier] = original
                 continue
             name = self._draw_node(element)
             if identifier and self._nodes.setdefault(identifier, name) != name:
                 self._odd.note("nodes with the id of another", repr(identifier))
-            group = _said(element, "GroupRef")
+            group = _attribute(element, "GroupRef")
             if group in self._groups:
                 self._groups[group].nodes.append(name)
             elif group:
                 self._odd.note("nodes of groups that do not exist", repr(group))
         for state in descendants(root, "State"):
-            if node := _said(state, *_REFERENCE):
+            if node := _attribute(state, *_REFERENCE):
                 self._stands_for[_id(state)] = node
 
     def _draw_node(self, element: Element) -> str:
@@ -245,7 +245,7 @@ class _Diagram:
         if not label:
             self._odd.note("nodes without a label", place_of(element))
         meaning = self._identifiers.meaning(keys, [label] if label else [])
-        kind = _KIND_OF_TYPE.get(_said(element, "Type").lower(), meaning.kind)
+        kind = _KIND_OF_TYPE.get(_attribute(element, "Type").lower(), meaning.kind)
         if kind == "protein" and meaning.kind in ("family", "complex", "RNA"):
             kind = meaning.kind
         name = label or (keys[0] if keys else f"node {_id(element)}".strip())
@@ -271,7 +271,7 @@ class _Diagram:
                 continue
             first, last = points[0], points[-1]
             line = _Line(
-                ends=(_said(first, *_REFERENCE), _said(last, *_REFERENCE)),
+                ends=(_attribute(first, *_REFERENCE), _attribute(last, *_REFERENCE)),
                 heads=(self._head(first), self._head(last)),
                 place=place_of(element),
             )
@@ -282,15 +282,15 @@ class _Diagram:
 
     def _head(self, point: Element) -> str:
         """The arrow head at a point by its name in `SIGN_OF_ARROW`; empty where there is none."""
-        head = _said(point, "ArrowHead", "Head").lower()
+        head = _attribute(point, "ArrowHead", "Head").lower()
         head = SAME_ARROW.get(head, head)
         if head in NO_ARROW:
             return ""
         if head not in SIGN_OF_ARROW:
-            self._odd.note("arrow heads that nobody knows", repr(head))
+            self._odd.note("unknown arrow heads", repr(head))
         return head
 
-    # -- what the lines say -----------------------------------------------------------------
+    # -- what the lines state ---------------------------------------------------------------
 
     def statements(self, line: _Line) -> Iterator[Statement]:
         if not all(line.ends):
@@ -345,8 +345,8 @@ class _Diagram:
 # -- the dialects -------------------------------------------------------------------------------
 
 
-def _said(element: Element, *names: str) -> str:
-    """The first of these attributes that says anything, spelled `TextLabel` or `textLabel`."""
+def _attribute(element: Element, *names: str) -> str:
+    """The first of these attributes that is not empty, spelled `TextLabel` or `textLabel`."""
     for name in names:
         for spelled in (name, name[0].lower() + name[1:]):
             if value := attribute(element, spelled):
@@ -355,19 +355,19 @@ def _said(element: Element, *names: str) -> str:
 
 
 def _id(element: Element) -> str:
-    return _said(element, "GraphId", "elementId")
+    return _attribute(element, "GraphId", "elementId")
 
 
 def _text(element: Element) -> str:
     """The label on one line."""
-    return " ".join(_said(element, "TextLabel").split())
+    return " ".join(_attribute(element, "TextLabel").split())
 
 
 def _keys(element: Element) -> list[str]:
     """The key of a node's cross-reference, where it has one."""
     for xref in children(element, "Xref"):
-        database = _said(xref, "Database", "dataSource")
-        key = identifier_key(database, _said(xref, "ID", "identifier"))
+        database = _attribute(xref, "Database", "dataSource")
+        key = identifier_key(database, _attribute(xref, "ID", "identifier"))
         if key:
             return [key]
     return []
@@ -375,11 +375,11 @@ def _keys(element: Element) -> list[str]:
 
 def _origin(root: Element, path: str | os.PathLike[str]) -> tuple[str, str, str]:
     """Name, source and licence of a diagram."""
-    references = [_said(xref, "ID", "identifier") for xref in children(root, "Xref")]
-    told = [_said(root, "Version"), *references, stem(path)]
-    found = (match[0] for text in told if (match := _WIKIPATHWAYS_ID.search(text)))
+    references = [_attribute(xref, "ID", "identifier") for xref in children(root, "Xref")]
+    candidates = [_attribute(root, "Version"), *references, stem(path)]
+    found = (match[0] for text in candidates if (match := _WIKIPATHWAYS_ID.search(text)))
     revision = next(found, "")
-    origin = _said(root, "Data-Source", "source")
+    origin = _attribute(root, "Data-Source", "source")
     if revision or "wikipathways" in origin.lower():
         name = revision.partition("_")[0] or stem(path)
         return name, f"WikiPathways {revision or name}", LICENCE

@@ -1,9 +1,9 @@
-"""Identifiers of other databases, and what tables say they mean in the package's vocabulary.
+"""Identifiers of other databases, and what they mean by tables in the package's vocabulary.
 
 Sources name a molecule by a database and an identifier (`Entrez Gene` 2687), by an address
 (`https://identifiers.org/uniprot/P27361`) or by a key such as `hsa:207`. All of them are written
 here as one key, `namespace:identifier`. Genes and small molecules of the vocabulary are found
-through it; an identifier that nobody translates stays as the key, so that nothing is dropped.
+through it; an identifier without a translation stays as the key, so that nothing is dropped.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ class Identifiers:
         return Identifiers(merged)
 
     def tokens_of(self, key: str) -> tuple[str, ...]:
-        """Tokens of the vocabulary that a key means; none where nobody knows it."""
+        """Tokens of the vocabulary that a key means; none where it is unknown."""
         resolve = Vocabulary.shipped().resolve
         namespace, _, identifier = key.partition(":")
         own = {"symbol": (identifier,), "chebi": (f"CHEBI:{identifier}",)}.get(namespace, ())

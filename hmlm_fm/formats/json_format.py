@@ -184,7 +184,7 @@ def network_to_json(network: SignalingNetwork) -> str:
 
 
 def _parse(text: str) -> Any:
-    """JSON, strictly: no NaN, and no key told twice in one object."""
+    """JSON, strictly: no NaN, and no key twice in one object."""
 
     def no_constant(word: str) -> None:
         raise FormatError(f"found {word}; expected a finite number")

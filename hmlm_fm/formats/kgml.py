@@ -1,7 +1,7 @@
 """KGML, the maps of KEGG: entries, the relations between them, and reactions.
 
 Versions 0.6 and 0.7 are read alike. A map is a drawing: one gene may stand in it several times
-and is one molecule here, and it never says how the relations on one target combine. The names of
+and is one molecule here, and it never states how the relations on one target combine. The names of
 types and subtypes are those of https://www.kegg.jp/kegg/xml/docs/.
 """
 
@@ -20,7 +20,7 @@ from .drawings import DrawnMolecules, Oddities, but_vague_loops, free_name
 from .identifiers import Identifiers, identifier_key
 from .reactions import Reaction, interactions_of
 from .statements import Statement, interactions_of_statements
-from .xml import attribute, children, local_name, parse_xml, place_of
+from .xml_documents import attribute, children, local_name, parse_xml, place_of
 
 LICENCE = "KEGG: academic use, not to be passed on"
 
@@ -54,7 +54,7 @@ def read_kgml(
     """Read a KGML file.
 
     Genes, orthologs and enzymes with several identifiers are families, groups are complexes, and
-    links to other maps are left out. All that a map says of one pair of entries is one
+    links to other maps are left out. All that a map states of one pair of entries is one
     interaction, of unknown sign where its subtypes contradict each other. A relation by way of a
     compound is two conversions, and every reaction joins its substrates and its enzyme by AND.
 
@@ -76,7 +76,9 @@ def read_kgml(
     name = attribute(root, "name").removeprefix("path:").strip() or stem(path)
     entries = _entries(root, odd)
     drawing = _Drawing(name, identifiers or Identifiers.shipped(), entries, odd)
-    statements = [s for relation in children(root, "relation") for s in drawing.of(relation)]
+    statements = [
+        s for relation in children(root, "relation") for s in drawing.statements_of(relation)
+    ]
     reactions = [r for reaction in children(root, "reaction") for r in drawing.reactions(reaction)]
     interactions = (
         *but_vague_loops(interactions_of_statements(statements)),
@@ -153,7 +155,7 @@ def _entry(element: Element) -> _Entry:
 
 
 class _Drawing:
-    """The entries of a map as molecules, and what its relations and reactions say of them."""
+    """The entries of a map as molecules, and what its relations and reactions state of them."""
 
     def __init__(
         self, pathway: str, identifiers: Identifiers, entries: dict[str, _Entry], odd: Oddities
@@ -222,8 +224,8 @@ class _Drawing:
 
     # -- relations --------------------------------------------------------------------------
 
-    def of(self, relation: Element) -> Iterator[Statement]:
-        """What a relation says; the statement of the most telling subtype comes first."""
+    def statements_of(self, relation: Element) -> Iterator[Statement]:
+        """What a relation states; the statement of the most specific subtype comes first."""
         kind = attribute(relation, "type").lower()
         ends = [attribute(relation, end) for end in ("entry1", "entry2")]
         if any(end in self._entries and self._entries[end].is_map for end in ends):
@@ -254,7 +256,7 @@ class _Drawing:
             elif word in SUBTYPES:
                 signed.add(word)
             else:
-                self._odd.note("subtypes of relations that nobody knows", repr(word))
+                self._odd.note("unknown subtypes of relations", repr(word))
         for compound in compounds:
             yield Statement(source, compound, 0, "conversion")
             yield Statement(compound, target, 0, "conversion")

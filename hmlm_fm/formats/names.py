@@ -17,7 +17,7 @@ FAMILIES = Path(__file__).parent.parent / "networks" / "families.tsv"
 
 @dataclass(frozen=True)
 class Meaning:
-    """Kind and member tokens that a name stands for; no members where nobody knows it."""
+    """Kind and member tokens that a name stands for; no members where it is unknown."""
 
     kind: str = "unknown"
     members: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 The headers stand in the second row. A species has ID, name, Yinit, Ymax, tau (hours here), and
 often a module, a type and gene names; a reaction has a rule, a weight, n and EC50. What the two
-sheets do not say stays unknown.
+sheets do not state stays unknown.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from ..model.errors import did_you_mean
 from ..model.network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
 from ..model.vocabulary import Vocabulary
 from .logic.rules import format_rule, kind_of_signs, parse_rule
-from .spreadsheet import Cell, Rows, read_sheets, write_sheets
-from .writing import losses, refuse_breaks, warn_of
+from .lost_content import losses, refuse_breaks, warn_of
+from .spreadsheet import Rows, SheetValue, read_sheets, write_sheets
 
 HEADER_ROW = 2
 _SPECIES = ("module", "ID", "name", "Yinit", "Ymax", "tau", "type", "gene name")
@@ -77,7 +77,7 @@ def write_netflux(network: SignalingNetwork, path: str | os.PathLike[str]) -> tu
     characters of the syntax of rules stands in double quotes, which Netflux itself does not read.
 
     Returns:
-        What was lost, in words; a warning says the same.
+        What was lost, in words; a warning names the same.
 
     Raises:
         FormatError: a name or another text that a cell cannot hold.
@@ -110,10 +110,10 @@ def _network(sheets: Mapping[str, Rows], name: str) -> SignalingNetwork:
 
 @dataclass(frozen=True)
 class _Row:
-    """One row of a sheet, whose cells are asked for by their column's header."""
+    """One row of a sheet, whose cells are found by their column's header."""
 
     place: str
-    cells: Mapping[str, Cell]
+    cells: Mapping[str, SheetValue]
 
     def text(self, column: str) -> str:
         value = self.cells.get(column)
@@ -235,7 +235,7 @@ def _interactions(rows: Iterator[_Row], known: set[str]) -> Iterator[Interaction
 # -- writing ------------------------------------------------------------------------------------
 
 
-def _species(molecule: Molecule) -> list[Cell]:
+def _species(molecule: Molecule) -> list[SheetValue]:
     resolve = Vocabulary.shipped().resolve
     genes = "; ".join(molecule.members)
     if _members(genes, resolve) != molecule.members:
@@ -252,7 +252,7 @@ def _species(molecule: Molecule) -> list[Cell]:
     ]
 
 
-def _reactions(network: SignalingNetwork) -> Iterator[list[Cell]]:
+def _reactions(network: SignalingNetwork) -> Iterator[list[SheetValue]]:
     for number, interaction in enumerate(network.interactions, start=1):
         module = network.molecule(interaction.target).pathways[:1]
         signs = tuple(sign or 1 for sign in interaction.signs)

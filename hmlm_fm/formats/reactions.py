@@ -1,6 +1,6 @@
 """Reactions as interactions: what BioPAX, reaction-level SBML and pathway databases state.
 
-A reaction turns inputs into outputs, with catalysts and regulators. Every output hears of it in
+A reaction turns inputs into outputs, with catalysts and regulators. Every output follows it in
 one interaction, which joins by AND what the reaction needs: all of its inputs, of unknown sign
 since a conversion is no activation, one catalyst (+1), activators (+1) and inhibitors (-1). A
 reaction with several catalysts can go through any of them, so that each makes an interaction of
@@ -43,7 +43,7 @@ def _of_one(reaction: Reaction) -> Iterator[Interaction]:
     for output in dict.fromkeys(reaction.outputs):
         for catalyst in dict.fromkeys(reaction.catalysts) or (None,):
             signs = _signs(reaction, catalyst)
-            # What comes out as it went in says nothing of itself.
+            # What comes out as it went in has no effect on itself.
             signs.pop(output, None)
             if signs:
                 yield Interaction(tuple(signs), tuple(signs.values()), output, reaction.kind)
@@ -51,10 +51,12 @@ def _of_one(reaction: Reaction) -> Iterator[Interaction]:
 
 def _signs(reaction: Reaction, catalyst: str | None) -> dict[str, int]:
     signs = dict.fromkeys(reaction.inputs, 0)
-    told: dict[str, set[int]] = {}
+    found_signs: dict[str, set[int]] = {}
     activators = reaction.activators if catalyst is None else (catalyst, *reaction.activators)
     for names, sign in ((activators, 1), (reaction.inhibitors, -1)):
         for name in names:
-            told.setdefault(name, set()).add(sign)
-    signs.update({name: found.pop() if len(found) == 1 else 0 for name, found in told.items()})
+            found_signs.setdefault(name, set()).add(sign)
+    signs.update(
+        {name: found.pop() if len(found) == 1 else 0 for name, found in found_signs.items()}
+    )
     return signs

@@ -24,7 +24,7 @@ from .sbml.sbml import read_sbml
 from .sif import read_sif
 from .spreadsheet import OLE_MAGIC, ZIP_MAGIC
 from .statement_tables import is_statement_table, read_statements
-from .xml import root_name
+from .xml_documents import root_name
 
 Path = str | os.PathLike[str]
 
@@ -34,7 +34,7 @@ class Format:
     """A format that can be read.
 
     Attributes:
-        name: as people say it.
+        name: as messages give it.
         read: the networks of a file, given what identifiers mean.
     """
 

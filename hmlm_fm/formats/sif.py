@@ -16,8 +16,8 @@ from ..common.errors import FormatError
 from ..common.files import read_lines, stem, write_text
 from ..model.network import Interaction, Molecule, NetworkError, SignalingNetwork
 from .logic.rules import kind_of_signs
+from .lost_content import BEYOND_NAMES, losses, refuse_breaks, warn_of
 from .names import meaning_of
-from .writing import BEYOND_NAMES, losses, refuse_breaks, warn_of
 
 SIGN_OF_WORD = {
     "1": 1,
@@ -87,10 +87,10 @@ def write_sif(network: SignalingNetwork, path: str | os.PathLike[str]) -> tuple[
     """Write the signed edges of a network, one a line: source, sign, target, in tabs.
 
     SIF holds names and signs. AND groups become separate edges; inputs, kinds, parameters,
-    members, pathways and what else a network says are left out.
+    members, pathways and what else a network states are left out.
 
     Returns:
-        What was lost, in words; a warning says the same.
+        What was lost, in words; a warning names the same.
 
     Raises:
         FormatError: there are no edges, or a name has a tab or a line break, or is called like an

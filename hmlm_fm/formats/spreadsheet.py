@@ -12,15 +12,11 @@ import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-import openpyxl
-import xlrd
-from openpyxl.utils.exceptions import IllegalCharacterError
-
 from ..common.errors import FormatError
 from ..common.files import read_bytes, write_bytes
 
-Cell: TypeAlias = "str | float | bool | None"
-Rows = list[list[Cell]]
+SheetValue: TypeAlias = "str | float | bool | None"
+Rows = list[list[SheetValue]]
 
 ZIP_MAGIC = b"PK\x03\x04"
 OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -58,6 +54,8 @@ def write_sheets(sheets: Mapping[str, Rows], path: str | os.PathLike[str]) -> No
         FormatError: a text is too long for a cell, or has control characters; there are more rows
             than `read_sheets` reads. The message names the place.
     """
+    import openpyxl  # slow to import, and only workbooks need it
+
     book = openpyxl.Workbook()
     book.remove(book.worksheets[0])
     for title, rows in sheets.items():
@@ -77,8 +75,10 @@ def write_sheets(sheets: Mapping[str, Rows], path: str | os.PathLike[str]) -> No
     write_bytes(path, content.getvalue())
 
 
-def _fill(cell: Any, value: Cell) -> None:
+def _fill(cell: Any, value: SheetValue) -> None:
     """Give a cell its value; a text stays a text, were it `=> A` or `#N/A`."""
+    from openpyxl.utils.exceptions import IllegalCharacterError
+
     if isinstance(value, str) and len(value) > MOST_CHARACTERS:
         raise FormatError(f"{value[:30]!r}... is too long for a cell of a workbook")
     try:
@@ -109,6 +109,8 @@ def _guarded(
 
 
 def _read_xlsx(data: bytes) -> dict[str, Rows]:
+    import openpyxl
+
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > MOST_BYTES:
             raise FormatError(f"it unpacks to more than {MOST_BYTES // 2**20} MiB")
@@ -126,6 +128,8 @@ def _read_xlsx(data: bytes) -> dict[str, Rows]:
 
 
 def _read_xls(data: bytes) -> dict[str, Rows]:
+    import xlrd
+
     book = xlrd.open_workbook(file_contents=data, logfile=io.StringIO())
     return {
         sheet.name.strip().lower(): [
@@ -135,13 +139,15 @@ def _read_xls(data: bytes) -> dict[str, Rows]:
     }
 
 
-def _xlsx_value(cell: object) -> Cell:
+def _xlsx_value(cell: object) -> SheetValue:
     if cell is None or isinstance(cell, (str, bool, int, float)):
         return cell
     return str(cell)  # a date, say, which no column of a network holds: the reader names it
 
 
-def _xls_value(cell: xlrd.sheet.Cell) -> Cell:
+def _xls_value(cell: Any) -> SheetValue:
+    import xlrd
+
     if cell.ctype == xlrd.XL_CELL_ERROR:  # a code such as 42, which must not pass for a number
         return str(xlrd.error_text_from_code.get(cell.value, "#ERROR"))
     if cell.ctype == xlrd.XL_CELL_BOOLEAN:

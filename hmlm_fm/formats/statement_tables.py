@@ -249,7 +249,7 @@ _READERS = {
 
 
 def _described(row: Mapping[str, str], side: str, name: str, identifiers: Identifiers) -> Meaning:
-    """What SIGNOR says of a molecule: its type, and its identifier in another database."""
+    """What SIGNOR states of a molecule: its type, and its identifier in another database."""
     kind = KIND_OF_ENTITY.get(row.get(f"type{side}", "").lower(), "unknown")
     key = identifier_key(row.get(f"database{side}", ""), row.get(f"id{side}", ""))
     known = meaning_of(name)

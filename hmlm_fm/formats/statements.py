@@ -1,6 +1,6 @@
 """Statements of databases, `source acts on target`, and the interactions they add up to.
 
-A source that is told several times to act on one target makes one interaction, whose sign is
+Several statements of one source on one target make one interaction, whose sign is
 unknown where the statements contradict each other.
 """
 
@@ -14,12 +14,12 @@ from ..model.network import Interaction
 from .logic.rules import kind_of_signs
 
 VAGUE_KINDS = ("unknown", "activation", "inhibition", "indirect")
-"""Kinds that say how a source acts, but not by what mechanism."""
+"""Kinds that state how a source acts, but not by what mechanism."""
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One signed, directed statement; `kind` is empty where the database does not say how."""
+    """One signed, directed statement; `kind` is empty where the database does not state how."""
 
     source: str
     target: str
@@ -28,11 +28,11 @@ class Statement:
 
 
 def interactions_of_statements(statements: Iterable[Statement]) -> tuple[Interaction, ...]:
-    """One interaction per source and target, in the order in which they are first told."""
-    told: dict[tuple[str, str], list[Statement]] = defaultdict(list)
+    """One interaction per source and target, in the order in which they are first stated."""
+    by_pair: dict[tuple[str, str], list[Statement]] = defaultdict(list)
     for statement in statements:
-        told[statement.source, statement.target].append(statement)
-    return tuple(_merged(same) for same in told.values())
+        by_pair[statement.source, statement.target].append(statement)
+    return tuple(_merged(same) for same in by_pair.values())
 
 
 def _merged(same: list[Statement]) -> Interaction:

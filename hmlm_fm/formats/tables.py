@@ -21,16 +21,29 @@ PathLike = str | os.PathLike[str]
 
 
 def rows_of(
-    path: PathLike, columns: Sequence[str], optional: Sequence[str]
+    path: PathLike,
+    columns: Sequence[str],
+    optional: Sequence[str] = (),
+    *,
+    text: str | None = None,
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """Place and cells, by column and without blanks around them, of rows that hold anything.
 
     Rows count as in a spreadsheet, the header being the first.
+
+    Args:
+        path: the table.
+        columns, optional: those that it must have, and those that it may have.
+        text: the content of the file, where it was read already.
+
+    Raises:
+        FormatError: the file is missing, empty or no text, a column is missing or there twice, or
+            a row is of another length than the header. The message names file and row.
     """
-    text = read_text(path)
+    text = read_text(path) if text is None else text
     if not text.strip():
         raise FormatError("it is empty; expected a table with a header", path=path)
-    # A separator is told by the header alone: a cell further down may hold any of them.
+    # The header alone shows the separator: a cell further down may hold any of them.
     separator = max(_SEPARATORS, key=lambda mark: len(set(_header(text, mark)) & set(columns)))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     header: list[str] | None = None
@@ -59,9 +72,8 @@ def rows_of(
         yield place, dict(zip(header, cells, strict=True))
 
 
-def header_of(path: PathLike) -> list[str]:
-    """The columns of a table, whatever separates them."""
-    text = read_text(path)
+def header_of_text(text: str) -> list[str]:
+    """The columns of a table, whatever separates them; none where its first row is not one."""
     return max((_header(text, mark) for mark in _SEPARATORS), key=len)
 
 
@@ -108,15 +120,26 @@ def _check_header(
 
 
 def is_repeated(
-    seen: dict[tuple[object, ...], tuple[object, str]],
+    earlier: dict[tuple[object, ...], tuple[object, str]],
     key: tuple[object, ...],
     value: object,
     path: PathLike,
     place: str,
     hint: str = "",
 ) -> bool:
-    """Whether an earlier row says the same; a row that contradicts one is an error, with a hint."""
-    before, where = seen.setdefault(key, (value, place))
+    """Whether an earlier row is the same.
+
+    Args:
+        earlier: value and place of each row by its key; this row is added.
+        key: what must be stated once.
+        value: what is stated of it.
+        path, place: of the row.
+        hint: what the message ends with.
+
+    Raises:
+        FormatError: an earlier row has the same key and another value.
+    """
+    before, where = earlier.setdefault(key, (value, place))
     if before != value:
         raise FormatError(
             f"it repeats {where} with other numbers; expected one row{hint}", path=path, place=place
@@ -149,36 +172,43 @@ def number_of(row: Mapping[str, str], column: str, path: PathLike, place: str) -
     return number
 
 
-def stranger(name: str, network: SignalingNetwork) -> str:
-    """What is said of a molecule that the network has not."""
+def no_molecule(name: str, network: SignalingNetwork) -> str:
+    """The message about a molecule that the network has not."""
     hint = did_you_mean(name, network.names)
     return f"there is no molecule {name!r} in network {network.name!r}{hint}"
 
 
-def tell_strangers(
-    strangers: Mapping[str, Sequence[str]],
+def warn_of_unknown(
+    unknown: Mapping[str, Sequence[str]],
     molecules: set[str],
     network: SignalingNetwork,
     path: PathLike,
     changed: Sequence[str] = (),
 ) -> None:
-    """Warn of molecules that were left out, and of the conditions that this changes.
+    """Warn of molecules that the network has not, and of the conditions that this changes.
+
+    Args:
+        unknown: those molecules, each with the conditions or places that name it.
+        molecules: all that the file names.
+        network: of which they are none.
+        path: the file.
+        changed: conditions that are without what was done to them.
 
     Raises:
         FormatError: all of them were.
     """
-    if not strangers:
+    if not unknown:
         return
-    if len(strangers) == len(molecules):
-        first = next(iter(strangers))
+    if len(unknown) == len(molecules):
+        first = next(iter(unknown))
         raise FormatError(
             f"none of its {len(molecules)} molecules is in network {network.name!r}, such as "
             f"{first!r}{did_you_mean(first, network.names)}",
             path=path,
         )
-    what = "a molecule" if len(strangers) == 1 else f"{len(strangers)} molecules"
+    what = "a molecule" if len(unknown) == 1 else f"{len(unknown)} molecules"
     words = f"left out {what} that network {network.name!r} has not: "
-    words += quoted(tuple(strangers))
+    words += quoted(tuple(unknown))
     if changed:
         words += f"; condition {quoted(changed)} is without what was done to them"
     warnings.warn(f"{path}: {words}", FormatWarning, stacklevel=3)

@@ -14,7 +14,7 @@ from transformers import TrainingArguments
 
 from ..common.environment import versions
 from ..common.files import read_text
-from ..corpora.card import corpus_hash
+from ..corpora.corpus_card import corpus_hash
 from ..corpora.tokenised import TokenisedCorpus, check_place, tokenise
 from ..dynamics.trajectories import FEWEST_CONDITIONS, Trajectories, make_many
 from ..model.network import SignalingNetwork

@@ -22,7 +22,7 @@ from ..common.environment import git_revision, processor, versions
 from ..common.errors import FormatError, OptionsError
 from ..common.files import creating, write_text
 from ..common.launching import check_launch, describe, disconnect, mixed_precision
-from ..corpora.loading import load_for_training
+from ..corpora.corpus_loading import load_for_training
 from ..dynamics.trajectories import Trajectories, draw_topology
 from ..inference.figures import plot_losses, plot_trajectories
 from ..model.configuration_hmlm import SIZES, HMLMConfig

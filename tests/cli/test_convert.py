@@ -1,4 +1,4 @@
-"""`hmlm convert` and the writers: what comes back, what is said to be lost, what is refused."""
+"""`hmlm convert` and the writers: what comes back, what is reported as lost, what is refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from hmlm_fm.cli.main import app
 from hmlm_fm.formats import FormatError, load_network, load_networks, write_json
 from hmlm_fm.formats.logic.rules import kind_of_signs
-from hmlm_fm.formats.write import WRITABLE, write_networks
+from hmlm_fm.formats.output_formats import WRITABLE, write_networks
 from hmlm_fm.model.network import Interaction, Molecule, Pathway, SignalingNetwork
 
 FIBROBLAST = "cardiac-fibroblast"
@@ -78,8 +78,8 @@ def assert_same_logic(one: SignalingNetwork, other: SignalingNetwork) -> None:
     assert one.names == other.names
     for target in one.names:
         # A source that never matters may be missing in one of them.
-        told = (i for n in (one, other) for i in n.interactions if i.target == target)
-        regulators = sorted({source for i in told for source in i.sources})
+        interactions = (i for n in (one, other) for i in n.interactions if i.target == target)
+        regulators = sorted({source for i in interactions for source in i.sources})
         for chosen in itertools.product((False, True), repeat=len(regulators)):
             active = frozenset(itertools.compress(regulators, chosen))
             assert is_active(one, target, active) == is_active(other, target, active), target
@@ -125,13 +125,13 @@ def test_netflux_holds_all_but_what_it_says(tmp_path, network):
         family="",
     )
     assert load_network(path) == expected
-    said = " ".join(lost)
+    printed = " ".join(lost)
     for words in ("kinds of", "compartments", "title, source, licence", "sources of pathways"):
-        assert words in said
-    assert ("unknown signs of 1" in said) == (network.name == "toy")
-    assert ("further pathways of 1 molecules" in said) == (network.name == "toy")
-    assert "members" not in said
-    assert "kinetic" not in said
+        assert words in printed
+    assert ("unknown signs of 1" in printed) == (network.name == "toy")
+    assert ("further pathways of 1 molecules" in printed) == (network.name == "toy")
+    assert "members" not in printed
+    assert "kinetic" not in printed
 
 
 def test_netflux_says_which_molecules_it_cannot_hold(tmp_path):

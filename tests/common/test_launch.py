@@ -1,4 +1,4 @@
-"""Launch files are what they say, traps end in an error, and two processes do what one does."""
+"""Launch files hold what they name, traps end in an error, and two processes do what one does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from accelerate.utils import DistributedType
 from launched import ROOT, environment, launch, launch_line, run
 
 from hmlm_fm import HMLMConfig, HMLMForSignaling
-from hmlm_fm.common.launching import LaunchError, asked_of_launcher, check_launch, check_wrapper
+from hmlm_fm.common.launching import LaunchError, check_launch, check_wrapper, requested_of_launcher
 from hmlm_fm.finetuning.finetuning_options import FinetuningOptions
 from hmlm_fm.pretraining.every_parameter import EveryParameter
 from hmlm_fm.pretraining.pretraining_options import PretrainingOptions
@@ -52,7 +52,7 @@ def test_every_configuration_chooses_its_launcher(monkeypatch):
         assert chosen == ([launcher] if launcher else []), name
         assert arguments.num_processes == processes, name
         assert not arguments.cpu, name
-        assert asked_of_launcher(["python", "accelerate", "launch", *line]) == processes
+        assert requested_of_launcher(["python", "accelerate", "launch", *line]) == processes
 
 
 def test_deepspeed_files_are_understood(monkeypatch):
@@ -61,7 +61,7 @@ def test_deepspeed_files_are_understood(monkeypatch):
         found = zero.get_zero_config(json.loads(path.read_text()))
         assert found.stage == 3
         assert found.gather_16bit_weights_on_model_save
-        # What zero3.yaml says of the shared parts: the token table is one, even of a tiny model.
+        # What zero3.yaml states of the shared parts: the token table is one, even of a tiny model.
         model = HMLMForSignaling(HMLMConfig.of_size("tiny", vocab_size=20_000))
         big = [
             n for n, p in model.named_parameters() if p.numel() > found.param_persistence_threshold
@@ -80,7 +80,7 @@ def shell_texts():
 
 
 def test_scripts_are_shell_and_name_what_exists():
-    seen = set()
+    covered = set()
     for name, text in shell_texts():
         done = subprocess.run(
             ["bash", "-n"], input=text, text=True, capture_output=True, check=False
@@ -94,9 +94,9 @@ def test_scripts_are_shell_and_name_what_exists():
             for rest in re.findall(rf"{script}(.*)", joined):
                 flags = set(re.findall(r"--([a-z0-9_]+)", rest))
                 assert flags <= known, (name, flags - known)
-                seen.add((name, script))
+                covered.add((name, script))
     assert {"cpu_smoke.sh", "gpu.sh", "slurm.sh", "sky.yaml", "hmlm_small.sh"} <= {
-        n for n, _ in seen
+        n for n, _ in covered
     }
     for path in LAUNCH.glob("*.sh"):
         assert path.stat().st_mode & 0o100, path.name
@@ -108,20 +108,20 @@ def test_the_readme_names_every_file():
         assert path.name == "README.md" or path.name in text, path.name
 
 
-def test_what_a_launcher_was_asked_for():
+def test_what_a_launcher_was_given():
     of = ["/bin/python", "/bin/accelerate", "launch"]
-    assert asked_of_launcher([*of, "--cpu", "--num_processes", "2", "run.py"]) == 2
-    assert asked_of_launcher([*of, "--num_processes=3", "run.py", "--num_processes", "9"]) == 3
+    assert requested_of_launcher([*of, "--cpu", "--num_processes", "2", "run.py"]) == 2
+    assert requested_of_launcher([*of, "--num_processes=3", "run.py", "--num_processes", "9"]) == 3
     module = ["/bin/python", "-m", "accelerate.commands.launch"]
-    assert asked_of_launcher([*module, "--cpu", "run.py"]) is None
-    assert asked_of_launcher(["/bin/bash", "-c", "accelerate launch"]) is None
-    assert asked_of_launcher([]) is None
+    assert requested_of_launcher([*module, "--cpu", "run.py"]) is None
+    assert requested_of_launcher(["/bin/bash", "-c", "accelerate launch"]) is None
+    assert requested_of_launcher([]) is None
 
 
 @pytest.mark.slow
-def test_one_process_where_two_were_asked_for_is_an_error(tmp_path):
+def test_one_process_where_two_were_requested_is_an_error(tmp_path):
     launcher = [sys.executable, "-m", "accelerate.commands.launch"]
-    asked = [
+    arguments = [
         "--cpu",
         "--num_processes",
         "2",
@@ -129,9 +129,9 @@ def test_one_process_where_two_were_asked_for_is_an_error(tmp_path):
         "--output_dir",
         str(tmp_path / "o"),
     ]
-    done = run([*launcher, *asked])
+    done = run([*launcher, *arguments])
     assert done.returncode != 0
-    assert "error: 2 processes were asked for, and 1 was started" in done.stderr
+    assert "error: 2 processes were requested, and 1 was started" in done.stderr
     assert "multi_cpu.yaml" in done.stderr
     assert not (tmp_path / "o").exists()
 
@@ -209,8 +209,8 @@ def test_two_processes_on_half_batches_do_what_one_does_on_whole_ones(tmp_path):
         env=environment(),
     )
     two = launch("multi_cpu", "tests/training_worker.py", *worker(tmp_path / "two", 4))
-    said, wrong = alone.communicate()
-    one = subprocess.CompletedProcess(alone.args, alone.returncode, said, wrong)
+    printed, wrong = alone.communicate()
+    one = subprocess.CompletedProcess(alone.args, alone.returncode, printed, wrong)
     assert "world size: 1, distributed type: NO, device: cpu" in one.stdout
     assert "world size: 2, distributed type: MULTI_CPU, device: cpu" in two.stdout
     assert "wrapper: DistributedDataParallel, about" in two.stdout
@@ -233,7 +233,7 @@ def test_plain_torchrun_connects_its_copies(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_weight_that_differs_between_processes_is_seen(tmp_path):
+def test_a_weight_that_differs_between_processes_is_found(tmp_path):
     script = tmp_path / "apart.py"
     script.write_text(
         "import torch\n"

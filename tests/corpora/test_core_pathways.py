@@ -1,4 +1,4 @@
-"""The shipped core pathways: their size, their form, and what public databases say of them."""
+"""The shipped core pathways: their size, their form, and what public databases state of them."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_name_means_the_same_in_all_pathways() -> None:
     for network in CORE:
         for m in network.molecules:
             meanings.setdefault(m.name, set()).add((m.kind, m.label, m.members))
-    assert {name: told for name, told in meanings.items() if len(told) > 1} == {}
+    assert {name: found for name, found in meanings.items() if len(found) > 1} == {}
 
 
 @pytest.mark.parametrize("topic", TOPICS)

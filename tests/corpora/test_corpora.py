@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from service_server import KEGG_REPLIES, ServiceServer, serving
 
+from hmlm_fm.cli.corpus_build import build
 from hmlm_fm.corpora import load_corpus, load_sides
 from hmlm_fm.corpora.build import write_corpus
 from hmlm_fm.corpora.parquet import network_from_row, network_to_row
@@ -33,13 +34,10 @@ from hmlm_fm.formats.statements import Statement
 from hmlm_fm.model.network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
 
 REPOSITORY = Path(__file__).parents[2]
-sys.path.insert(0, str(REPOSITORY / "corpora"))
-
-import build as build_script  # noqa: E402
 
 
 def run_build(*arguments: object) -> int:
-    return build_script.main([str(argument) for argument in arguments])
+    return build([str(argument) for argument in arguments])
 
 
 def bytes_of(folder: Path) -> dict[str, str]:
@@ -188,7 +186,7 @@ def test_addresses_have_the_same_keys(address, key):
 
 def test_tables_translate_and_what_they_lack_stays(tmp_path):
     table = tmp_path / "map.tsv"
-    table.write_text("uniprot\tsymbol\nO60674\tJAK2\nP1\tnobody\n")
+    table.write_text("uniprot\tsymbol\nO60674\tJAK2\nP1\tunknown\n")
     identifiers = Identifiers.from_tables([table])
     meaning = identifiers.meaning(["uniprot:O60674", "uniprot:Q9"])
     assert meaning.members == ("JAK2", "uniprot:Q9")
@@ -198,7 +196,7 @@ def test_tables_translate_and_what_they_lack_stays(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "problem"),
     [
         ("uniprot\tlength\nP1\t5\n", "header"),
         ("shop\tsymbol\nP1\tA\n", "'shop' is not known"),
@@ -206,10 +204,10 @@ def test_tables_translate_and_what_they_lack_stays(tmp_path):
         ("", "header"),
     ],
 )
-def test_bad_tables_are_errors_with_their_line(tmp_path, text, said):
+def test_bad_tables_are_errors_with_their_line(tmp_path, text, problem):
     table = tmp_path / "map.tsv"
     table.write_text(text)
-    with pytest.raises(FormatError, match=said):
+    with pytest.raises(FormatError, match=problem):
         Identifiers.from_tables([table])
 
 
@@ -321,7 +319,7 @@ def test_files_that_are_no_networks_are_listed_and_the_rest_is_read(tmp_path, ca
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "problem"),
     [
         (("boolean", "--from-dir", "nowhere"), "no such folder"),
         (("signor",), "expected --from-dir"),
@@ -334,7 +332,7 @@ def test_files_that_are_no_networks_are_listed_and_the_rest_is_read(tmp_path, ca
         (("kegg", "--species", "9606", "--species", "10090"), "--species 10090 changes nothing"),
     ],
 )
-def test_bad_input_says_what_was_expected(tmp_path, monkeypatch, capsys, arguments, said):
+def test_bad_input_is_an_error_that_names_it(tmp_path, monkeypatch, capsys, arguments, problem):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
@@ -343,7 +341,7 @@ def test_bad_input_says_what_was_expected(tmp_path, monkeypatch, capsys, argumen
     assert run_build(*arguments, *extra) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
-    assert said in error
+    assert problem in error
     assert bytes_of(tmp_path) == before
     assert not (tmp_path / "out").exists()
 
@@ -363,20 +361,20 @@ def test_what_is_missing_of_a_service_gives_3_and_is_named(tmp_path, monkeypatch
     server = ServiceServer(KEGG_REPLIES)
     del server.replies["/get/hsa00002/kgml"]
     with serving(server) as url:
-        asked = ("kegg", "--service-url", url, "--cache", tmp_path / "cache", "--attempts", 1)
-        assert run_build(*asked, "--out", tmp_path / "out") == 3
+        line = ("kegg", "--service-url", url, "--cache", tmp_path / "cache", "--attempts", 1)
+        assert run_build(*line, "--out", tmp_path / "out") == 3
         assert "hsa00002" in capsys.readouterr().err
         assert not (tmp_path / "out").exists()
-        assert run_build(*asked, "--out", tmp_path / "out", "--allow-incomplete") == 3
+        assert run_build(*line, "--out", tmp_path / "out", "--allow-incomplete") == 3
         assert len(load_corpus(tmp_path / "out")) == 2
         assert "hsa00002" in (tmp_path / "out" / "reports" / "missing.tsv").read_text()
         server.replies["/get/hsa00002/kgml"] = KEGG_REPLIES["/get/hsa00002/kgml"]
-        assert run_build(*asked, "--out", tmp_path / "whole") == 0
+        assert run_build(*line, "--out", tmp_path / "whole") == 0
     assert len(load_corpus(tmp_path / "whole")) == 3
     card = (tmp_path / "whole" / "README.md").read_text()
     assert "must not be passed on" in card
     assert "academic" in card
-    assert run_build(*asked, "--offline", "--out", tmp_path / "again") == 0
+    assert run_build(*line, "--offline", "--out", tmp_path / "again") == 0
     assert bytes_of(tmp_path / "again") == bytes_of(tmp_path / "whole")
 
 
@@ -414,8 +412,8 @@ def test_communities_hold_every_molecule_once_and_are_small():
 def test_no_statement_of_signor_is_lost_or_told_twice(shared_data, tmp_path):
     source = SOURCES["signor"]
     harvest = source.read(shared_data / "signor", Identifiers.shipped(), lambda _: None)
-    told = [(i.sources, i.target) for r in harvest.records for i in r.network.interactions]
-    assert len(told) == len(set(told)) == 8736
+    stated = [(i.sources, i.target) for r in harvest.records for i in r.network.interactions]
+    assert len(stated) == len(set(stated)) == 8736
     assert len({r.network.name for r in harvest.records}) == len(harvest.records)
 
 

@@ -77,9 +77,9 @@ def test_reactome_pathways_come_with_reactions_members_and_hierarchy(server, tmp
     assert members["EGF:EGFR"] == {"EGF", "EGFR"}
     assert members["p-SHC1"] == {"SHC1"}
     name_of = {m.label.split(" [")[0]: m.name for m in network.molecules}
-    told = {i.target: dict(zip(i.sources, i.signs, strict=True)) for i in network.interactions}
-    assert told[name_of["EGF:EGFR"]] == {name_of["EGF"]: 0, name_of["EGFR"]: 0}
-    assert told[name_of["p-SHC1"]] == {
+    signs_of = {i.target: dict(zip(i.sources, i.signs, strict=True)) for i in network.interactions}
+    assert signs_of[name_of["EGF:EGFR"]] == {name_of["EGF"]: 0, name_of["EGFR"]: 0}
+    assert signs_of[name_of["p-SHC1"]] == {
         name_of["SHC1"]: 0,
         name_of["EGF:EGFR"]: 1,
         name_of["CBL"]: -1,
@@ -98,7 +98,7 @@ def test_a_passing_fault_changes_nothing(server, tmp_path, path, fault):
         harvest = ask_kegg(url, tmp_path / "stormy")
     assert not harvest.missing
     assert contents(harvest) == expected
-    assert server.asked[path] == 1 + 3
+    assert server.requests[path] == 1 + 3
 
 
 def test_half_a_file_of_full_status_is_never_taken(server, tmp_path):
@@ -126,18 +126,18 @@ def test_what_stays_broken_is_listed_and_the_rest_is_there(server, tmp_path):
         assert "hsa00002" in missing.location
         assert "500" in missing.reason
         server.faults.clear()
-        before = dict(server.asked)
+        before = dict(server.requests)
         again = ask_kegg(url, tmp_path)
     assert not again.missing
-    new = {path: n - before.get(path, 0) for path, n in server.asked.items()}
-    assert {path for path, n in new.items() if n} == {PATHWAY}, "only what was missing is asked for"
+    new = {path: n - before.get(path, 0) for path, n in server.requests.items()}
+    assert {path for path, n in new.items() if n} == {PATHWAY}, "only what was missing is requested"
 
 
-def test_what_does_not_exist_is_asked_for_once(server, tmp_path):
+def test_what_does_not_exist_is_requested_once(server, tmp_path):
     del server.replies[PATHWAY]
     with serving(server) as url:
         harvest = ask_kegg(url, tmp_path)
-    assert server.asked[PATHWAY] == 1
+    assert server.requests[PATHWAY] == 1
     assert "404" in harvest.missing[0].reason
 
 
@@ -149,7 +149,7 @@ def test_a_connection_that_is_lost_for_good_ends_the_asking(server, tmp_path):
         harvest = ask_kegg(url, tmp_path, attempts=2)
     assert len(harvest.missing) == 33
     assert "stopped answering" in harvest.missing[-1].reason
-    assert server.asked["/get/hsa00039/kgml"] == 0
+    assert server.requests["/get/hsa00039/kgml"] == 0
 
 
 def test_a_lost_list_is_the_only_thing_missing(server, tmp_path):
@@ -163,10 +163,10 @@ def test_a_lost_list_is_the_only_thing_missing(server, tmp_path):
 def test_offline_uses_the_cache_alone(server, tmp_path):
     with serving(server) as url:
         expected = ask_kegg(url, tmp_path)
-        count = sum(server.asked.values())
+        count = sum(server.requests.values())
     offline = ask_kegg(url, tmp_path, offline=True)
     assert contents(offline) == contents(expected)
-    assert sum(server.asked.values()) == count
+    assert sum(server.requests.values()) == count
     assert [r.provenance for r in offline.records] == [r.provenance for r in expected.records]
     empty = ask_kegg(url, tmp_path / "empty", offline=True)
     assert "offline" in empty.missing[0].reason
@@ -187,7 +187,7 @@ def test_a_cache_entry_that_does_not_match_is_fetched_again(server, tmp_path, da
         else:
             entry.write_text(json.dumps(content | {"url": "http://elsewhere"}))
         assert contents(ask_kegg(url, tmp_path)) == expected
-    assert server.asked[PATHWAY] == 2
+    assert server.requests[PATHWAY] == 2
 
 
 def test_two_builds_at_once_share_a_cache(server, tmp_path):
@@ -207,7 +207,7 @@ def test_two_builds_at_once_share_a_cache(server, tmp_path):
     assert contents(offline) == contents(found[0])
 
 
-def test_kegg_is_asked_at_most_three_times_a_second(tmp_path):
+def test_kegg_has_a_request_at_most_three_times_a_second(tmp_path):
     server = ServiceServer(KEGG_REPLIES)
     with serving(server) as url:
         ask_kegg(url, tmp_path)
@@ -222,7 +222,7 @@ def test_kegg_is_asked_at_most_three_times_a_second(tmp_path):
 )
 def test_reactome_survives_the_same(server, tmp_path, fault, path):
     if fault == "half" and path.endswith("version"):
-        pytest.skip("half a number is a number; its length would have told")
+        pytest.skip("half a number is a number; its length would have shown it")
     server.faults[path] = [fault]
     with serving(server) as url:
         harvest = ask_reactome(url, tmp_path)

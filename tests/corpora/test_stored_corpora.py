@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 import resource
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from torch.utils.data import DataLoader
 
 from hmlm_fm import HMLMTokenizer
-from hmlm_fm.corpora.stored import StoredRows, store_rows
+from hmlm_fm.corpora.stored_rows import StoredRows, store_rows
 from hmlm_fm.corpora.streaming import stream_rows
 from hmlm_fm.corpora.tokenised import TokenisedCorpus, tokenise
 from hmlm_fm.dynamics.trajectories import make_trajectories
@@ -87,13 +88,13 @@ def test_a_corpus_made_by_several_processes_is_that_in_memory(tokenizer, traject
             assert_rows_equal(found, row)
         assert corpus.language_sizes.tolist() == expected.language_sizes.tolist()
         assert corpus.trajectory_sizes.tolist() == expected.trajectory_sizes.tolist()
-        for found, told in zip(corpus.trajectories, trajectories, strict=True):
-            assert found.drawn == told.drawn
-            assert found.visible == told.visible
-            assert found.conditions == told.conditions
-            np.testing.assert_array_equal(found.states, told.states)
-            np.testing.assert_array_equal(found.drives, told.drives)
-            assert (found.signs_drawn, found.logic_drawn) == (told.signs_drawn, told.logic_drawn)
+        for found, made in zip(corpus.trajectories, trajectories, strict=True):
+            assert found.drawn == made.drawn
+            assert found.visible == made.visible
+            assert found.conditions == made.conditions
+            np.testing.assert_array_equal(found.states, made.states)
+            np.testing.assert_array_equal(found.drives, made.drives)
+            assert (found.signs_drawn, found.logic_drawn) == (made.signs_drawn, made.logic_drawn)
     drawn = [
         PretrainingExamples(c, tokenizer, 8, seed=1, batch_size=4) for c in (corpora[0], expected)
     ]
@@ -125,10 +126,13 @@ def test_most_computed_tokens_are_real(tokenizer):
     assert counts[0] / counts[1] >= 0.85
 
 
+STATUS = Path("/proc/self/status")
+
+
 def sum_of_states(folder, queue):
-    """Read every row of a stored corpus in a process that may hold 600 MB of its own."""
+    """Read every row of a stored corpus in a process that may hold 64 MiB more than it does."""
     stored = StoredRows(folder)
-    limit = 600 * 2**20
+    limit = 64 * 2**20 + 1024 * int(re.search(r"VmData:\s*(\d+)", STATUS.read_text())[1])
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     total = 0.0
     for row in stored:
@@ -137,17 +141,17 @@ def sum_of_states(folder, queue):
 
 
 def test_a_corpus_larger_than_memory_is_read(tmp_path):
-    # 960 MB in a process that may hold 600: read by map, which counts for nothing.
-    rows = ({"states": np.full((60, 10**6), i % 3, dtype=np.float16)} for i in range(8))
+    # 200 MB in a process that may hold 67 more: read by map, which counts for nothing.
+    rows = ({"states": np.full((25, 10**6), i % 3, dtype=np.float16)} for i in range(4))
     store_rows(rows, tmp_path / "big")
-    assert (tmp_path / "big" / "states.bin").stat().st_size == 960 * 10**6
+    assert (tmp_path / "big" / "states.bin").stat().st_size == 200 * 10**6
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
     process = context.Process(target=sum_of_states, args=(tmp_path / "big", queue))
     process.start()
     process.join(300)
     assert process.exitcode == 0
-    assert queue.get(timeout=10) == pytest.approx(60e6 * sum(i % 3 for i in range(8)))
+    assert queue.get(timeout=10) == pytest.approx(25e6 * sum(i % 3 for i in range(4)))
 
 
 @pytest.fixture(scope="module")
@@ -164,14 +168,14 @@ def shards(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("most", [None, 9])
 def test_no_row_is_read_by_two_of_four_loaders(shards, most):
     # Two processes with two loaders each: five shards cannot be shared out whole.
-    seen = []
+    read = []
     for process in range(2):
         rows = stream_rows(shards, "train", process, 2, most)
         loader = DataLoader(rows, batch_size=None, num_workers=2)
         own = [int(row["seed"]) for row in loader]
         assert own
-        seen += own
-    assert sorted(seen) == list(range(most or 20))
+        read += own
+    assert sorted(read) == list(range(most or 20))
 
 
 def test_four_processes_share_out_whole_shards(tmp_path):

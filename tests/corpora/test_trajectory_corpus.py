@@ -1,9 +1,8 @@
-"""Next-state corpora: rows come back, shards are made alone and again, figures tell the truth."""
+"""Next-state corpora: rows come back, shards are made alone and again, figures are right."""
 
 from __future__ import annotations
 
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from hmlm_fm.corpora.loading import load_for_training
+from hmlm_fm.cli.corpus_simulation import simulate
+from hmlm_fm.corpora.corpus_loading import load_for_training
 from hmlm_fm.corpora.sanity import behaviour_of, published_models, report
 from hmlm_fm.corpora.trajectory_corpus import (
     check_for_training,
@@ -24,11 +24,6 @@ from hmlm_fm.dynamics.draw import PRIORS, Priors, draw_dynamics
 from hmlm_fm.dynamics.trajectories import TIMES_HOURS, make_trajectories
 from hmlm_fm.formats import FormatError, load_core, load_network
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
-
-REPOSITORY = Path(__file__).parents[2]
-sys.path.insert(0, str(REPOSITORY / "corpora"))
-
-import simulate as simulate_script  # noqa: E402
 
 NETWORKS = load_core()[:12]
 SIDES = {"train": NETWORKS[:8], "validation": NETWORKS[8:10], "test": NETWORKS[10:]}
@@ -93,12 +88,12 @@ def test_a_run_trains_on_no_trajectories_of_another_split(corpus, tmp_path):
     turned = dict(zip(SIDES, reversed(SIDES.values()), strict=True))
     with pytest.raises(FormatError, match="split in another way"):
         check_for_training(corpus, turned, 5, 1, 3)
-    for needed, says in (
+    for needed, problem in (
         ((6, 1, 3), "5 networks for training; expected at least 6"),
         ((5, 2, 3), "1 networks for the test; expected at least 2"),
         ((5, 1, 20), "3 conditions per network; expected at least 20"),
     ):
-        with pytest.raises(FormatError, match=says):
+        with pytest.raises(FormatError, match=problem):
             check_for_training(corpus, SIDES, *needed)
     with pytest.raises(FormatError, match="no reports/settings.json"):
         check_for_training(tmp_path, SIDES, 5, 1, 3)
@@ -131,8 +126,8 @@ def test_unknown_signs_and_logic_are_drawn_and_said():
     assert made.logic_drawn
     assert all(sign != 0 for i in made.drawn.interactions for sign in i.signs)
     # What a model sees has the drawn signs where it sees the drawn logic, and no signs elsewhere.
-    seen = {sign for i in made.visible.interactions for sign in i.signs}
-    assert seen == {0} if not made.visible.logic_known else 0 not in seen
+    signs = {sign for i in made.visible.interactions for sign in i.signs}
+    assert signs == {0} if not made.visible.logic_known else 0 not in signs
     (known,) = make_trajectories(NETWORKS[:1], [3], 2)
     assert not known.logic_drawn
 
@@ -209,9 +204,9 @@ def test_drawn_networks_respond_as_much_as_published_ones(shared_data):
 
 def test_the_script_writes_a_corpus_that_datasets_opens(tmp_path, monkeypatch, capsys):
     out = tmp_path / "out"
-    asked = ["core", "--out", str(out), "--networks", "3", "--held-out", "1", "--conditions", "2",
+    line = ["core", "--out", str(out), "--networks", "3", "--held-out", "1", "--conditions", "2",
              "--processes", "1"]  # fmt: skip
-    assert simulate_script.main(asked) == 0
+    assert simulate(line) == 0
     assert "MSE of hold" in capsys.readouterr().out
     card = (out / "README.md").read_text()
     assert "| n | " in card
@@ -231,10 +226,10 @@ def test_the_script_writes_a_corpus_that_datasets_opens(tmp_path, monkeypatch, c
         names = {network.name for network in sides[side]}
         for made in read_trajectories(out, side):
             assert set(made.drawn.name.split("+")) <= names, "pretraining splits the corpus alike"
-    assert simulate_script.main(asked) == 0, "the same command goes on"
-    assert simulate_script.main([*asked, "--seed", "1"]) == 2
+    assert simulate(line) == 0, "the same command resumes"
+    assert simulate([*line, "--seed", "1"]) == 2
     for wrong in (["--networks", "0"], ["--held-out-share", "0.9"]):
-        assert simulate_script.main(["core", "--out", str(tmp_path / "x"), *wrong]) == 2
+        assert simulate(["core", "--out", str(tmp_path / "x"), *wrong]) == 2
     assert not (tmp_path / "x").exists()
 
 
@@ -246,7 +241,7 @@ def test_sbml_models_run_once(shared_data, tmp_path):
         name = f"BIOMD{number:010}.xml.gz"
         (folder / name).write_bytes((shared_data / "biomodels" / name).read_bytes())
     (folder / "cut.xml").write_text("<sbml")
-    assert simulate_script.main([str(folder), "--sbml", "--out", str(tmp_path / "out")]) == 0
+    assert simulate([str(folder), "--sbml", "--out", str(tmp_path / "out")]) == 0
     rows = pq.read_table(next((tmp_path / "out" / "data").iterdir())).to_pylist()
     assert len(rows) == 2
     for row in rows:

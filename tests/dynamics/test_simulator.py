@@ -13,7 +13,7 @@ from toys import toy_network
 from hmlm_fm import load_network
 from hmlm_fm.dynamics import elimination, simulate, w_method
 from hmlm_fm.dynamics.elimination import Elimination, iterate
-from hmlm_fm.dynamics.equations import Equations, Forcing, GroupedProduct, hill
+from hmlm_fm.dynamics.equations import Equations, Forcing, GroupedProduct, drive_of, hill
 from hmlm_fm.dynamics.logic_ode import LogicODE
 from hmlm_fm.dynamics.simulator import simulate_system
 from hmlm_fm.dynamics.w_method import PATH_WEIGHTS, STATE_WEIGHTS
@@ -52,7 +52,7 @@ def test_scipy_agrees(shared_data, file):
 
     def slope(_: float, y: np.ndarray) -> np.ndarray:
         state = torch.from_numpy(y)[:, None]
-        return ((system.drive(state, inputs) - state)[:, 0] / system.tau_hours).numpy()
+        return ((drive_of(system, state, inputs) - state)[:, 0] / system.tau_hours).numpy()
 
     times = [0.0, 0.3, 2.0, 10.0, 48.0]
     expected = solve_ivp(
@@ -106,7 +106,7 @@ def test_and_or_and_not():
         ),
     )
     system = LogicODE.from_network(network)
-    drive = system.drive(torch.ones(4, 1, dtype=torch.float64), system.input_weight[:, None])
+    drive = drive_of(system, torch.ones(4, 1, dtype=torch.float64), system.input_weight[:, None])
     assert torch.allclose(drive[:, 0], torch.tensor([1.0, 1.0, 0.0, 0.75]).double())
 
 
@@ -121,7 +121,7 @@ def test_stimuli_replace_weights_and_join_by_or():
     assert found[1, index["ERK"]].item() == pytest.approx(1.0, abs=1e-5)
 
 
-def test_perturbations_mean_what_they_say():
+def test_perturbations_do_what_they_are_defined_to():
     network = toy_network()
     base = {"EGF": 0.9, "TGFB1": 0.9}
     kinds = {
@@ -161,7 +161,7 @@ def test_joined_networks_do_not_interact():
     conditions = [Condition({"EGF": 0.8}, (Perturbation("TGFB1"),)), Condition({"TGFB1": 0.6})]
     tensors = ConditionTensors.from_conditions(conditions, toy_network())
     joined = simulate_system(
-        LogicODE.join(systems), ConditionTensors.join([tensors, tensors]), [1.0, 9.0]
+        LogicODE.joined(systems), ConditionTensors.join([tensors, tensors]), [1.0, 9.0]
     )
     alone = simulate_system(systems[0], tensors, [1.0, 9.0])
     assert torch.allclose(joined[:, :6], alone, atol=1e-5)
@@ -252,7 +252,7 @@ def test_the_error_stays_near_the_tolerance(dtype):
     network = load_network("cardiac-fibroblast")
     conditions, times = conditions_of_all_kinds(network), [0.0, 0.5, 1.3, 4.0, 4.2, 4.5, 9.0, 33.3]
     rest = torch.full((len(network.molecules),), 0.2)
-    exact = simulate(network, conditions, times, rest, tolerance=1e-8)
+    exact = simulate(network, conditions, times, rest, tolerance=1e-6)
     for tolerance in (1e-3, 1e-4):
         found = simulate(network, conditions, times, rest, tolerance=tolerance, dtype=dtype)
         assert (found - exact).abs().max() < 6 * tolerance
@@ -273,7 +273,7 @@ def test_asking_for_more_times_changes_no_state():
     few = simulate(network, conditions, [1.7, 5.0, 30.0])
     many = simulate(network, conditions, [0.1 * i for i in range(301)])[:, [17, 50, 300]]
     assert torch.allclose(few, many, atol=1e-6)
-    assert few[0, 0, 3] == many[0, 0, 3] == 0, "a window that opens at an asked time is open"
+    assert few[0, 0, 3] == many[0, 0, 3] == 0, "a window that opens at a query time is open"
 
 
 def test_the_path_of_a_step_ends_where_the_step_does():
@@ -288,7 +288,7 @@ def test_linearised_drives_are_derivatives():
         [Condition(perturbations=(Perturbation("RAS", "inhibition", 0.3),))], network
     ).effects_at(torch.zeros(1))
     inputs = system.input_weight[:, None]
-    forcing = Forcing.of(system.ymax, inputs, effects.transposed())
+    forcing = Forcing.from_effects(system.ymax, inputs, effects.transposed())
     state = torch.linspace(0.2, 0.9, 6, dtype=torch.float64)[:, None]
     equations = Equations(system)
     scale = torch.linspace(0.5, 2.0, 6, dtype=torch.float64)[:, None]
@@ -323,7 +323,7 @@ def test_gradients_of_every_parameter(most_iterations, monkeypatch):
     values[-1] = values[-1] + 0.2
     for value in values:
         value.requires_grad_()
-    assert torch.autograd.gradcheck(states, values, eps=1e-4, atol=1e-3, rtol=1e-3)
+    assert torch.autograd.gradcheck(states, values, eps=1e-4, atol=1e-3, rtol=1e-3, fast_mode=True)
 
 
 def test_errors_name_what_is_wrong():
@@ -358,7 +358,7 @@ def test_what_is_no_number_ends_in_an_error_and_not_in_a_loop():
     broken = LogicODE.from_network(network)
     broken.weight[0] = math.nan
     rows = ConditionTensors.from_conditions([Condition()], network)
-    with pytest.raises(ValueError, match="no numbers any more"):
+    with pytest.raises(ValueError, match="infinite or no number"):
         simulate_system(broken, rows, [1.0])
 
 
@@ -375,6 +375,6 @@ def test_kinetics_beyond_floating_point_are_refused():
         simulate(network, [Condition()], [0.0, 30.0])
 
 
-def test_nothing_asked_is_answered_with_nothing():
+def test_an_empty_query_has_an_empty_result():
     assert simulate(toy_network(), [], [0.0, 1.0]).shape == (0, 2, 6)
     assert simulate(toy_network(), [Condition()], []).shape == (1, 0, 6)

@@ -40,7 +40,7 @@ def link(**properties: str) -> str:
     )
 
 
-def said(**properties: str) -> str:
+def stated(**properties: str) -> str:
     return "".join(f"<bp:{name}>{text}</bp:{name}>" for name, text in properties.items())
 
 
@@ -92,7 +92,7 @@ def rules(network: SignalingNetwork) -> list[tuple[str, str]]:
     ],
 )  # fmt: skip
 def test_conversions(tmp_path, kind, name, left, right, expected):
-    body = f'<bp:{kind} rdf:ID="r">{said(displayName=name)}{link(left=left, right=right)}'
+    body = f'<bp:{kind} rdf:ID="r">{stated(displayName=name)}{link(left=left, right=right)}'
     assert rules(only(tmp_path, PROTEINS + body + f"</bp:{kind}>")) == expected
 
 
@@ -108,14 +108,16 @@ def test_conversions(tmp_path, kind, name, left, right, expected):
     ],
 )
 def test_direction(tmp_path, direction, expected):
-    body = entity("Conversion", "r", link(left="A", right="B"), said(conversionDirection=direction))
+    body = entity(
+        "Conversion", "r", link(left="A", right="B"), stated(conversionDirection=direction)
+    )
     assert [rule for rule, _ in rules(only(tmp_path, PROTEINS + body))] == expected
 
 
 def test_a_catalysis_may_tell_the_direction(tmp_path):
     body = entity("Conversion", "r", link(left="A", right="B"))
     body += entity("Catalysis", "c", link(controller="C", controlled="r"),
-                   said(catalysisDirection="RIGHT-TO-LEFT"))  # fmt: skip
+                   stated(catalysisDirection="RIGHT-TO-LEFT"))  # fmt: skip
     assert rules(only(tmp_path, PROTEINS + body)) == [("?B & C => A", "conversion")]
 
 
@@ -123,9 +125,9 @@ def test_controls_join_the_inputs(tmp_path):
     body = entity("BiochemicalReaction", "r", link(left="A", right="B"))
     body += entity("Catalysis", "c1", link(controller="C", controlled="r"))
     body += entity("Catalysis", "c2", link(controller="D", controlled="r"),
-                   said(controlType="ACTIVATION"))  # fmt: skip
+                   stated(controlType="ACTIVATION"))  # fmt: skip
     body += entity("Control", "c3", link(controller="E", controlled="r"),
-                   said(controlType="INHIBITION"))  # fmt: skip
+                   stated(controlType="INHIBITION"))  # fmt: skip
     network = only(tmp_path, PROTEINS + body)
     assert [rule for rule, _ in rules(network)] == ["?A & C & !E => B", "?A & D & !E => B"]
     assert network.logic_known
@@ -135,9 +137,9 @@ def test_a_modulation_acts_on_the_reaction_of_its_catalysis(tmp_path):
     body = entity("BiochemicalReaction", "r", link(left="A", right="B"))
     body += entity("Catalysis", "c", link(controller="C", controlled="r"))
     body += entity("Modulation", "m1", link(controller="D", controlled="c"),
-                   said(controlType="INHIBITION-COMPETITIVE"))  # fmt: skip
+                   stated(controlType="INHIBITION-COMPETITIVE"))  # fmt: skip
     body += entity("Modulation", "m2", link(controller="E", controlled="m1"),
-                   said(controlType="INHIBITION"))  # fmt: skip
+                   stated(controlType="INHIBITION"))  # fmt: skip
     assert rules(only(tmp_path, PROTEINS + body)) == [("?A & C & E & !D => B", "conversion")]
 
 
@@ -153,18 +155,18 @@ def test_a_degradation_lowers_what_it_degrades(tmp_path):
     body = entity("Degradation", "r", link(left="A"))
     body += entity("Catalysis", "c", link(controller="C", controlled="r"))
     body += entity("Control", "i", link(controller="D", controlled="r"),
-                   said(controlType="INHIBITION"))  # fmt: skip
+                   stated(controlType="INHIBITION"))  # fmt: skip
     assert rules(only(tmp_path, PROTEINS + body)) == [("D & !C => A", "inhibition")]
 
 
 def test_gene_expression(tmp_path):
     body = entity("TemplateReaction", "r", link(product="A"))
     body += entity("TemplateReactionRegulation", "t1", link(controller="B", controlled="r"),
-                   said(controlType="ACTIVATION"))  # fmt: skip
+                   stated(controlType="ACTIVATION"))  # fmt: skip
     body += entity("TemplateReactionRegulation", "t2", link(controller="C", controlled="r"))
     body += entity("TemplateReaction", "s", link(product="D"))
     body += entity("TemplateReactionRegulation", "t3", link(controller="C", controlled="s"),
-                   said(controlType="INHIBITION"))  # fmt: skip
+                   stated(controlType="INHIBITION"))  # fmt: skip
     assert rules(only(tmp_path, PROTEINS + body)) == [
         ("B => A", "expression"),
         ("C => A", "expression"),
@@ -303,7 +305,7 @@ def test_entities_are_resolved_to_their_last_parts(tmp_path):
     ],
 )
 def test_compartments(tmp_path, term, compartment):
-    where = f"<bp:CellularLocationVocabulary>{said(term=term)}</bp:CellularLocationVocabulary>"
+    where = f"<bp:CellularLocationVocabulary>{stated(term=term)}</bp:CellularLocationVocabulary>"
     body = entity("Protein", "X", f"<bp:cellularLocation>{where}</bp:cellularLocation>")
     body += entity("Conversion", "r", link(left="X", right="A"))
     assert only(tmp_path, PROTEINS + body).molecule("X").compartment == compartment
@@ -413,9 +415,9 @@ def test_oddities_are_counted_in_one_warning_each(tmp_path):
     body = entity("Conversion", "r", link(left="A gone lost", right="B r"))
     body += entity("Conversion", "empty")
     body += entity("Control", "c", link(controller="C", controlled="gone"))
-    with pytest.warns(FormatWarning) as told:
+    with pytest.warns(FormatWarning) as caught:
         network = only(tmp_path, PROTEINS + body)
-    messages = sorted(str(warning.message).partition(": ")[2] for warning in told)
+    messages = sorted(str(warning.message).partition(": ")[2] for warning in caught)
     assert [message.partition(" (such as")[0].partition(": ")[0] for message in messages] == [
         "controls of what is no reaction are left out",
         "links to what the file does not hold",

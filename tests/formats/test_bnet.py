@@ -14,8 +14,9 @@ import pytest
 
 from hmlm_fm.common.errors import FormatError, FormatWarning
 from hmlm_fm.formats.logic.bnet import is_bnet, read_bnet, write_bnet
-from hmlm_fm.formats.logic.boolean_logic import interactions_of_function, parse_expression
+from hmlm_fm.formats.logic.implicants import interactions_of_function
 from hmlm_fm.formats.logic.normal_form import distributed_terms, irredundant_terms, truth_table
+from hmlm_fm.formats.logic.parsing import parse_expression
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
 
 
@@ -297,8 +298,8 @@ def check_equivalence(path: Path, folder: Path, samples: int = 64) -> int:
         network = read_bnet(path)
         write_bnet(network, folder / path.name)
         again = read_bnet(folder / path.name)
-    told = " ".join(str(w.message) for w in caught if issubclass(w.category, FormatWarning))
-    inexact = {i.target for i in network.interactions if told and len(i.sources) == 1}
+    messages = " ".join(str(w.message) for w in caught if issubclass(w.category, FormatWarning))
+    inexact = {i.target for i in network.interactions if messages and len(i.sources) == 1}
     values = {name: rng.random(samples) < 0.5 for name in network.names}
     of_target = {name: [] for name in network.names}
     of_target_again = {name: [] for name in network.names}

@@ -35,4 +35,4 @@ def test_a_term_of_the_gene_ontology_says_more_than_a_name():
     addresses = ("urn:miriam:go:GO%3A0099999", "urn:miriam:go:GO%3A0005764")
     assert compartment_of(["cytosol"], addresses) == "lysosome"
     assert compartment_of(["cytosol"], addresses[:1]) == "cytosol"
-    assert compartment_of(["unheard of", "golgi"]) == "Golgi"
+    assert compartment_of(["unknown place", "golgi"]) == "Golgi"

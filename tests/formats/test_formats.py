@@ -1,4 +1,4 @@
-"""Every format is read for what it says, recognised by content, and comes back as written."""
+"""Every format is read, recognised by content, and comes back as written."""
 
 from __future__ import annotations
 

@@ -341,17 +341,17 @@ def test_oddities_are_counted_in_one_warning_each(tmp_path):
     lines.append(line("B", "C", "magic"))
     more = '<DataNode TextLabel="" GraphId="F"/><DataNode TextLabel="G" GraphId="A"/>'
     more += '<DataNode TextLabel="H" GroupRef="404"/><Interaction/>'
-    with pytest.warns(FormatWarning) as told:
+    with pytest.warns(FormatWarning) as caught:
         network = read(tmp_path, diagram(*lines, more=more))
-    messages = sorted(str(warning.message).partition(": ")[2] for warning in told)
+    messages = sorted(str(warning.message).partition(": ")[2] for warning in caught)
     assert [message.partition(" (such as")[0] for message in messages] == [
-        "arrow heads that nobody knows: 1",
         "lines to or from nothing with a name are left out: 1",
         "lines with a loose end are left out: 40",
         "lines without two points: 1",
         "nodes of groups that do not exist: 1",
         "nodes with the id of another: 1",
         "nodes without a label: 1",
+        "unknown arrow heads: 1",
     ]
     assert rules(network) == [("A => B", "activation"), ("?B => C", "unknown")]
     assert {"node F", "G", "H"} <= set(network.names)

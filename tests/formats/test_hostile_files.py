@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import zipfile
 from pathlib import Path
 
@@ -244,18 +245,19 @@ def test_a_bad_edge_table_is_told_with_its_line(tmp_path, text, expected):
     assert expected in refused(load_network, path)
 
 
-def test_writing_leaves_the_old_file_when_it_fails(tmp_path, monkeypatch):
+def test_writing_leaves_the_old_file_when_it_fails(tmp_path):
     path = tmp_path / "network.json"
     network = SignalingNetwork("n", (Molecule("A"),), (Interaction((), (), "A"),))
     write_json(network, path)
     before = path.read_bytes()
 
-    def full(*_: object) -> None:
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr("hmlm_fm.common.files.os.replace", full)
-    with pytest.raises(OSError, match="no space"):
-        write_json(network.without_kinetics(), path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, limits[1]))  # as on a device that is full
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_json(network.without_kinetics(), path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 

@@ -1,4 +1,4 @@
-"""Views of a network in networkx and torch_geometric say what the network says."""
+"""Views of a network in networkx and torch_geometric hold what the network holds."""
 
 from __future__ import annotations
 

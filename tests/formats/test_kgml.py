@@ -257,13 +257,13 @@ def test_oddities_are_counted_in_one_warning_each(tmp_path):
     body = "".join(relation(1, n, "activation") for n in range(900, 950))
     body += relation(1, 2, "magic") + relation(1, 3, "magic") + relation(1, 2, "activation")
     body += '<entry id="1" name="hsa:207" type="gene"><graphics name="AKT1"/></entry>'
-    with pytest.warns(FormatWarning) as told:
+    with pytest.warns(FormatWarning) as caught:
         network = read(tmp_path, body)
-    messages = sorted(str(warning.message).partition(": ")[2] for warning in told)
+    messages = sorted(str(warning.message).partition(": ")[2] for warning in caught)
     assert len(messages) == 3
     assert messages[0].startswith("entries without an id of their own: 1 (such as line ")
     assert messages[1].startswith("relations of entries that do not exist are left out: 50")
-    assert messages[2] == "subtypes of relations that nobody knows: 2 (such as 'magic')"
+    assert messages[2] == "unknown subtypes of relations: 2 (such as 'magic')"
     assert "AKT1" in network.names
     assert rules(network)[0] == ("MAPK1 => EGFR", "activation")
 

@@ -9,8 +9,12 @@ from typer.testing import CliRunner
 from hmlm_fm.cli.main import app
 from hmlm_fm.formats import FormatError, FormatWarning, load_network
 from hmlm_fm.formats.measured.condition_tables import read_conditions, read_observations
-from hmlm_fm.formats.measured.midas import read_midas
-from hmlm_fm.formats.write import write_networks
+from hmlm_fm.formats.measured.measured_tables import (
+    read_condition_tables,
+    write_condition_tables,
+)
+from hmlm_fm.formats.measured.midas import is_midas, read_midas
+from hmlm_fm.formats.output_formats import write_networks
 from hmlm_fm.model.conditions import Condition, Observation, Perturbation
 
 HEADER = "TR:cells:CellLine,TR:egf,TR:NOINHIB,TR:AKTi,TR:PTEN:Inhibitors,DA:ALL,DV:AKT,DV:pip3\n"
@@ -178,17 +182,17 @@ def test_bad_options_are_refused(table, toy_network, options, problem):
 
 
 def test_the_command_writes_what_the_other_commands_read(table, toy_network, tmp_path):
-    network, done, seen = (tmp_path / f"{name}" for name in ("toy.json", "done.csv", "seen.csv"))
+    network, done, measured = (tmp_path / n for n in ("toy.json", "done.csv", "measured.csv"))
     write_networks((toy_network,), str(network), None)
     arguments = ["midas", str(table(TABLE)), "--network", str(network)]
-    arguments += ["--conditions", str(done), "--observations", str(seen)]
-    told = CliRunner().invoke(app, arguments)
-    assert told.exit_code == 0, told.output
-    assert "3 conditions" in told.output
-    assert "7 values" in told.output
+    arguments += ["--conditions", str(done), "--observations", str(measured)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "3 conditions" in result.output
+    assert "7 values" in result.output
     conditions, observations = read_midas(tmp_path / "MD-table.csv", toy_network)
     assert read_conditions(done, toy_network) == conditions
-    assert read_observations(seen, toy_network, conditions) == observations
+    assert read_observations(measured, toy_network, conditions) == observations
 
     again = CliRunner().invoke(app, arguments)
     assert again.exit_code == 2
@@ -196,6 +200,43 @@ def test_the_command_writes_what_the_other_commands_read(table, toy_network, tmp
     arguments[-1] = str(done)
     both = CliRunner().invoke(app, [*arguments, "--force"])
     assert "expected two" in both.output
+
+
+def test_one_table_of_midas_holds_what_two_tables_hold(table, toy_network, tmp_path):
+    path = table(TABLE)
+    assert is_midas(path)
+    found = read_condition_tables(toy_network, path)
+    assert found == read_midas(path, toy_network)
+    files = write_condition_tables(*found, tmp_path)
+    assert [file.name for file in files] == ["conditions.csv", "observations.csv"]
+    assert not any(map(is_midas, files))
+    assert read_condition_tables(toy_network, *files) == found
+    later = read_condition_tables(toy_network, path, time_unit="hours", modality="phosphoprotein")
+    assert {o.time_hours for o in later[1]["egf"]} == {0.0, 90.0}
+    assert {o.modality for o in later[1]["egf"]} == {"phosphoprotein"}
+
+
+def test_which_tables_were_given_is_said(table, toy_network, tmp_path):
+    conditions, observations = write_condition_tables(
+        *read_midas(table(TABLE), toy_network), tmp_path
+    )
+    with pytest.raises(FormatError, match=r"conditions\.csv: it is not a MIDAS table .* beside"):
+        read_condition_tables(toy_network, conditions)
+    with pytest.raises(FormatError, match=r"MD-table\.csv: it is a MIDAS table.* no second table"):
+        read_condition_tables(toy_network, tmp_path / "MD-table.csv", observations)
+    with pytest.raises(FormatError, match=r"nowhere\.csv: there is no such file"):
+        read_condition_tables(toy_network, tmp_path / "nowhere.csv")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_midas_is_recognised_by_its_header_alone(tmp_path, separator):
+    path = tmp_path / "anything.txt"
+    path.write_text(TABLE.replace(",", separator))
+    assert is_midas(path)
+    path.write_bytes(b"\0\1TR:a,DV:b")
+    assert not is_midas(path)
+    path.write_text("")
+    assert not is_midas(path)
 
 
 def test_published_tables(shared_data):
@@ -209,7 +250,7 @@ def test_published_tables(shared_data):
     assert conditions["TGFa + MEK12i"] == Condition(
         {"TGFa": 1.0}, (Perturbation("MEK12", "inhibition", 0.9),)
     )
-    assert {o.time_hours for seen in observations.values() for o in seen} == {0.0, 0.5, 3.0}
+    assert {o.time_hours for measured in observations.values() for o in measured} == {0.0, 0.5, 3.0}
     name = "ToyPB"
     network = load_network(folder / name / f"PKN-{name}.sif")
     conditions, observations = read_midas(folder / name / f"MD-{name}.csv", network)

@@ -162,7 +162,7 @@ def test_binding_and_unbinding(tmp_path):
         (apply("factorial", "I"), "?I => P"),
         (apply("tanh", "I"), "I => P"),
         (apply("times", "0", "I"), None),
-        # A law without molecules says nothing, so that the modifier counts as in plain reactions.
+        # A law without molecules has no effect, so that the modifier counts as in plain reactions.
         ("<cn>7</cn>", "I => P"),
     ],
 )  # fmt: skip

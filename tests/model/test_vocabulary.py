@@ -117,7 +117,7 @@ def test_a_file_that_is_no_vocabulary_is_named(tmp_path, text):
 
 def test_the_shipped_list_is_what_its_sources_make(shared_data: Path):
     built = vocabulary_to_json(build_vocabulary(read_sources(shared_data)))
-    assert built == SHIPPED.read_text(encoding="utf-8"), "run corpora/build_vocabulary.py again"
+    assert built == SHIPPED.read_text(encoding="utf-8"), "run hmlm corpus vocabulary"
 
 
 def test_most_of_wikipathways_has_tokens(shared_data: Path):

@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ...corpora.loading import Sides, load_for_training
+from ...corpora.corpus_loading import Sides, load_for_training
 from ...model.modeling_hmlm import HMLMForSignaling
 from ...model.tokenization_hmlm import HMLMTokenizer
 from ...pretraining.evaluation import (

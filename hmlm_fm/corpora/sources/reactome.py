@@ -129,9 +129,9 @@ def _names(entities: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
         key = identifier_key(entity.get("databaseName", ""), str(entity.get("identifier", "")))
         symbols = list(entity.get("geneName") or ())[:1]
         # `UniProt:P00533 EGFR`: the display name ends in the symbol.
-        shown = str(entity.get("displayName", "")).partition(" ")[2].strip()
-        if key and (symbols or shown):
-            names[key] = symbols or [shown]
+        displayed = str(entity.get("displayName", "")).partition(" ")[2].strip()
+        if key and (symbols or displayed):
+            names[key] = symbols or [displayed]
     return names
 
 

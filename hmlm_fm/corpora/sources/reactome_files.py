@@ -1,10 +1,10 @@
 """Reactome from its download files, whichever of them a folder holds.
 
 Pathways are made of the members of a pathway (GMT) and the functional interactions between them.
-A pathway of more than `MOST_MOLECULES` that has sub-pathways is told by these; what belongs to
+A pathway of more than `MOST_MOLECULES` that has sub-pathways is left to these; what belongs to
 which sub-pathway is kept as the pathways of its molecules. Files that state reactions or logic
 themselves (SBML, BioPAX, pairwise networks) become networks of their own, of the family of the
-pathway that they tell.
+pathway that they represent.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def read_folder(
     sets: dict[str, GeneSet] = {}
     statements: list[Statement] = []
     used: list[Path] = []
-    told: list[tuple[Path, Format]] = []
+    networks: list[tuple[Path, Format]] = []
     for path in files_below(folder):
         location = collector.location(path)
         progress(location)
@@ -88,14 +88,14 @@ def read_folder(
                     statements += group
                 used.append(path)
             elif found in (SBML, BIOPAX, PAIRWISE):
-                told.append((path, found))
+                networks.append((path, found))
             else:
                 collector.skip(location, f"it is {found.name}, which is no file of Reactome")
         except FormatError as error:
             collector.refuse(location, error)
     _add_pathways(collector, hierarchy, sets, statements, identifiers, used)
     by_title = {_plain(title): name for name, title in hierarchy.titles.items()}
-    for path, reader in told:
+    for path, reader in networks:
         progress(collector.location(path))
         collector.read(
             path,
@@ -121,11 +121,11 @@ def _read_hierarchy(path: Path, hierarchy: Hierarchy) -> bool:
                     path=path,
                     place=f"line {number}",
                 )
-            name, told, *_ = (cell.strip() for cell in line.split("\t"))
+            name, value, *_ = (cell.strip() for cell in line.split("\t"))
             if shape is _NAME_LINE:
-                hierarchy.titles[name] = told
+                hierarchy.titles[name] = value
             else:
-                hierarchy.children[name].append(told)
+                hierarchy.children[name].append(value)
         return True
     return False
 
@@ -153,7 +153,7 @@ def _add_pathways(
         below = [p for p in hierarchy.below(name) if p in molecules]
         if len(members) > MOST_MOLECULES and below:
             collector.skip(
-                f"pathway {name}", f"its {len(members)} molecules are told by its sub-pathways"
+                f"pathway {name}", f"its {len(members)} molecules are in its sub-pathways"
             )
             continue
         inside = [s for m in members for s in acting.get(m, ()) if s.target in members]
@@ -194,7 +194,7 @@ def _pathway(
 
 
 def _family(network: SignalingNetwork, by_title: Mapping[str, str]) -> str:
-    """The pathway that a network tells, by its identifier or its title."""
+    """The pathway that a network represents, by its identifier or its title."""
     match = re.search(_ID, network.name)
     return match[0] if match else by_title.get(_plain(network.title), network.family)
 

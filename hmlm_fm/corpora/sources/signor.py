@@ -56,11 +56,11 @@ def _communities_of(table: Table) -> list[SignalingNetwork]:
     community_of = {
         name: number for number, names in enumerate(communities(statements)) for name in names
     }
-    told: dict[int, list[Statement]] = defaultdict(list)
+    by_community: dict[int, list[Statement]] = defaultdict(list)
     for statement in statements:
-        told[community_of[statement.target]].append(statement)
+        by_community[community_of[statement.target]].append(statement)
     networks = []
-    for _, inside in sorted(told.items()):
+    for _, inside in sorted(by_community.items()):
         hub = _hub(inside)
         networks.append(
             network_of_statements(
@@ -125,7 +125,7 @@ def _joined(graph: nx.Graph, groups: list[list[str]]) -> list[list[str]]:
 
 
 def _hub(statements: Sequence[Statement]) -> str:
-    """The target that most is said about; the first by name where several are equal."""
+    """The target that most statements are about; the first by name where several are equal."""
     count: dict[str, int] = defaultdict(int)
     for statement in statements:
         count[statement.target] += 1

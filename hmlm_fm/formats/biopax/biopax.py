@@ -1,7 +1,7 @@
 """BioPAX level 3: pathways as reactions between physical entities, written in RDF/XML.
 
 Every pathway that has reactions of its own becomes a network. A physical entity is a molecule: a
-protein and its phosphorylated form are two, and so is one protein in two compartments. Level 2 says
+protein and its phosphorylated form are two, and so is one protein in two compartments. Level 2 has
 the same in other spellings, and is read as far as that goes.
 """
 
@@ -20,7 +20,7 @@ from ...model.network import Interaction, Molecule, NetworkError, Pathway, Signa
 from ..drawings import Oddities, free_name
 from ..identifiers import Identifiers
 from ..reactions import Reaction, interactions_of
-from ..xml import local_name, parse_xml, place_of
+from ..xml_documents import local_name, parse_xml, place_of
 from .entities import KIND_OF_ENTITY, Entities
 from .rdf import Graph, Node
 
@@ -253,8 +253,8 @@ class _Reader:
     def _reactions(self, node: Node, names: dict[str, None]) -> Iterator[Reaction]:
         """The reactions of one resource; the names of all that takes part go into `names`."""
         controls = self._controls.get(node.uri, _Controls())
-        told = [*(c for way in controls.catalyses for c in way), *controls.activators]
-        told += controls.inhibitors
+        controllers = [*(c for way in controls.catalyses for c in way), *controls.activators]
+        controllers += controls.inhibitors
         if node.type in _MEETINGS:
             partners = self._named(node, "participant")
             names.update(dict.fromkeys(partners))
@@ -264,14 +264,14 @@ class _Reader:
             left, right = self._named(node, "template"), self._named(node, "product")
         else:
             left, right = self._named(node, "left"), self._named(node, "right")
-        names.update(dict.fromkeys((*left, *told, *right)))
+        names.update(dict.fromkeys((*left, *controllers, *right)))
         inhibits_alone = controls.inhibitors and not (controls.catalyses or controls.activators)
         if node.type == "templatereaction":
             kind = "repression" if inhibits_alone else "expression"
         else:
             kind = self._kind(node, left, right)
         if node.type == "degradation" and not right:
-            actors = [name for name in told if name not in controls.inhibitors]
+            actors = [name for name in controllers if name not in controls.inhibitors]
             for actor in dict.fromkeys(actors):
                 others = controls.inhibitors
                 yield Reaction((), left, inhibitors=(actor,), activators=tuple(others), kind=kind)
@@ -293,9 +293,9 @@ class _Reader:
                 )
 
     def _direction(self, node: Node, controls: _Controls) -> str:
-        """`left`, `right` or `both`: the reaction's own word first, then that of its controls."""
-        for said in (node.text("conversiondirection", "spontaneous"), *controls.directions):
-            word = said.upper().replace("_", "-")
+        """`left`, `right` or `both`: by the reaction, or else by its controls."""
+        for stated in (node.text("conversiondirection", "spontaneous"), *controls.directions):
+            word = stated.upper().replace("_", "-")
             if word.endswith(("RIGHT-TO-LEFT", "R-L")):
                 return "left"
             if word == "REVERSIBLE":

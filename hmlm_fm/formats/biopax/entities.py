@@ -78,8 +78,8 @@ class Entities:
 
     def _label(self, node: Node) -> str:
         """What the source calls it, or failing that what it calls the molecule it is a form of."""
-        for said in (node, *self._graph.linked(node, "entityreference")):
-            if label := said.text("displayname", "standardname", "name"):
+        for resource in (node, *self._graph.linked(node, "entityreference")):
+            if label := resource.text("displayname", "standardname", "name"):
                 return label
         return " ".join(node.fragment.split()) or "unnamed"
 
@@ -126,16 +126,16 @@ class Entities:
         return kind, tuple(members)
 
     def _leaf(self, node: Node, references: list[Node]) -> Meaning:
-        """What something without parts stands for, by the one key that says most."""
+        """What something without parts stands for, by the most specific key."""
         names = [
             name
-            for said in (*references, node)
+            for resource in (*references, node)
             for p in ("displayname", "standardname", "name")
-            for name in said.texts.get(p, ())
+            for name in resource.texts.get(p, ())
         ]
         # Reactome writes `UniProt:Q96FJ2 DYNLL2`.
         names = [re.sub(r"^\w+:\w+ ", "", name) for name in names]
-        keys = [key for said in (*references, node) for key in self._keys(said)]
+        keys = [key for resource in (*references, node) for key in self._keys(resource)]
         best = min(keys, key=self._vagueness, default=None)
         return self._identifiers.meaning([best] if best else [], names)
 

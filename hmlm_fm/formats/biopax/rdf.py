@@ -1,4 +1,4 @@
-"""The RDF/XML of BioPAX: resources that say something of themselves and link to each other.
+"""The RDF/XML of BioPAX: resources that have properties and link to each other.
 
 Elements may stand inside each other or refer to each other, in whatever order. Properties of
 level 2 get the names that level 3 has for them.
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
 
 from ..drawings import Oddities
-from ..xml import local_name
+from ..xml_documents import local_name
 
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
@@ -77,7 +77,7 @@ class Graph:
         return list(found.values())
 
     def _read(self, element: Element, uri: str) -> list[tuple[Element, str]]:
-        """Note what an element says, and return the elements that stand inside it."""
+        """Note what an element states, and return the elements that stand inside it."""
         node = self.nodes.setdefault(uri, Node(uri))
         name = _plain(local_name(element))
         if name != "description" and not node.type:

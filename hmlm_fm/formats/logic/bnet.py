@@ -17,9 +17,11 @@ from ...common.errors import FormatError, FormatWarning
 from ...common.files import read_lines, stem, write_text
 from ...model.network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
 from ..identifiers import Identifiers
+from ..lost_content import BEYOND_NAMES, losses, losses_of_logic, warn_of, without_constants
 from ..names import Meaning, meaning_of
-from ..writing import BEYOND_NAMES, losses, losses_of_logic, warn_of, without_constants
-from .boolean_logic import Expression, interactions_of_function, parse_expression
+from .expression import Expression
+from .implicants import interactions_of_function
+from .parsing import parse_expression
 
 _HEADER = re.compile(
     r"""\s*"?targets?"?\s*,\s*"?(?:factors?|functions?|rules?|expressions?)"?(\s*,.*)?\s*$""",
@@ -115,7 +117,7 @@ def write_bnet(network: SignalingNetwork, path: str | os.PathLike[str]) -> tuple
     bnet holds names and Boolean functions. Characters of its syntax in a name become `_`.
 
     Returns:
-        What was lost, in words; a warning says the same.
+        What was lost, in words; a warning names the same.
     """
     written = _writable(network.names)
     on: dict[str, list[Interaction]] = {name: [] for name in network.names}

@@ -6,10 +6,8 @@ Truth tables are integers: bit `k` is the value where variable `i` has the value
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .boolean_logic import Expression
+from .expression import Expression
 
 Term = tuple[int, int]
 """An AND: the bits of its plain and of its negated variables."""
@@ -44,7 +42,7 @@ def truth_table(expression: Expression) -> int:
     values: dict[int, int | Term] = {}
 
     def value(i: int) -> int | Term:
-        # A table that nobody needs any more is forgotten: there may be a million of them.
+        # A table that is not needed again is dropped: there may be a million of them.
         uses[i] -= 1
         return values[i] if uses[i] else values.pop(i)
 

@@ -1,7 +1,7 @@
 """Pairwise logic networks of pathways: rows of source, target, sign and AND/OR, without a header.
 
 The format of Reactome's pathway logic networks (OICR mp-biopath): the sign is 1 or -1, and the
-last column says how a target joins its sources, 0 for AND and 1 for OR. Nodes are Reactome's
+last column states how a target joins its sources, 0 for AND and 1 for OR. Nodes are Reactome's
 numbers, which name entities and reactions alike and are kept as `reactome:` keys.
 """
 
@@ -28,7 +28,7 @@ def is_pairwise(line: str) -> bool:
 def read_pairwise(path: str | os.PathLike[str]) -> SignalingNetwork:
     """Read a pairwise logic network.
 
-    A source that is told both to activate and to inhibit one target counts with an unknown sign.
+    A source that both activates and inhibits one target counts with an unknown sign.
 
     Raises:
         FormatError: no rows, a row of another shape, an empty file; the message names the line.

@@ -1,4 +1,4 @@
-"""Tables of measurements: what was done to a network in each condition, and what was seen.
+"""Tables of measurements: what was done to a network in each condition, and what was observed.
 
 Two tables, separated by commas, semicolons or tabs, possibly gzipped, with a header:
 
@@ -31,16 +31,16 @@ from ...model.conditions import (
 )
 from ...model.errors import did_you_mean, quoted
 from ...model.network import SignalingNetwork
+from ..lost_content import refuse_breaks
 from ..tables import (
     PathLike,
     is_repeated,
+    no_molecule,
     number_of,
     rows_of,
-    stranger,
-    tell_strangers,
     text_of,
+    warn_of_unknown,
 )
-from ..writing import refuse_breaks
 
 STIMULUS = "stimulus"
 KINDS = (STIMULUS, *PERTURBATION_KINDS)
@@ -58,7 +58,7 @@ def read_conditions(
 
     Args:
         path: the table.
-        network: whose molecules it speaks of.
+        network: whose molecules it names.
         strict: refuse molecules that the network has not. Otherwise what is done to them is left
             out, and one `FormatWarning` names them and the conditions that this changes.
 
@@ -71,10 +71,10 @@ def read_conditions(
             done twice with different values, a molecule that the network has not where `strict`,
             or no molecule that it has. The message names file and row.
     """
-    seen: dict[tuple[object, ...], tuple[object, str]] = {}
+    earlier: dict[tuple[object, ...], tuple[object, str]] = {}
     stimuli: dict[str, dict[str, float]] = {}
     perturbations: dict[str, list[Perturbation]] = {}
-    strangers: dict[str, list[str]] = {}
+    unknown: dict[str, list[str]] = {}
     molecules: set[str] = set()
     for place, row in rows_of(path, CONDITION_COLUMNS, WINDOW_COLUMNS):
         name = text_of(row, "condition", path, place)
@@ -86,21 +86,21 @@ def read_conditions(
         kind = STIMULUS if isinstance(done, tuple) else done.kind
         molecule, value = done if isinstance(done, tuple) else (done.target, done.strength)
         window = () if isinstance(done, tuple) else (done.start_hours, done.end_hours)
-        if is_repeated(seen, (name, kind, molecule, *window), value, path, place):
+        if is_repeated(earlier, (name, kind, molecule, *window), value, path, place):
             continue
         molecules.add(molecule)
         if molecule not in network.molecule_index:
             if strict:
-                raise FormatError(stranger(molecule, network), path=path, place=place)
-            strangers.setdefault(molecule, []).append(name)
+                raise FormatError(no_molecule(molecule, network), path=path, place=place)
+            unknown.setdefault(molecule, []).append(name)
         elif isinstance(done, tuple):
             stimuli[name][molecule] = value
         else:
             perturbations[name].append(done)
     if not stimuli:
         raise FormatError("it holds no conditions", path=path)
-    changed = tuple(dict.fromkeys(name for names in strangers.values() for name in names))
-    tell_strangers(strangers, molecules, network, path, changed)
+    changed = tuple(dict.fromkeys(name for names in unknown.values() for name in names))
+    warn_of_unknown(unknown, molecules, network, path, changed)
     return {name: Condition(stimuli[name], tuple(perturbations[name])) for name in stimuli}
 
 
@@ -113,7 +113,7 @@ def read_observations(
 
     Args:
         path: the table.
-        network: whose molecules it speaks of. Observations of others are left out, and one
+        network: whose molecules it names. Observations of others are left out, and one
             `FormatWarning` names them.
         conditions: those of `read_conditions`; the observations must be of exactly these. None
             takes the conditions as they come.
@@ -131,34 +131,27 @@ def read_observations(
             message names file and row.
     """
     found: dict[str, list[Observation]] = {name: [] for name in conditions or ()}
-    seen: dict[tuple[object, ...], tuple[object, str]] = {}
-    strangers: dict[str, list[str]] = {}
+    earlier: dict[tuple[object, ...], tuple[object, str]] = {}
+    unknown: dict[str, list[str]] = {}
     molecules: set[str] = set()
-    any_row = False
     for place, row in rows_of(path, OBSERVATION_COLUMNS, OPTIONAL_OBSERVATION_COLUMNS):
-        any_row = True
         name = text_of(row, "condition", path, place)
         if conditions is not None and name not in conditions:
-            hint = did_you_mean(name, conditions)
-            raise FormatError(
-                f"condition {name!r} is none of the {len(conditions)} that are defined{hint}",
-                path=path,
-                place=place,
-            )
+            raise FormatError(_no_condition(name, conditions), path=path, place=place)
         observation = _observation(row, path, place)
         key = (name, observation.molecule, observation.time_hours, observation.modality)
-        measured = (observation.value, observation.sd_value)
+        value = (observation.value, observation.sd_value)
         hint = " (of replicates, the mean and its sd)"
-        if is_repeated(seen, key, measured, path, place, hint):
+        if is_repeated(earlier, key, value, path, place, hint):
             continue
         molecules.add(observation.molecule)
         if observation.molecule in network.molecule_index:
             found.setdefault(name, []).append(observation)
         else:
-            strangers.setdefault(observation.molecule, []).append(name)
-    if not any_row:
+            unknown.setdefault(observation.molecule, []).append(name)
+    if not molecules:
         raise FormatError("it holds no observations", path=path)
-    tell_strangers(strangers, molecules, network, path)
+    warn_of_unknown(unknown, molecules, network, path)
     bare = [name for name, observations in found.items() if not observations]
     if bare:
         raise FormatError(
@@ -201,13 +194,13 @@ def write_observations(observations: Mapping[str, Sequence[Observation]], path: 
             or a line break.
         OSError: the file cannot be written.
     """
-    bare = [name for name, seen in observations.items() if not seen]
+    bare = [name for name, measured in observations.items() if not measured]
     if bare or not observations:
         what = f"condition {quoted(bare)} has no observations" if bare else "there are none"
         raise FormatError(f"{what}; a table of observations cannot hold that", path=path)
     rows = []
-    for name, seen in observations.items():
-        _refuse_names((name, *(o.molecule for o in seen)), "a table of observations")
+    for name, measured in observations.items():
+        _refuse_names((name, *(o.molecule for o in measured)), "a table of observations")
         rows += [
             (
                 name,
@@ -217,12 +210,17 @@ def write_observations(observations: Mapping[str, Sequence[Observation]], path: 
                 o.modality,
                 "" if o.sd_value is None else _number(o.sd_value),
             )
-            for o in seen
+            for o in measured
         ]
     _write((*OBSERVATION_COLUMNS, *OPTIONAL_OBSERVATION_COLUMNS), rows, path)
 
 
 # -- rows ---------------------------------------------------------------------------------------
+
+
+def _no_condition(name: str, conditions: Mapping[str, Condition]) -> str:
+    hint = did_you_mean(name, conditions)
+    return f"condition {name!r} is none of the {len(conditions)} that are defined{hint}"
 
 
 def _done(

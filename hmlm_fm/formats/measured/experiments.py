@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ...common.errors import FormatError
 from ...model.network import SignalingNetwork
-from ..tables import PathLike, rows_of, tell_strangers, text_of
+from ..tables import PathLike, rows_of, text_of, warn_of_unknown
 
 DIRECTIONS = {"Increase": 1, "Decrease": -1, "No Change": 0}
 COLUMNS = ("input", "output", "measurement")
@@ -32,7 +32,7 @@ class Experiment:
 
 
 def read_experiments(path: PathLike, network: SignalingNetwork) -> tuple[Experiment, ...]:
-    """Those experiments of a table that a network can be asked about.
+    """Those experiments of a table whose molecules a network has.
 
     Experiments with a molecule that the network has not are left out, and one `FormatWarning`
     names these molecules.
@@ -42,9 +42,9 @@ def read_experiments(path: PathLike, network: SignalingNetwork) -> tuple[Experim
             no experiment that is left. The message names file and row.
     """
     found: list[Experiment] = []
-    strangers: dict[str, list[str]] = {}
+    unknown: dict[str, list[str]] = {}
     molecules: set[str] = set()
-    for place, row in rows_of(path, COLUMNS, ()):
+    for place, row in rows_of(path, COLUMNS):
         names = [text_of(row, column, path, place) for column in ("input", "output")]
         direction = DIRECTIONS.get(row["measurement"])
         if direction is None:
@@ -54,12 +54,12 @@ def read_experiments(path: PathLike, network: SignalingNetwork) -> tuple[Experim
                 place=place,
             )
         molecules.update(names)
-        unknown = [name for name in names if name not in network.molecule_index]
-        for name in unknown:
-            strangers.setdefault(name, []).append(place)
-        if not unknown:
+        missing = [name for name in names if name not in network.molecule_index]
+        for name in missing:
+            unknown.setdefault(name, []).append(place)
+        if not missing:
             found.append(Experiment(names[0], names[1], direction))
-    tell_strangers(strangers, molecules, network, path)
+    warn_of_unknown(unknown, molecules, network, path)
     if not found:
         raise FormatError(
             f"no experiment has both its molecules in network {network.name!r}", path=path

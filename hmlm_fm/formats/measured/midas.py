@@ -3,7 +3,7 @@
 A row for each treatment and time. Columns, by the start of their names:
 
 - `TR:NAME` or `TR:NAME:TYPE`: what was given, as a level in [0, 1]; empty for none. Of the type
-  `CellLine` or `CellType` it says of which cells. Of the type `Inhibitors`, or without a type and
+  `CellLine` or `CellType` it names the cells. Of the type `Inhibitors`, or without a type and
   named as a molecule with an `i` behind, it inhibits that molecule. `NOCYTO` and `NOINHIB` do
   nothing.
 - `DA:NAME`, or `DA:ALL` for all of them: when it was measured.
@@ -18,33 +18,31 @@ from __future__ import annotations
 
 import statistics
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ...common.errors import FormatError, FormatWarning
+from ...common.files import read_start, read_text
 from ...model.conditions import MODALITIES, Condition, Observation, Perturbation
 from ...model.errors import HMLMError, did_you_mean, quoted
 from ...model.network import SignalingNetwork
-from ..tables import PathLike, header_of, number_of, rows_of, tell_strangers
+from ..tables import PathLike, header_of_text, number_of, rows_of, warn_of_unknown
 from .condition_tables import check_ranges
+from .midas_columns import (
+    CELLS,
+    KINDS_OF_COLUMNS,
+    Columns,
+    Treatment,
+    kind_of_column,
+    name_of_column,
+    type_of_treatment,
+)
 
 HOURS_OF = {"minutes": 1 / 60, "hours": 1.0}
 INHIBITION = 0.9
-"""How much of what a molecule passes on its inhibitor takes away, where nobody says."""
+"""Share of what a molecule passes on that its inhibitor takes away at level 1, unless stated."""
 
 _EMPTY = ("", "na", "nan")
-_NOTHING_DONE = ("nocyto", "noinhib", "nolig")
-_STIMULI = ("stimuli", "stimulus", "ligands", "ligand", "cytokines", "cytokine")
-_INHIBITORS, _CELLS = ("inhibitors", "inhibitor"), ("cellline", "celltype")
-
-
-@dataclass(frozen=True)
-class _Treatment:
-    """A column `TR:` and what it does to a molecule of the network."""
-
-    column: str
-    molecule: str
-    inhibits: bool
 
 
 def read_midas(
@@ -58,14 +56,14 @@ def read_midas(
 ) -> tuple[dict[str, Condition], dict[str, tuple[Observation, ...]]]:
     """Read a table of MIDAS.
 
-    Replicates are averaged: two or three say too little of their spread. Conditions are named by
+    Replicates are averaged: two or three are too few for their spread. Conditions are named by
     what was done, such as `TGFa + MEK12i`. What was measured before anything was given stays the
     condition that it is in the table, such as an inhibitor alone at time 0, and is not carried to
     others.
 
     Args:
         path: the table.
-        network: whose molecules it speaks of. What is done to others, and what was measured of
+        network: whose molecules it names. What is done to others, and what was measured of
             them, is left out, and one `FormatWarning` names them.
         time_unit: of its times, of `HOURS_OF`; MIDAS does not state it.
         modality: of its values.
@@ -92,192 +90,131 @@ def read_midas(
             raise HMLMError(f"{what} is {stated!r}; expected one of {', '.join(known)}")
     if not 0 <= inhibition <= 1:
         raise HMLMError(f"inhibition is {inhibition}; expected a strength in [0, 1]")
-    columns = [c for c in header_of(path) if _kind(c) in ("TR", "DA", "DV")]
-    time_of = _times(columns, path)
-    treatments, unknown = _treatments(columns, network, path)
-    read = _molecules(time_of, network, path)
-
-    conditions: dict[str, Condition] = {}
-    strangers: dict[str, list[str]] = {_name(c): [] for c, known in read.items() if known is None}
-    values: dict[tuple[str, str, float], list[float]] = {}
-    for place, row in _rows_of_cells(path, columns, cell_line):
-        done = {
-            column: level
-            for column in (*(t.column for t in treatments), *unknown)
-            if (level := _level(row, column, path, place))
-        }
-        name = _name_of_condition(done, treatments)
-        condition = _condition(treatments, done, inhibition, path, place)
-        if conditions.setdefault(name, condition) != condition:
-            raise FormatError(
-                f"what was done is called {name!r}, as is something else that was; expected other "
-                "names of treatments",
-                path=path,
-                place=place,
-            )
-        for column in unknown:
-            strangers.setdefault(_name(column), []).extend([name] * (column in done))
-        for column, molecule in read.items():
-            if molecule is None or row[column].casefold() in _EMPTY:
-                continue
-            value = number_of(row, column, path, place)
-            hours = number_of(row, time_of[column], path, place) * HOURS_OF[time_unit]
-            observation = Observation(molecule, hours, value, modality)
-            check_ranges(observation, path, place, time_of[column], column)
-            values.setdefault((name, molecule, hours), []).append(value)
-    if not conditions:
+    text = read_text(path)
+    columns = Columns.from_header(header_of_text(text), network, path)
+    unmeasured = [c for c, molecule in columns.molecule_of.items() if molecule is None]
+    read = _Rows(unknown={name_of_column(column): [] for column in unmeasured})
+    for place, row in _rows_of_cells(path, text, columns.read, cell_line):
+        name = _add_condition(read, row, columns, inhibition, path, place)
+        _add_values(read, name, row, columns, HOURS_OF[time_unit], modality, path, place)
+    if not read.conditions:
         raise FormatError("it holds no rows", path=path)
-    changed = tuple(dict.fromkeys(name for changed in strangers.values() for name in changed))
-    spoken_of = {_name(column) for column in (*time_of, *unknown, *(t.column for t in treatments))}
-    tell_strangers(strangers, spoken_of, network, path, changed)
+    changed = tuple(dict.fromkeys(name for names in read.unknown.values() for name in names))
+    warn_of_unknown(read.unknown, columns.molecules(), network, path, changed)
+    return _measured_conditions(read, modality, network, path)
 
-    observations: dict[str, tuple[Observation, ...]] = dict.fromkeys(conditions, ())
-    for (name, molecule, hours), replicates in values.items():
+
+def is_midas(path: PathLike) -> bool:
+    """Whether a file is a MIDAS table, by its header: columns of at least two of the three kinds.
+
+    Raises:
+        FormatError: there is no such file, or it cannot be read.
+    """
+    start = read_start(path).decode("utf-8-sig", errors="replace")
+    kinds = {kind_of_column(column) for column in header_of_text(start)}
+    return len(kinds & KINDS_OF_COLUMNS.keys()) > 1
+
+
+@dataclass
+class _Rows:
+    """What the rows of a table hold.
+
+    Attributes:
+        unknown: molecules that the network has not, with the conditions that name them.
+        conditions: by name.
+        values: of the replicates, by condition, molecule and hours.
+    """
+
+    unknown: dict[str, list[str]]
+    conditions: dict[str, Condition] = field(default_factory=dict)
+    values: dict[tuple[str, str, float], list[float]] = field(default_factory=dict)
+
+
+def _add_condition(
+    read: _Rows,
+    row: Mapping[str, str],
+    columns: Columns,
+    inhibition: float,
+    path: PathLike,
+    place: str,
+) -> str:
+    """Add what was done in a row; returns the name of the condition.
+
+    Raises:
+        FormatError: a level that is none, or another condition of the same name.
+    """
+    done = {
+        column: level
+        for column in (*(t.column for t in columns.treatments), *columns.unknown)
+        if (level := _level(row, column, path, place))
+    }
+    name = _name_of_condition(done, columns.treatments)
+    condition = _condition(columns.treatments, done, inhibition, path, place)
+    if read.conditions.setdefault(name, condition) != condition:
+        raise FormatError(
+            f"what was done is called {name!r}, as is something else that was; expected other "
+            "names of treatments",
+            path=path,
+            place=place,
+        )
+    for column in columns.unknown:
+        read.unknown.setdefault(name_of_column(column), []).extend([name] * (column in done))
+    return name
+
+
+def _add_values(
+    read: _Rows,
+    name: str,
+    row: Mapping[str, str],
+    columns: Columns,
+    hours_per_unit: float,
+    modality: str,
+    path: PathLike,
+    place: str,
+) -> None:
+    """Add what was measured in a row under the condition `name`.
+
+    Raises:
+        FormatError: a time or value that is no number or out of its range.
+    """
+    for column, molecule in columns.molecule_of.items():
+        if molecule is None or row[column].casefold() in _EMPTY:
+            continue
+        value = number_of(row, column, path, place)
+        time_column = columns.time_of[column]
+        hours = number_of(row, time_column, path, place) * hours_per_unit
+        observation = Observation(molecule, hours, value, modality)
+        check_ranges(observation, path, place, time_column, column)
+        read.values.setdefault((name, molecule, hours), []).append(value)
+
+
+def _measured_conditions(
+    read: _Rows, modality: str, network: SignalingNetwork, path: PathLike
+) -> tuple[dict[str, Condition], dict[str, tuple[Observation, ...]]]:
+    """The conditions of which something was measured, and the means of the replicates.
+
+    Raises:
+        FormatError: nothing was measured of any.
+    """
+    observations: dict[str, tuple[Observation, ...]] = dict.fromkeys(read.conditions, ())
+    for (name, molecule, hours), replicates in read.values.items():
         mean = statistics.fmean(replicates)
         observations[name] += (Observation(molecule, hours, mean, modality),)
-    bare = [name for name, seen in observations.items() if not seen]
-    if len(bare) == len(conditions):
+    bare = [name for name, measured in observations.items() if not measured]
+    if len(bare) == len(read.conditions):
         raise FormatError(f"it holds no value of a molecule of network {network.name!r}", path=path)
     if bare:
         warnings.warn(
             f"{path}: left out condition {quoted(bare)}, of which nothing was measured",
             FormatWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    kept = [name for name in conditions if name not in bare]
-    return {name: conditions[name] for name in kept}, {name: observations[name] for name in kept}
-
-
-# -- columns ------------------------------------------------------------------------------------
-
-
-def _kind(column: str) -> str:
-    """TR, DA or DV, of columns that are read."""
-    return column.partition(":")[0].strip().upper()
-
-
-def _name(column: str) -> str:
-    """What a column is of; of a treatment, without its type."""
-    name = column.partition(":")[2]
-    return (name.partition(":")[0] if _kind(column) == "TR" else name).strip()
-
-
-def _type(column: str) -> str:
-    """What kind of treatment a column states, or nothing."""
-    return "".join(column.split(":")[2:]).strip().casefold()
-
-
-def _known(name: str, network: SignalingNetwork) -> str | None:
-    """The molecule of this name, or the only one that differs in case alone."""
-    if name in network.molecule_index:
-        return name
-    alike = [known for known in network.names if known.casefold() == name.casefold()]
-    return alike[0] if len(alike) == 1 else None
-
-
-def _times(columns: Sequence[str], path: PathLike) -> dict[str, str]:
-    """The column of the time of every column of values.
-
-    Raises:
-        FormatError: a kind of columns is missing, or the time of a value, or there are two.
-    """
-    for kind, what in (("TR", "treatments"), ("DA", "times"), ("DV", "values")):
-        if not any(_kind(column) == kind for column in columns):
-            raise FormatError(
-                f"there is no column {kind}:NAME; expected some of {what}, as MIDAS has",
-                path=path,
-                place="row 1",
-            )
-    times: dict[str, str] = {}
-    for column in columns:
-        if _kind(column) == "DA":
-            _refuse_second(times, _name(column).casefold(), column, path)
-    found = {}
-    for column in columns:
-        if _kind(column) == "DV":
-            time = times.get(_name(column).casefold(), times.get("all"))
-            if time is None:
-                raise FormatError(
-                    f"there is no column of the times of {column}; expected DA:{_name(column)} or "
-                    "DA:ALL",
-                    path=path,
-                    place="row 1",
-                )
-            found[column] = time
-    return found
-
-
-def _molecules(
-    columns: Iterable[str], network: SignalingNetwork, path: PathLike
-) -> dict[str, str | None]:
-    """The molecule of every column of values, None of one that the network has not.
-
-    Raises:
-        FormatError: two columns are of one molecule.
-    """
-    columns_of: dict[str, str] = {}
-    found = {}
-    for column in columns:
-        name = _name(column)
-        molecule = _known(name, network) or _known(name.removeprefix("p-"), network)
-        if molecule is not None:
-            _refuse_second(columns_of, molecule, column, path)
-        found[column] = molecule
-    return found
-
-
-def _refuse_second(columns: dict[str, str], name: str, column: str, path: PathLike) -> None:
-    """
-    Raises:
-        FormatError: there is a column of this name already.
-    """
-    before = columns.setdefault(name, column)
-    if before != column:
-        raise FormatError(
-            f"the columns {before} and {column} are of one molecule; expected one column",
-            path=path,
-            place="row 1",
-        )
-
-
-def _treatments(
-    columns: Sequence[str], network: SignalingNetwork, path: PathLike
-) -> tuple[list[_Treatment], list[str]]:
-    """What is done to molecules of a network, and the columns of what is done to others.
-
-    Raises:
-        FormatError: a type of treatment that nobody knows.
-    """
-    known, unknown = [], []
-    for column in columns:
-        name, kind = _name(column), _type(column)
-        if _kind(column) != "TR" or kind in _CELLS:
-            continue
-        if kind not in ("", *_STIMULI, *_INHIBITORS):
-            raise FormatError(
-                f"{column} is of a type that is not known; expected TR:{name}:Stimuli, "
-                f"TR:{name}:Inhibitors, TR:{name}:CellLine, or no type",
-                path=path,
-                place="row 1",
-            )
-        if name.casefold().replace("-", "").replace("_", "") in _NOTHING_DONE:
-            continue
-        molecule = _known(name, network)
-        inhibits = kind in _INHIBITORS or (not kind and molecule is None)
-        if inhibits and molecule is None and name[-1:] in ("i", "I"):
-            molecule = _known(name[:-1], network)
-        if molecule is None:
-            unknown.append(column)
-        else:
-            known.append(_Treatment(column, molecule, inhibits))
-    return known, unknown
-
-
-# -- rows ---------------------------------------------------------------------------------------
+    kept = [name for name in read.conditions if name not in bare]
+    return {n: read.conditions[n] for n in kept}, {n: observations[n] for n in kept}
 
 
 def _rows_of_cells(
-    path: PathLike, columns: Sequence[str], cell_line: str | None
+    path: PathLike, text: str, columns: Sequence[str], cell_line: str | None
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """The rows of one cell line.
 
@@ -285,16 +222,16 @@ def _rows_of_cells(
         FormatError: there are several, or none of this name.
     """
     lines = {
-        _name(column): column
+        name_of_column(column): column
         for column in columns
-        if _kind(column) == "TR" and _type(column) in _CELLS
+        if kind_of_column(column) == "TR" and type_of_treatment(column) in CELLS
     }
     if cell_line is not None and cell_line not in lines:
         hint = did_you_mean(cell_line, lines)
         there = ", ".join(lines) or "none"
         raise FormatError(f"there is no cell line {cell_line!r}; it has {there}{hint}", path=path)
     first: str | None = None
-    for place, row in rows_of(path, columns, ()):
+    for place, row in rows_of(path, columns, text=text):
         of = {name for name, column in lines.items() if _level(row, column, path, place)}
         if cell_line is not None:
             if cell_line in of:
@@ -304,8 +241,8 @@ def _rows_of_cells(
         first = line if first is None else first
         if line != first:
             raise FormatError(
-                f"it is of cell line {line!r}, and others of {first!r}; expected to be told which "
-                "to read, by cell_line or --cell-line",
+                f"it is of cell line {line!r}, and others of {first!r}; expected the name of the "
+                "one to read, as cell_line or --cell-line",
                 path=path,
                 place=place,
             )
@@ -329,11 +266,11 @@ def _level(row: Mapping[str, str], column: str, path: PathLike, place: str) -> f
     return level
 
 
-def _name_of_condition(done: Mapping[str, float], treatments: Sequence[_Treatment]) -> str:
+def _name_of_condition(done: Mapping[str, float], treatments: Sequence[Treatment]) -> str:
     inhibitors = {treatment.column for treatment in treatments if treatment.inhibits}
     parts = []
     for column, level in done.items():
-        name = _name(column)
+        name = name_of_column(column)
         if column in inhibitors and not name.endswith(("i", "I")):
             name += "i"
         parts.append(name + (f" {level:.12g}" if level != 1 else ""))
@@ -341,7 +278,7 @@ def _name_of_condition(done: Mapping[str, float], treatments: Sequence[_Treatmen
 
 
 def _condition(
-    treatments: Sequence[_Treatment],
+    treatments: Sequence[Treatment],
     done: Mapping[str, float],
     inhibition: float,
     path: PathLike,

@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element
 from ...common.errors import FormatError, FormatWarning
 from ...common.files import read_bytes
 from ...common.words import not_installed
-from ..xml import attribute, local_name, parse_xml, place_of
+from ..xml_documents import attribute, local_name, parse_xml, place_of
 
 MOST_DEPTH = 500
 """How deeply elements and brackets may be nested: libsbml recurses over both."""
@@ -44,7 +44,7 @@ def libsbml_module() -> Any:
 def read_document(path: str | os.PathLike[str], most_terms: int = MOST_TERMS) -> Any:
     """The `libsbml.SBMLDocument` of a file, which has a model.
 
-    Submodels of the package comp are flattened where the file holds them all. A warning tells what
+    Submodels of the package comp are flattened where the file holds them all. A warning names what
     libsbml could not read.
 
     Args:

@@ -1,4 +1,4 @@
-"""ODE models in SBML: who acts on whom, and with which sign, from the derivatives of the rates.
+"""ODE models in SBML: what acts on what, and with which sign, from the derivatives of the rates.
 
 A molecule acts on another where it changes the rate of a reaction that makes or uses up the other,
 or a rule that sets it. The sign is that of the derivative times the net stoichiometry, found by
@@ -73,7 +73,7 @@ def _merged(same: list[Effect]) -> Interaction:
 
 
 def _stated(kinetic: KineticModel) -> Iterator[Effect]:
-    """Effects of reactions without kinetic law, whose signs nothing tells but the modifiers."""
+    """Effects of reactions without kinetic law, whose signs only the modifiers show."""
     for reaction in kinetic.without_law:
         reactants = [r.getSpecies() for r in reaction.getListOfReactants()]
         modifiers = [(m.getSpecies(), sign_of_modifier(m)) for m in reaction.getListOfModifiers()]
@@ -162,7 +162,7 @@ class _States:
     """States at which rates are compared.
 
     Those near the initial state count. Far from it, molecules have any size between a thousandth
-    and a thousand: that tells an effect which the near ones are too small or too large to show.
+    and a thousand: that shows an effect which the near ones are too small or too large to show.
     """
 
     def __init__(self, kinetic: KineticModel, seed_text: str, far: bool = False) -> None:

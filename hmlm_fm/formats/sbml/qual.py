@@ -1,8 +1,8 @@
 """The package qual of SBML level 3: Boolean and multi-valued logic, read with libsbml.
 
 A transition gives its outputs a level by the first of its terms that holds. A species counts as
-active at level 1 and above; of a species with more levels, a comparison that tells active levels
-apart says whether the species acts plainly or negated.
+active at level 1 and above; of a species with more levels, a comparison that separates
+active levels shows whether the species acts plainly or negated.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Any
 from ...common.errors import FormatWarning
 from ...model.network import Interaction, Molecule
 from ..identifiers import Identifiers
-from ..logic.boolean_logic import Expression, ExpressionBuilder, interactions_of_function
+from ..logic.expression import Expression, ExpressionBuilder
+from ..logic.implicants import interactions_of_function
 from ..logic.rules import kind_of_signs
 from ..names import Meaning
 from .document import libsbml_module
@@ -33,7 +34,7 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
 
 
 class _Unreadable(Exception):
-    """A term holds mathematics that is no logic; the message says which."""
+    """A term holds mathematics that is no logic; the message names it."""
 
 
 def states_logic(model: Any) -> bool:

@@ -14,7 +14,7 @@ from xml.sax.saxutils import quoteattr
 from ...common.errors import FormatError
 from ...common.files import write_text
 from ...model.network import SignalingNetwork
-from ..writing import Term, is_constant, losses, losses_of_logic, warn_of, without_constants
+from ..lost_content import Term, is_constant, losses, losses_of_logic, warn_of, without_constants
 
 _NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _HEAD = """\
@@ -31,7 +31,7 @@ def write_sbml_qual(network: SignalingNetwork, path: str | os.PathLike[str]) -> 
     interactions, since logic has no such thing.
 
     Returns:
-        What was lost, in words; a warning says the same.
+        What was lost, in words; a warning names the same.
 
     Raises:
         FormatError: a name, label or title has characters that XML cannot hold.
@@ -204,5 +204,5 @@ def _lost(
         or network.family_name != network.name,
     }
     words = (words for words, is_lost in own.items() if is_lost)
-    held_by_nobody = ("members", "kinds of molecules", "kinds of interactions", "unknown logic")
-    return (*words, *losses_of_logic(terms), *losses(network, *held_by_nobody))
+    never_held = ("members", "kinds of molecules", "kinds of interactions", "unknown logic")
+    return (*words, *losses_of_logic(terms), *losses(network, *never_held))

@@ -57,7 +57,7 @@ def read_sbml(
             )
         if not any(not interaction.is_input for interaction in interactions):
             warnings.warn(
-                f"{path}: no molecule acts on another: it has no reactions or rules that say so",
+                f"{path}: no molecule acts on another: it has no such reactions or rules",
                 FormatWarning,
                 stacklevel=2,
             )
@@ -88,7 +88,7 @@ def _of_reactions(
     ]
     if any(rule.isAlgebraic() for rule in model.getListOfRules()):
         warnings.warn(
-            f"{path}: its algebraic rules, which do not say what sets what, are left out",
+            f"{path}: its algebraic rules, in which no variable is set by another, are left out",
             FormatWarning,
             stacklevel=3,
         )

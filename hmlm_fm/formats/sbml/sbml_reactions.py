@@ -12,7 +12,7 @@ from ..reactions import Reaction, interactions_of
 _CATALYST = frozenset((13, 19, 172, 460))
 _ACTIVATOR = frozenset((21, 170, 459, 461, 462, 533, 534, 535, 636))
 _INHIBITOR = frozenset((20, 169, 206, 207, 407, 536, 537, 596, 597, 639, 640))
-"""Terms of the Systems Biology Ontology that say how a modifier acts."""
+"""Terms of the Systems Biology Ontology that state how a modifier acts."""
 
 _KIND_OF_WORDS = (
     (re.compile(r"transloc|transport|import|export|\bmoves?\b|diffus", re.I), "transport"),
@@ -27,7 +27,7 @@ def reaction_interactions(model: Any, molecules: Mapping[str, Molecule]) -> tupl
 
 
 def sign_of_modifier(modifier: Any) -> int:
-    """+1 of an activator or catalyst, -1 of an inhibitor, 0 where the file does not say."""
+    """+1 of an activator or catalyst, -1 of an inhibitor, 0 where the file does not state it."""
     term = modifier.getSBOTerm()
     if term in _INHIBITOR:
         return -1

@@ -93,11 +93,11 @@ def _annotations(element: Any) -> Iterator[tuple[int, str]]:
 def meaning_of_element(element: Any, names: Iterable[str], identifiers: Identifiers) -> Meaning:
     """What a species stands for by its annotation, its names and its ontology term."""
     libsbml = libsbml_module()
-    told: dict[int, list[str]] = {}
+    keys_of: dict[int, list[str]] = {}
     for qualifier, address in _annotations(element):
         key = key_of_address(address)
         if key is not None:
-            told.setdefault(qualifier, []).append(key)
+            keys_of.setdefault(qualifier, []).append(key)
     meaning = Meaning()
     for qualifier in (
         libsbml.BQB_IS,
@@ -107,14 +107,14 @@ def meaning_of_element(element: Any, names: Iterable[str], identifiers: Identifi
         libsbml.BQB_IS_ENCODED_BY,
         libsbml.BQB_IS_HOMOLOG_TO,
     ):
-        keys = _keys_of_molecules(told.get(qualifier, ()))
+        keys = _keys_of_molecules(keys_of.get(qualifier, ()))
         if keys:
             meaning = identifiers.meaning(keys, names)
             if qualifier == libsbml.BQB_HAS_PART and len(keys) > 1:
                 meaning = replace(meaning, kind="complex")
             break
     else:
-        known = [k for keys in told.values() for k in keys if k.startswith("reactome:")]
+        known = [k for keys in keys_of.values() for k in keys if k.startswith("reactome:")]
         meaning = identifiers.meaning(known[:1], names)
     kind = _KIND_OF_TERM.get(element.getSBOTerm())
     if kind is not None and (meaning.kind == "unknown" or kind == "complex"):

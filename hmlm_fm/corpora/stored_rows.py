@@ -56,7 +56,7 @@ def store_rows(rows: Iterable[Mapping[str, np.ndarray]], folder: Path) -> int:
 
 
 class Lazy(Sequence[Item]):
-    """A sequence whose items are made when they are asked for."""
+    """A sequence whose items are made when they are read."""
 
     @abstractmethod
     def at(self, row: int) -> Item:
@@ -73,13 +73,13 @@ class Lazy(Sequence[Item]):
 
 
 class StoredRows(Lazy[Row]):
-    """The rows of a folder; nothing is read before it is asked for."""
+    """The rows of a folder; nothing is read before it is used."""
 
     def __init__(self, folder: Path) -> None:
-        told = json.loads((folder / FIELDS_FILE).read_text(encoding="utf-8"))
-        self.rows: int = told["rows"]
+        stated = json.loads((folder / FIELDS_FILE).read_text(encoding="utf-8"))
+        self.rows: int = stated["rows"]
         self.data, self.shapes, self.ends = {}, {}, {}
-        for name, (dtype, _) in told["fields"].items():
+        for name, (dtype, _) in stated["fields"].items():
             path = folder / f"{name}.bin"
             # Nothing cannot be mapped.
             empty = not path.stat().st_size

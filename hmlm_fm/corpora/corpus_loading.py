@@ -80,8 +80,8 @@ def load_for_training(
     """All networks of a corpus, and its sides without what models are benchmarked on.
 
     The sides are those that a corpus states, or drawn by the seed where it states none or where
-    nothing is left of one of them. Whoever trains on a corpus and whoever simulates it get the
-    same, so that what one has seen is not what the other tests on.
+    nothing is left of one of them. Training on a corpus and simulating it use the
+    same ones, so that nothing is tested that was trained on.
 
     Args:
         name_or_path: as `load_corpus`.

@@ -10,17 +10,17 @@ from functools import cached_property
 import yaml
 
 from ..model.network import SignalingNetwork
+from .corpus_statistics import Statistics, statistics_of, statistics_table
 from .layout import DATA_FOLDER
 from .records import Harvest
 from .relatives import SIDES
-from .statistics import Statistics, statistics_of, statistics_table
 
 LICENCE_IDS = {"CC0": "cc0-1.0", "Apache-2.0": "apache-2.0"}
 
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What the card of one corpus says.
+    """What the card of one corpus states.
 
     Attributes:
         title, licence: of the source.
@@ -107,7 +107,7 @@ def write_card(facts: CardFacts) -> str:
             "",
         ]
     dates = sorted(r.provenance.retrieved for r in harvest.records if r.provenance.retrieved)
-    told = {
+    facts_by_name = {
         "source": facts.title,
         "release": harvest.release or "not stated by the files",
         "retrieved": f"{dates[0]} to {dates[-1]}" if dates else "from files; see `provenance`",
@@ -116,14 +116,19 @@ def write_card(facts: CardFacts) -> str:
         "command": f"`{facts.command}`",
         "content hash": f"`{facts.content_hash}`",
     }
-    lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in told.items()), ""]
+    lines += [
+        "| | |",
+        "|---|---|",
+        *(f"| {name} | {value} |" for name, value in facts_by_name.items()),
+        "",
+    ]
     lines += statistics_table([(s, statistics_of(facts.sides[s])) for s in used])
     lines += [
         "",
         f"Not read: {len(harvest.skipped)}; odd but read: {len(harvest.warnings)}; missing: "
         f"{len(harvest.missing)}. The folder `reports` lists them, and every name that the "
         "vocabulary has not: such a molecule is known by its place in the network alone and is "
-        "never asked for.",
+        "never requested.",
         "",
         f"Relatives (revisions of one model, networks that share more than half of their members "
         f"or edges) are on one side; the split is drawn by seed {facts.seed}. The cardiac "

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from ..common.errors import FormatError
 from ..model.network import Interaction, SignalingNetwork
-from .logic.boolean_logic import Expression, ExpressionBuilder, interactions_of_function
+from .logic.expression import Expression, ExpressionBuilder
+from .logic.implicants import interactions_of_function
 from .logic.rules import kind_of_signs
 
 Term = tuple[tuple[str, int], ...]
@@ -25,22 +26,22 @@ BEYOND_NAMES = (
     "compartments",
     "origin",
 )
-"""What a format loses that calls molecules by their names and says no more of them."""
+"""What a format loses that holds molecules by their names alone."""
 
 
 def losses(network: SignalingNetwork, *aspects: str) -> tuple[str, ...]:
-    """What a network says of these aspects, in words, for a format that holds none of it.
+    """What a network states of these aspects, in words, for a format that holds none of it.
 
     Args:
         network: what is written.
-        aspects: keys of the table below; of each that the network says nothing of, no word.
+        aspects: keys of the table below; those of which the network states nothing are left out.
     """
     molecules, interactions = network.molecules, network.interactions
     groups = sum(len(interaction.sources) > 1 for interaction in interactions)
     labels = sum(m.label not in ("", m.name) for m in molecules)
     origin = any((network.title, network.source, network.licence))
     origin |= network.family_name != network.name
-    told: dict[str, tuple[str, object]] = {
+    stated: dict[str, tuple[str, object]] = {
         "groups": (f"the AND of {groups} interactions", groups),
         "inputs": (f"{len(network.inputs)} inputs", network.inputs),
         "kinetics": ("kinetic parameters", network != network.without_kinetics()),
@@ -57,7 +58,7 @@ def losses(network: SignalingNetwork, *aspects: str) -> tuple[str, ...]:
         "known logic": ("that the logic is known", network.logic_known),
         "unknown logic": ("that the logic is unknown (written as OR)", not network.logic_known),
     }
-    return tuple(words for words, is_said in map(told.__getitem__, aspects) if is_said)
+    return tuple(words for words, is_stated in map(stated.__getitem__, aspects) if is_stated)
 
 
 def summed(of_each: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
@@ -108,19 +109,19 @@ def without_constants(network: SignalingNetwork) -> SignalingNetwork:
 def losses_of_logic(terms: Mapping[str, Sequence[Term]]) -> tuple[str, ...]:
     """What becomes of the interactions on each target where a format holds their Boolean function
     alone, in words: those that are read back of it may be others, or none."""
-    unregulated = retold = 0
+    unregulated = restated = 0
     for target, signed in terms.items():
-        told = Counter(map(frozenset, signed))
+        before = Counter(map(frozenset, signed))
         again, _ = interactions_of_function(target, _function_of(signed))
         if all(i.is_input for i in again):
             unregulated += 1
-        elif told != Counter(frozenset(zip(i.sources, i.signs, strict=True)) for i in again):
-            retold += 1
+        elif before != Counter(frozenset(zip(i.sources, i.signs, strict=True)) for i in again):
+            restated += 1
     words = {
         f"the regulators of {unregulated} molecules that are always on or off, or keep their own "
         "state (they come back as inputs)": unregulated,
-        f"which interactions state the logic of {retold} molecules (shorter ones come back)": (
-            retold
+        f"which interactions state the logic of {restated} molecules (shorter ones come back)": (
+            restated
         ),
     }
     return tuple(lost for lost, is_lost in words.items() if is_lost)

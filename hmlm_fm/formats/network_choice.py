@@ -1,4 +1,4 @@
-"""Which of several networks is meant."""
+"""The network of a name among several."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..common.words import counted
 from ..model.errors import did_you_mean
 from ..model.network import SignalingNetwork
 
-TOLD = 4
+MOST_NAMED = 4
 
 
 def one_network(
@@ -42,6 +42,6 @@ def one_network(
 
 def counted_by_name(networks: Sequence[SignalingNetwork]) -> str:
     """How many there are, with the names of the first."""
-    names = ", ".join(network.name for network in networks[:TOLD])
-    more = " ..." if len(networks) > TOLD else ""
+    names = ", ".join(network.name for network in networks[:MOST_NAMED])
+    more = " ..." if len(networks) > MOST_NAMED else ""
     return f"{counted(len(networks), 'network')} ({names}{more})"

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..common.errors import FormatError
+from ..common.files import whole_folder
 from ..model.errors import did_you_mean
 from ..model.network import SignalingNetwork
 from .drawings import free_name
 from .edge_table import write_edge_table
 from .json_format import write_json
 from .logic.bnet import write_bnet
+from .lost_content import summed, warn_of
 from .netflux import write_netflux
+from .network_choice import counted_by_name
 from .sbml.qual_writer import write_sbml_qual
-from .several import counted_by_name
 from .sif import write_sif
-from .writing import summed, warn_of
 
 Networks = Sequence[SignalingNetwork]
 
@@ -31,9 +31,9 @@ class WritableFormat:
     """A format that can be written.
 
     Attributes:
-        name: as it is asked for.
+        name: by which it is chosen.
         endings: of its files; the first is the one that new files get.
-        write: write networks to a file, and say in words what was lost.
+        write: writes networks to a file, and returns in words what was lost.
         holds_several: whether one file can hold more than one network.
     """
 
@@ -138,7 +138,7 @@ def write_networks(
         format_name: the name of a format of `WRITABLE`; a folder needs it.
 
     Returns:
-        What was lost, in words; a warning says the same.
+        What was lost, in words; a warning names the same.
 
     Raises:
         FormatError: as `files_to_write`, or the format cannot hold a network at all.
@@ -149,14 +149,11 @@ def write_networks(
     if not is_folder(path):
         return form.write(networks, Path(path))
     folder = Path(path)
-    place = folder if folder.is_dir() else folder.parent
-    with tempfile.TemporaryDirectory(dir=place, prefix=f".{folder.name}.") as waiting:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # each would name a file that is about to move
-            written = {file: Path(waiting, file.name) for file in files}
-            lost = summed(form.write(files[file], written[file]) for file in files)
-        folder.mkdir(exist_ok=True)
-        for file, temporary in written.items():
-            os.replace(temporary, file)
+    for file in files:
+        if file.is_dir():
+            raise FormatError("it is a folder; expected a file", path=file)
+    with whole_folder(folder) as waiting, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # each would name a file that is about to move
+        lost = summed(form.write(files[file], waiting / file.name) for file in files)
     warn_of(lost, folder, form.name)
     return lost

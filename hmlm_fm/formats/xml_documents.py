@@ -55,7 +55,7 @@ def parse_xml(path: str | os.PathLike[str]) -> Element:
         ) from None
     except DefusedXmlException as error:
         raise FormatError(f"it holds entities, which are not read ({error})", path=path) from None
-    except (ValueError, LookupError) as error:  # an encoding that nobody knows
+    except (ValueError, LookupError) as error:  # an unknown encoding
         raise FormatError(f"it is not XML ({error})", path=path) from None
     return root
 
