@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from ..common.words import counted
 from ..inference.pipeline import NETWORK_FILE
+from ..measurements.measured import Measurements
 from ..model.conditions import TREATMENTS
 from .gate_fit import GATE_PARTS
-
-if TYPE_CHECKING:
-    from .result import FittedModel
 
 HEAD = """---
 license: apache-2.0
@@ -29,48 +28,65 @@ pipeline = SignalingPipeline.from_pretrained("FOLDER")
 """
 
 
-def model_card(fitted: FittedModel, unexplained: pd.DataFrame) -> str:
-    """The card as Markdown.
+@dataclass(frozen=True)
+class CardFacts:
+    """What a card states.
 
-    Args:
+    Attributes:
+        data: what was fitted to.
+        metrics: as in metrics.json.
+        checkpoint: what was fine-tuned.
+        tunable: the parts of gates that were facts.
+        adapted: whether the weights that infer gates were adapted first.
         unexplained: as `unexplained_table` gives it.
     """
-    parts = [HEAD, f"# HMLM fine-tuned on {fitted.data.network.name}\n"]
-    if fitted.adapted:
+
+    data: Measurements
+    metrics: Mapping[str, Any]
+    checkpoint: str
+    tunable: tuple[str, ...]
+    adapted: bool
+    unexplained: pd.DataFrame
+
+
+def model_card(facts: CardFacts) -> str:
+    """The card as Markdown."""
+    parts = [HEAD, f"# HMLM fine-tuned on {facts.data.network.name}\n"]
+    if facts.adapted:
         parts.append("The weights that infer gates were adapted to the tissue first.\n")
-    parts += [_fitted_to(fitted), USE, _held_out_error(fitted)]
-    if len(unexplained):
-        parts.append(_unexplained(fitted.metrics, unexplained))
-    if "held_out" in fitted.metrics:
-        parts.append(_held_out_table(fitted.metrics["held_out"]))
-    if fitted.metrics.get("spearman_with_truth"):
-        ranks = fitted.metrics["spearman_with_truth"].items()
+    parts += [_fitted_to(facts), USE, _held_out_error(facts)]
+    if len(facts.unexplained):
+        parts.append(_unexplained(facts.metrics, facts.unexplained))
+    if "held_out" in facts.metrics:
+        parts.append(_held_out_table(facts.metrics["held_out"]))
+    if facts.metrics.get("spearman_with_truth"):
+        ranks = facts.metrics["spearman_with_truth"].items()
         words = ", ".join(f"{name} {rank:.2f}" for name, rank in ranks)
         parts.append(f"Spearman's correlation with the simulator's parameters: {words}.\n")
     return "\n".join(parts)
 
 
-def _fitted_to(fitted: FittedModel) -> str:
-    data = fitted.data
+def _fitted_to(facts: CardFacts) -> str:
+    data = facts.data
     text = (
-        f"From `{fitted.checkpoint}`: gates and time constants of {len(data.network.molecules)} "
+        f"From `{facts.checkpoint}`: gates and time constants of {len(data.network.molecules)} "
         f"molecules, fitted to {counted(len(data.conditions), 'condition')} at "
         f"{counted(int((data.times_hours > 0).sum()), 'time')}. It predicts this network alone, "
         f"which lies beside it as `{NETWORK_FILE}`.\n"
     )
-    if set(fitted.tunable) != set(GATE_PARTS):
-        text += f"\nFitted is {', '.join(fitted.tunable)}; the rest is as inferred.\n"
+    if set(facts.tunable) != set(GATE_PARTS):
+        text += f"\nFitted is {', '.join(facts.tunable)}; the rest is as inferred.\n"
     return text
 
 
-def _held_out_error(fitted: FittedModel) -> str:
-    metrics = fitted.metrics
+def _held_out_error(facts: CardFacts) -> str:
+    metrics = facts.metrics
     units = "."
-    if any(fitted.data.others):
+    if any(facts.data.others):
         units = ", other modalities in units in which they vary as activities do."
     return (
         "Mean squared error on held-out training "
-        f"{'conditions' if len(fitted.data.conditions) > 1 else 'times'}: "
+        f"{'conditions' if len(facts.data.conditions) > 1 else 'times'}: "
         f"{metrics['held_out_mse']:.4f} ({metrics['held_out_mse_at_start']:.4f} before fitting)"
         f"{units}\n"
     )

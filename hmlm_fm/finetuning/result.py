@@ -31,7 +31,7 @@ from ..measurements.time_scale import time_scale_for
 from ..model.conditions import Condition, Observation
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.tokenization_hmlm import HMLMTokenizer
-from .card import model_card
+from .card import CardFacts, model_card
 
 UNEXPLAINED_FILE = "unexplained.csv"
 FIGURE_FILE, MOST_DRAWN, TIMES_DRAWN = "trajectories.png", 8, 49
@@ -139,8 +139,11 @@ class FittedModel:
             }
             for name, content in (("metrics", self.metrics), ("training_info", info)):
                 write_text(target / f"{name}.json", json.dumps(content, indent=2) + "\n")
-            card = model_card(self, unexplained_table(self.model, self.data.network))
-            write_text(target / "README.md", card)
+            facts = CardFacts(
+                self.data, self.metrics, self.checkpoint, self.tunable, self.adapted,
+                unexplained_table(self.model, self.data.network),
+            )  # fmt: skip
+            write_text(target / "README.md", model_card(facts))
 
     @cached_property
     def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:

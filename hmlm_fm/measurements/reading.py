@@ -14,7 +14,7 @@ import numpy as np
 
 from ..common.errors import FormatError, FormatWarning
 from ..formats import load_network
-from ..formats.measured.condition_tables import read_conditions, read_observations
+from ..formats.measured import read_condition_tables
 from ..model.condition_tensors import held_states
 from ..model.conditions import Condition, Observation
 from ..model.errors import quoted
@@ -54,9 +54,7 @@ def read_measurements(
     if not isinstance(network, SignalingNetwork):
         network = load_network(network, pathway)
     path = str(observations or conditions)
-    assert observations is not None
-    of_name = read_conditions(conditions, network)
-    by_condition = read_observations(observations, network, of_name)
+    of_name, by_condition = read_condition_tables(network, conditions, observations)
     table = _StateTable.from_observations(network, of_name, by_condition)
     _leave_out_held_states(table, network, path)
     _check_anything_to_fit(table, path)

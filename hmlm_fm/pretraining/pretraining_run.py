@@ -1,6 +1,6 @@
 """Pretraining from end to end: corpus, trajectories, training, evaluation, a folder that loads.
 
-`pretrain/run.py` is the command line of this module.
+`hmlm pretrain` and `pretrain/run.py` are the command lines of this module.
 """
 
 from __future__ import annotations
@@ -23,30 +23,34 @@ from ..common.errors import FormatError, OptionsError
 from ..common.files import creating, write_text
 from ..common.launching import check_launch, describe, disconnect, mixed_precision
 from ..corpora.corpus_loading import load_for_training
+from ..corpora.tokenised import TokenisedCorpus
 from ..dynamics.trajectories import Trajectories, draw_topology
 from ..inference.figures import plot_losses, plot_trajectories
 from ..model.configuration_hmlm import SIZES, HMLMConfig
+from ..model.errors import HMLMError
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import NetworkError, SignalingNetwork
 from ..model.tokenization_hmlm import HMLMTokenizer
+from .ablations import evaluate_ablations
 from .data import TOKENISED_FOLDER, check_data, tokenised_corpus, unseen_trajectories
-from .evaluation import (
-    evaluate_ablations,
-    evaluate_masked_molecules,
-    evaluate_modalities,
-    evaluate_next_state,
-    predict_held_out,
-)
+from .masked_evaluation import evaluate_masked_molecules
 from .model_card import write_model_card
 from .objectives import PretrainingExamples
-from .pretraining_options import SETTINGS_OF_A_RUN, PretrainingOptions, training_arguments
+from .pretraining_options import (
+    SETTINGS_OF_A_RUN,
+    PretrainingOptions,
+    RunArguments,
+    training_arguments,
+)
 from .progress import Progress
 from .resuming import check_same_launch, check_same_run, find_checkpoint, remove_incomplete
+from .state_evaluation import evaluate_modalities, evaluate_next_state, predict_held_out
 from .trainer import PretrainingTrainer
 
 OPTIONS_FILE = "pretraining_options.json"
 # A run that was stopped before its first checkpoint left nothing else.
 LEFT_AT_START = frozenset((OPTIONS_FILE, TOKENISED_FOLDER))
+FIGURE_CONTEXTS = (0, 16)
 
 
 def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
@@ -59,7 +63,39 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
     """
     started = time.perf_counter()
     options.check()
-    output_dir = Path(options.output_dir)
+    arguments = connected_arguments(options)
+    checkpoint = checkpoint_to_resume(options)
+    networks, sides = read_corpus(options)
+    with creating(Path(options.output_dir)):
+        Path(options.output_dir).mkdir(parents=True, exist_ok=True)
+    make_deterministic(options.seed)
+    model, tokenizer = new_model(options)
+    log_run(options, arguments, model, sides)
+    corpus = tokenised_corpus(options, sides["train"], tokenizer, arguments)
+    trainer = make_trainer(options, arguments, model, tokenizer, corpus)
+    prepare_folder(options, trainer, checkpoint)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    model = whole_model(trainer)
+    disconnect(arguments.distributed_state)
+    if not arguments.distributed_state.is_main_process:
+        return {}
+    unseen = unseen_trajectories(sides["test"], options, arguments) if options.next_state else []
+    metrics = evaluate(options, model, tokenizer, sides, corpus, unseen)
+    metrics["throughput"] = {"molecules_per_second": trainer.progress.molecules_per_second}
+    metrics["seconds"] = time.perf_counter() - started
+    write_result(options, trainer, model, tokenizer, metrics, networks, unseen)
+    print(json.dumps(metrics, indent=2))
+    folder = Path(options.output_dir)
+    print(f"the model is in {folder}; see {folder / 'README.md'}", flush=True)
+    return metrics
+
+
+def connected_arguments(options: PretrainingOptions) -> RunArguments:
+    """The Trainer's arguments, with all processes of the launch connected.
+
+    Raises:
+        OptionsError: they do not work together, or cannot share a batch evenly.
+    """
     arguments = training_arguments(options)
     state = arguments.distributed_state
     check_launch(state)
@@ -68,29 +104,56 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
             f"batch_size {options.batch_size}; expected a multiple of the "
             f"{state.num_processes} processes that share it"
         )
+    return arguments
+
+
+def checkpoint_to_resume(options: PretrainingOptions) -> Path | None:
+    """The checkpoint that the options resume, None where the run starts anew.
+
+    Raises:
+        OptionsError: there is none, or it is one of another run.
+    """
+    output_dir = Path(options.output_dir)
     checkpoint = find_checkpoint(options.resume_from_checkpoint, output_dir, LEFT_AT_START)
     if checkpoint is not None:
         settings = {name: getattr(options, name) for name in SETTINGS_OF_A_RUN}
         check_same_run(checkpoint, SIZES[options.size], settings, OPTIONS_FILE)
+    return checkpoint
+
+
+def read_corpus(
+    options: PretrainingOptions,
+) -> tuple[Sequence[SignalingNetwork], Mapping[str, Sequence[SignalingNetwork]]]:
+    """All networks of the corpus, and its sides: train, validation and test.
+
+    Raises:
+        OptionsError: it cannot be trained on, or holds no network with dynamics.
+        FormatError, NetworkError: it cannot be read.
+    """
     try:
         networks, sides = load_for_training(options.corpus, options.seed, options.held_out_share)
         check_data(options, sides)
-        training, held_out = sides["train"], sides["test"]
         if options.next_state:
-            for side in (training, held_out):
-                draw_topology(side, np.random.default_rng(options.seed))
-    except (FormatError, NetworkError):  # which say themselves what is wrong with which file
+            for side in ("train", "test"):
+                draw_topology(sides[side], np.random.default_rng(options.seed))
+    except (FormatError, NetworkError, OptionsError):  # which name the file themselves
         raise
-    except ValueError as error:
-        raise OptionsError(f"{options.corpus}: {error}") from None
-    with creating(output_dir):
-        output_dir.mkdir(parents=True, exist_ok=True)
+    except HMLMError as error:
+        raise OptionsError(str(error), path=options.corpus) from None
+    return networks, sides
 
-    set_seed(options.seed)
+
+def make_deterministic(seed: int) -> None:
+    """The same run on the same machine gives the same weights."""
+    set_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
     # Determinism does not need fresh memory to be filled, and the many small tensors of a roll-out
     # would spend a tenth of the step on it.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def new_model(options: PretrainingOptions) -> tuple[HMLMForSignaling, HMLMTokenizer]:
+    """An untrained model of the options' size, and its tokenizer."""
     tokenizer = HMLMTokenizer()
     config = HMLMConfig.of_size(
         options.size,
@@ -103,15 +166,36 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
     model.set_attn_implementation(options.attn_implementation)
     if options.gradient_checkpointing:
         model.gradient_checkpointing_enable()
-    if state.is_main_process:
-        parameters = sum(p.numel() for p in model.parameters()) / 1e6
-        print(describe(state, mixed_precision(options.bf16), options.attn_implementation))
-        print(
-            f"HMLM {options.size}: {parameters:.2f} million parameters; corpus {options.corpus}: "
-            f"{len(training)} networks to train on, {len(held_out)} held out",
-            flush=True,
-        )
-    corpus = tokenised_corpus(options, training, tokenizer, arguments)
+    return model, tokenizer
+
+
+def log_run(
+    options: PretrainingOptions,
+    arguments: RunArguments,
+    model: HMLMForSignaling,
+    sides: Mapping[str, Sequence[SignalingNetwork]],
+) -> None:
+    """What runs where, and on what, once for all processes."""
+    state = arguments.distributed_state
+    if not state.is_main_process:
+        return
+    parameters = sum(p.numel() for p in model.parameters()) / 1e6
+    print(describe(state, mixed_precision(options.bf16), options.attn_implementation))
+    print(
+        f"HMLM {options.size}: {parameters:.2f} million parameters; corpus {options.corpus}: "
+        f"{len(sides['train'])} networks to train on, {len(sides['test'])} held out",
+        flush=True,
+    )
+
+
+def make_trainer(
+    options: PretrainingOptions,
+    arguments: RunArguments,
+    model: HMLMForSignaling,
+    tokenizer: HMLMTokenizer,
+    corpus: TokenisedCorpus,
+) -> PretrainingTrainer:
+    """The Trainer of both objectives, which logs by its own `Progress` alone."""
     examples = PretrainingExamples(
         corpus,
         tokenizer,
@@ -121,70 +205,77 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
         language_networks=options.language_networks if options.masked_molecule else 0,
         next_state=options.next_state,
     )
-    progress = Progress()
     trainer = PretrainingTrainer(
+        progress=Progress(),
         token_rate_factor=options.token_rate_factor,
         token_weight_decay=options.token_weight_decay,
         model=model,
         args=arguments,
         train_dataset=examples,
         data_collator=examples.collate,
-        callbacks=[progress],
     )
-    progress.trainer = trainer
-    for talkative in (PrinterCallback, ProgressCallback):
-        trainer.remove_callback(talkative)
+    for callback in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(callback)
+    return trainer
+
+
+def prepare_folder(
+    options: PretrainingOptions, trainer: PretrainingTrainer, checkpoint: Path | None
+) -> None:
+    """Make the output folder ready for checkpoints, on the main process.
+
+    Raises:
+        OptionsError: the checkpoint was written by another kind of launch.
+    """
     if checkpoint is not None:
         check_same_launch(checkpoint, trainer.accelerator)
+    output_dir, state = Path(options.output_dir), trainer.args.distributed_state
     if state.is_main_process:
         remove_incomplete(output_dir)
-        # What a run was started with stays, however often it is gone on with.
+        # The options that a run was started with stay, however often it is resumed.
         if checkpoint is None or checkpoint.resolve().parent != output_dir.resolve():
             write_text(output_dir / OPTIONS_FILE, json.dumps(asdict(options), indent=2))
     state.wait_for_everyone()
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    model = _whole_model(trainer, config)
-    disconnect(state)
-    if not state.is_main_process:
-        return {}
-
-    metrics: dict[str, Any] = {}
-    unseen: list[Trajectories] = []
-    if options.masked_molecule:
-        metrics["masked_molecule"] = evaluate_masked_molecules(model, tokenizer, training, held_out)
-    if options.next_state:
-        unseen = unseen_trajectories(held_out, options, arguments)
-        untrained = HMLMForSignaling(config)
-        untrained.to(model.device)  # type: ignore[arg-type]
-        metrics["next_state"] = evaluate_next_state(
-            model, tokenizer, corpus.trajectories, unseen, untrained
-        )
-        metrics["modalities"] = evaluate_modalities(model, tokenizer, unseen)
-    if options.ablations:
-        metrics["ablations"] = evaluate_ablations(model, tokenizer, training, held_out, unseen)
-    metrics["throughput"] = {"molecules_per_second": progress.molecules_per_second}
-    metrics["seconds"] = time.perf_counter() - started
-    _write_result(output_dir, options, trainer, model, tokenizer, metrics, networks, unseen)
-    print(json.dumps(metrics, indent=2))
-    print(f"the model is in {output_dir}; see {output_dir / 'README.md'}", flush=True)
-    return metrics
 
 
-def _whole_model(trainer: PretrainingTrainer, config: HMLMConfig) -> HMLMForSignaling:
+def whole_model(trainer: PretrainingTrainer) -> HMLMForSignaling:
     """The trained model, in one piece on the main process wherever its weights lie."""
     accelerator = trainer.accelerator
     if accelerator.distributed_type not in (DistributedType.DEEPSPEED, DistributedType.FSDP):
         return accelerator.unwrap_model(trainer.model)  # type: ignore[no-any-return]
     weights = accelerator.get_state_dict(trainer.model_wrapped)
-    model = HMLMForSignaling(config)
+    model = HMLMForSignaling(accelerator.unwrap_model(trainer.model).config)
     if accelerator.is_main_process:
         model.load_state_dict({name: value.float() for name, value in weights.items()})
     model.to(accelerator.device)  # type: ignore[arg-type]
     return model.eval()
 
 
-def _write_result(
-    output_dir: Path,
+def evaluate(
+    options: PretrainingOptions,
+    model: HMLMForSignaling,
+    tokenizer: HMLMTokenizer,
+    sides: Mapping[str, Sequence[SignalingNetwork]],
+    corpus: TokenisedCorpus,
+    unseen: Sequence[Trajectories],
+) -> dict[str, Any]:
+    """Metrics of both objectives on held-out networks, beside the simplest baselines."""
+    metrics: dict[str, Any] = {}
+    networks = sides["train"], sides["test"]
+    if options.masked_molecule:
+        metrics["masked_molecule"] = evaluate_masked_molecules(model, tokenizer, *networks)
+    if options.next_state:
+        untrained = HMLMForSignaling(model.config).to(model.device)  # type: ignore[arg-type]
+        metrics["next_state"] = evaluate_next_state(
+            model, tokenizer, corpus.trajectories, unseen, untrained
+        )
+        metrics["modalities"] = evaluate_modalities(model, tokenizer, unseen)
+    if options.ablations:
+        metrics["ablations"] = evaluate_ablations(model, tokenizer, *networks, unseen)
+    return metrics
+
+
+def write_result(
     options: PretrainingOptions,
     trainer: PretrainingTrainer,
     model: HMLMForSignaling,
@@ -193,6 +284,8 @@ def _write_result(
     networks: Sequence[SignalingNetwork],
     unseen: Sequence[Trajectories],
 ) -> None:
+    """The folder of the result: weights, tokenizer, metrics, provenance, figures and card."""
+    output_dir = Path(options.output_dir)
     model.save_pretrained(output_dir)
     tokenizer.save_pretrained(output_dir)
     write_text(output_dir / "metrics.json", json.dumps(metrics, indent=2) + "\n")
@@ -217,9 +310,10 @@ def _write_result(
     write_text(output_dir / "training_info.json", json.dumps(info, indent=2) + "\n")
     plot_losses(trainer.state.log_history, output_dir / "losses.png")
     if unseen:
-        shown = unseen[:1]
+        first = unseen[:1]
         predictions = {
-            context: predict_held_out(model, tokenizer, shown, context)[0] for context in (0, 16)
+            context: predict_held_out(model, tokenizer, first, context)[0]
+            for context in FIGURE_CONTEXTS
         }
-        plot_trajectories(shown[0], predictions, output_dir / "trajectories.png")
+        plot_trajectories(first[0], predictions, output_dir / "trajectories.png")
     write_model_card(output_dir, options, metrics, len(networks))

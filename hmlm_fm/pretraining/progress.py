@@ -1,11 +1,11 @@
-"""What a training run says of itself: losses, throughput, memory and time left."""
+"""The log of a training run: losses, throughput, memory and time left."""
 
 from __future__ import annotations
 
 import resource
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from tqdm.auto import tqdm
@@ -13,9 +13,6 @@ from transformers import TrainerCallback
 
 from ..common.launching import check_same_weights, check_wrapper, device_name, mixed_precision
 from ..model.losses import PART_LOSSES
-
-if TYPE_CHECKING:
-    from .trainer import PretrainingTrainer
 
 PEAK_FLOPS = {
     "NVIDIA A100-PCIE-40GB": (312e12, 19.5e12),
@@ -31,6 +28,19 @@ PEAK_FLOPS = {
 """Operations per second in dense bfloat16 and in float32, as the vendor states them."""
 
 
+class Training(Protocol):
+    """What is logged of a Trainer."""
+
+    model_wrapped: Any
+    molecules_seen: int
+
+    def molecules_per_step(self) -> float:
+        """Molecule tokens of a batch on all processes."""
+
+    def flops_per_molecule(self) -> float:
+        """Operations on a molecule token, forward and back."""
+
+
 class Progress(TrainerCallback):
     """Losses, rates and time left: a bar on a terminal, lines elsewhere.
 
@@ -40,7 +50,7 @@ class Progress(TrainerCallback):
     WARM_UP_STEPS = 3
 
     def __init__(self) -> None:
-        self.trainer: PretrainingTrainer | None = None
+        self.trainer: Training | None = None
         self.started_at, self.first_step, self.first_molecules = 0.0, -1, 0
         # Not known before the first steps are over.
         self.molecules_per_second: float | None = None

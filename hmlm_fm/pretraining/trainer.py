@@ -15,6 +15,7 @@ from ..model.masked_molecule_head import unmasked_ids
 from ..model.vocabulary import SPECIAL_TOKENS
 from .every_parameter import EveryParameter
 from .objectives import PretrainingExamples, count_molecules
+from .progress import Progress
 from .resuming import mark_complete, mark_incomplete
 
 FLOPS = 4.5
@@ -30,9 +31,21 @@ class PretrainingTrainer(Trainer):
     """
 
     def __init__(
-        self, token_rate_factor: float = 1.0, token_weight_decay: float = 0.0, **kwargs: Any
+        self,
+        token_rate_factor: float = 1.0,
+        token_weight_decay: float = 0.0,
+        progress: Progress | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        """
+        Args:
+            token_rate_factor: times the learning rate for the token table.
+            token_weight_decay: decoupled, of the token table.
+            progress: that logs this trainer.
+        """
+        self.progress = progress or Progress()
+        super().__init__(callbacks=[self.progress], **kwargs)
+        self.progress.trainer = self
         self.token_rate_factor, self.token_weight_decay = token_rate_factor, token_weight_decay
         self.model_accepts_loss_kwargs = False
         self._parts: list[torch.Tensor] = []
@@ -40,7 +53,7 @@ class PretrainingTrainer(Trainer):
         self.molecules_seen = self.tokens_computed = 0
         self._every_parameter: EveryParameter | None = None
         model = kwargs["model"]
-        # Asked now: under ZeRO-3 parameters are elsewhere later.
+        # Counted now: under ZeRO-3 parameters are elsewhere later.
         self._flops_per_molecule = FLOPS * model.num_parameters(exclude_embeddings=True)
         self._vocabulary = int(model.config.vocab_size)
 

@@ -12,7 +12,7 @@ from hmlm_fm.cli.main import app
 from hmlm_fm.inference.shipped import checkpoint_path
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
 from hmlm_fm.model.tokenization_hmlm import HMLMTokenizer
-from hmlm_fm.pretraining.evaluation import masked_questions, ranks_of_rival, token_reader
+from hmlm_fm.pretraining.masked_evaluation import masked_queries, ranks_of_baseline, token_reader
 
 CHAIN = ("EGF", "EGFR", "GRB2", "SOS1", "HRAS", "RAF1")
 OTHER = ("TNF", "TNFRSF1A", "TRADD", "TRAF2", "MAP3K5", "MAPK8")
@@ -36,7 +36,7 @@ def cascade(names, name="cascade"):
 
 def test_every_molecule_is_asked_once_among_what_is_not_visible(tokenizer):
     training = [cascade(CHAIN), cascade(OTHER, "other")]
-    questions = masked_questions(tokenizer, training, [cascade(CHAIN[:4], "held out")])
+    questions = masked_queries(tokenizer, training, [cascade(CHAIN[:4], "held out")])
     assert [question.molecule for question in questions] == [0, 1, 2, 3]
     members = token_reader(tokenizer)(cascade(CHAIN))
     tokens = {name: of[0] for name, of in zip(CHAIN, members, strict=True)}
@@ -51,18 +51,18 @@ def test_every_molecule_is_asked_once_among_what_is_not_visible(tokenizer):
 @pytest.mark.parametrize("rival", ["node2vec", "gnn"])
 def test_rivals_that_learn_find_who_belongs_together(tokenizer, rival):
     training = [cascade(CHAIN), cascade(OTHER, "other")]
-    questions = masked_questions(tokenizer, training, [cascade(CHAIN[1:4], "held out")])
+    questions = masked_queries(tokenizer, training, [cascade(CHAIN[1:4], "held out")])
     if rival == "node2vec":
         members_of = token_reader(tokenizer)
         made = Node2Vec(training, members_of, tokenizer.vocab_size, width=16, epochs=60)
-        ranks = ranks_of_rival(made, questions)
+        ranks = ranks_of_baseline(made, questions)
         # Whom a walk visits with the neighbours is of the same cascade.
         assert max(ranks) <= 3
     else:
         made = MaskedGraphNetwork(training, tokenizer, steps=300, batch=8, rate=1e-2, layers=2)
-        whole = masked_questions(tokenizer, training, [cascade(CHAIN)])
+        whole = masked_queries(tokenizer, training, [cascade(CHAIN)])
         # Chance has a rank of 3 among the seven that are not visible.
-        assert np.mean(ranks_of_rival(made, whole)) < 1.5
+        assert np.mean(ranks_of_baseline(made, whole)) < 1.5
     assert np.isfinite(made.scores(cascade(CHAIN), 2)).all()
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from hmlm_fm.pretraining.evaluation import _rank
 from toys import toy_network
 
 from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer, load_network
@@ -21,16 +22,9 @@ from hmlm_fm.model.masked_molecule_head import (
     unmasked_ids,
 )
 from hmlm_fm.model.network import Interaction, Molecule, Pathway, SignalingNetwork
-from hmlm_fm.pretraining.evaluation import (
-    StateRivals,
-    _rank,
-    evaluate_ablations,
-    evaluate_masked_molecules,
-    evaluate_next_state,
-    paired_ratio,
-    wilson_interval,
-)
+from hmlm_fm.pretraining.ablations import evaluate_ablations
 from hmlm_fm.pretraining.masked_baselines import Frequency, NeighbourLookUp
+from hmlm_fm.pretraining.masked_evaluation import evaluate_masked_molecules, wilson_interval
 from hmlm_fm.pretraining.objectives import (
     Instrument,
     PretrainingExamples,
@@ -38,6 +32,7 @@ from hmlm_fm.pretraining.objectives import (
     mask_molecules,
     next_state_example,
 )
+from hmlm_fm.pretraining.state_evaluation import StateBaselines, evaluate_next_state, paired_ratio
 
 
 @pytest.fixture(scope="module")
@@ -408,7 +403,7 @@ def test_evaluation_of_an_untrained_model(tokenizer, samples):
 def test_context_mean_uses_shown_conditions_only(samples):
     sample = samples[0]
     shown = np.arange(6, 12)
-    mean = StateRivals.context_mean(sample, shown)
+    mean = StateBaselines.context_mean(sample, shown)
     assert mean[0] == pytest.approx(sample.states[shown, 0].astype(float).mean(0))
     assert mean.shape == sample.states.shape[1:]
 

@@ -37,7 +37,7 @@ from ...model.conditions import Condition
 from ...model.modeling_hmlm import HMLMForSignaling
 from ...model.network import SignalingNetwork
 from ...model.tokenization_hmlm import HMLMTokenizer
-from ...pretraining.evaluation import wilson_interval
+from ...pretraining.masked_evaluation import wilson_interval
 from ..baselines.roll_out import signed_edges
 from ..entries import Row, all_rows
 from ..report import interval_table

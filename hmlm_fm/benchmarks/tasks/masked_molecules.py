@@ -19,15 +19,15 @@ from typing import Any
 from ...corpora.corpus_loading import Sides, load_for_training
 from ...model.modeling_hmlm import HMLMForSignaling
 from ...model.tokenization_hmlm import HMLMTokenizer
-from ...pretraining.evaluation import (
+from ...pretraining.masked_baselines import Frequency, NeighbourLookUp
+from ...pretraining.masked_evaluation import (
     Scorer,
-    masked_questions,
+    masked_queries,
+    ranks_of_baseline,
     ranks_of_model,
-    ranks_of_rival,
     token_reader,
     top_shares,
 )
-from ...pretraining.masked_baselines import Frequency, NeighbourLookUp
 from ...pretraining.pretraining_options import PretrainingOptions
 from ...pretraining.pretraining_run import run_pretraining
 from ...pretraining.resuming import last_checkpoint
@@ -94,12 +94,12 @@ def measure_molecules(
 
     for seed in range(seeds):
         _, sides = load_for_training(corpus, seed)
-        questions = masked_questions(tokenizer, sides["train"], sides["test"])
+        questions = masked_queries(tokenizer, sides["train"], sides["test"])
         for name, (make, grid) in makers.items():
             if only in name:
                 if name not in chosen:
                     chosen[name] = _choose(make, grid, tokenizer, sides)
-                told(name, ranks_of_rival(make(sides["train"], **chosen[name]), questions))
+                told(name, ranks_of_baseline(make(sides["train"], **chosen[name]), questions))
         if only in SCRATCH:
             own_model = _trained(corpus, seed, steps, folder)
             told(SCRATCH, ranks_of_model(own_model, tokenizer, questions)[0])
@@ -158,9 +158,10 @@ def _choose(
     if len(grid) == 1:
         return grid[0]
     training = sides["train"]
-    questions = masked_questions(tokenizer, training, sides["validation"])
+    questions = masked_queries(tokenizer, training, sides["validation"])
     shares = [
-        top_shares(ranks_of_rival(make(training, **chosen), questions))["top10"] for chosen in grid
+        top_shares(ranks_of_baseline(make(training, **chosen), questions))["top10"]
+        for chosen in grid
     ]
     return grid[shares.index(max(shares))]
 
