@@ -62,6 +62,15 @@ HEADLINES = (
     "2026-11-25-molecules core held-out pathways top10",
 )
 """The lines of the README's table, as `won_and_lost` takes them."""
+ENTRIES_CAPTION = (
+    "`hmlm benchmark TASK --entries ID,ID` measures these alone (crosstalk and speed always measure "
+    "all of theirs); an id that the task does not have is an error that lists those it has."
+)
+STARTS = {
+    "nothing": "",
+    "configuration": "weights drawn anew",
+    "weights": "pretrained weights",
+}
 README_START, README_END = "<!-- results -->", "<!-- end of results -->"
 
 QUESTIONS = {
@@ -210,6 +219,7 @@ def page(folder: str | Path, out: str | Path) -> str:
     parts = [INTRODUCTION, SUMMARY, won_and_lost(files)]
     for file in [*files, shipped_checkpoint()]:
         parts.append(section(file, link))
+    parts.append(entries_table())
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
@@ -225,6 +235,17 @@ def with_headlines(readme: str, folder: str | Path) -> str:
         raise HMLMError(f"the README has no table; expected {README_START} and {README_END}")
     table = won_and_lost(read_results(folder), HEADLINES)
     return f"{before}{start}\n{table}\n{end}{after}"
+
+
+def entries_table() -> str:
+    """Every entry with its id."""
+    rows = [[f"`{entry.id}`", entry.label, STARTS[entry.starts_from]] for entry in listed_entries()]
+    return "## Entries\n\n" + plain_table(ENTRIES_CAPTION, ["id", "entry", "starts from"], rows)
+
+
+def listed_entries() -> list[Entry]:
+    """Those that are computed, once each."""
+    return [entry for entry in ALL_ENTRIES.values() if entry.published is None]
 
 
 def section(file: ResultFile, link: str) -> str:

@@ -93,7 +93,7 @@ def small_baselines() -> list[Baseline]:
 
 
 @pytest.mark.parametrize("method", gradient_baselines(), ids=name_of)
-def test_dynamics_beat_holding_and_the_mean_on_unseen_conditions(
+def test_dynamics_beat_holding_and_the_mean_on_held_out_conditions(
     method: Baseline, simulated: tuple[Measurements, Measurements]
 ) -> None:
     training, queries = simulated

@@ -251,7 +251,8 @@ def test_a_fine_tuned_model_is_no_entry(pretrained, tmp_path):
 
 
 def test_in_context_is_below_baselines_without_the_wiring(pretrained):
-    task = simulate_task(load_network("cardiac-fibroblast"), Budget(16, 4))
+    network = load_network("cardiac-fibroblast")
+    task = simulate_task(network, Budget(16, 4), splits=("pairs",))
     fitted = [of.fit(task.training) for of in (InContext(*pretrained), Hold(), TrainingMean())]
     for truth in task.queries.values():
         errors = [mean_squared_error(of, truth) for of in fitted]
