@@ -1,4 +1,4 @@
-"""Published experiments: their table, the protocol, and the simplest answers."""
+"""Published experiments: their table, the protocol, and the simplest predictions."""
 
 import json
 import warnings

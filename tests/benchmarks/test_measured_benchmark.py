@@ -23,7 +23,7 @@ from hmlm_fm.measurements.measured import Measurements
 from hmlm_fm.measurements.trivial import TrainingMean
 from hmlm_fm.model.conditions import Condition, Observation, Perturbation
 
-FEW = FitSettings(members=2, steps=10)
+FEW = FitSettings(members=2, steps=4)
 HOURS = (0.0, 0.25, 0.5)
 LEVELS = (0.2, 0.4, 0.6, 0.8, 1.0)
 
