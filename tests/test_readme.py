@@ -1,37 +1,120 @@
-"""Every block of the README does what it says, and its figures are those that were measured."""
+"""Every block of the README and of docs/ does what it states, and every link leads somewhere."""
 
-import json
+from __future__ import annotations
+
 import re
-from collections.abc import Iterable
+import shlex
+import sys
 from pathlib import Path
-from statistics import fmean
 
 import pytest
 import torch
 
 from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer
-from hmlm_fm.inference.shipped import checkpoint_path
+from hmlm_fm.cli.main import main
+from hmlm_fm.common.option_parsing import parse_options
+from hmlm_fm.finetuning.finetuning_options import FinetuningOptions
+from hmlm_fm.pretraining.pretraining_options import PretrainingOptions
 
 ROOT = Path(__file__).parents[1]
+DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *DOCS, ROOT / "CONTRIBUTING.md", ROOT / "launch/README.md", ROOT / "corpora/README.md",
+    ROOT / "hmlm_fm/networks/core/README.md",
+]  # fmt: skip
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-SHELL = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+OPTIONS = {"pretrain/run.py": PretrainingOptions, "finetune/run.py": FinetuningOptions}
 
 
-@pytest.mark.parametrize("block", PYTHON)
-def test_python_blocks_run(block, tmp_path):
+def blocks(kind: str) -> list:
+    """Blocks of one language, each named by its page and its first line."""
+    found = []
+    for path in DOCS:
+        text = path.read_text(encoding="utf-8")
+        for block in re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL):
+            found.append(pytest.param(block, id=f"{path.name}: {block.splitlines()[0][:60]}"))
+    return found
+
+
+def commands() -> list:
+    """Every command of a shell block, once."""
+    found = {}
+    for block in blocks("bash"):
+        for line in block.values[0].replace("\\\n", " ").splitlines():
+            found |= {command.strip(): None for command in line.split("&&") if command.strip()}
+    return list(found)
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """A folder with the files that blocks name: the tables of docs/measurements.md, and a model."""
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs/measurements.md").read_text(encoding="utf-8")
+    conditions, observations = re.findall(r"```text\n(condition,.*?)```", text, re.DOTALL)
+    (tmp_path / "conditions.csv").write_text(conditions)
+    (tmp_path / "observations.csv").write_text(observations)
+    (tmp_path / "network.sif").write_text("TGFB\t1\tsmad3\nsmad3\t1\taSMA\n")
     torch.manual_seed(0)
     tokenizer = HMLMTokenizer()
-    HMLMForSignaling(HMLMConfig(vocab_size=tokenizer.vocab_size)).save_pretrained(tmp_path)
-    tokenizer.save_pretrained(tmp_path)
-    exec(block.replace("outputs/pretrain-core-tiny", str(tmp_path)), {})
+    folder = tmp_path / "outputs/pretrain-core-tiny"
+    HMLMForSignaling(HMLMConfig(vocab_size=tokenizer.vocab_size)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return tmp_path
 
 
-def test_commands_name_files_that_are_there():
-    named = re.findall(r"\S+\.(?:py|yaml|txt)\b", " ".join(SHELL))
-    assert "pretrain/run.py" in named
-    for name in named:
-        assert (ROOT / name).is_file(), name
+@pytest.mark.parametrize("block", blocks("python"))
+@pytest.mark.filterwarnings("ignore")
+def test_python_blocks_run(block, workplace):
+    exec(block, {})
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if c.startswith("hmlm ")])
+def test_commands_are_understood(command, monkeypatch, capsys):
+    """With --help at the end a command is parsed, and not run."""
+    monkeypatch.chdir(ROOT)
+    words = shlex.split(command)
+    if not helped(words[:2], monkeypatch):
+        pytest.skip(f"there is no command {words[1]} yet")
+    assert helped(words, monkeypatch), capsys.readouterr().err
+    assert "--help" in capsys.readouterr().out
+
+
+def helped(words: list[str], monkeypatch) -> bool:
+    """Whether a command line is understood."""
+    monkeypatch.setattr(sys, "argv", [*words, "--help"])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    return stopped.value.code in (0, None)
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if c.startswith("accelerate launch")])
+def test_launches_are_understood(command, tmp_path, monkeypatch):
+    words = shlex.split(command)[2:]
+    while words[0].startswith("--"):
+        assert (ROOT / words[1]).is_file(), words[1]
+        words = words[2:]
+    script, *arguments = words
+    assert (ROOT / script).is_file()
+    if "--help" in arguments:
+        return
+    monkeypatch.chdir(ROOT)
+    parse_options(OPTIONS[script], arguments, None)
+
+
+def test_every_command_of_the_shell_is_of_a_known_kind():
+    known = ("hmlm ", "accelerate launch", "pip install", "pytest", "python -m hmlm_fm.", "bash ")
+    for command in commands():
+        assert command.startswith(known), command
+        for name in re.findall(r"\b(?:launch|pretrain|finetune|corpora)/\S+\.\w+", command):
+            assert (ROOT / name).is_file(), name
+
+
+def test_the_readme_is_short_and_has_every_room():
+    assert len(README.splitlines()) <= 150
+    rooms = {path.name for path in (ROOT / "hmlm_fm").iterdir() if (path / "__init__.py").exists()}
+    tree = README[README.index("hmlm_fm/\n") :]
+    for room in rooms | {"networks", "checkpoints"}:
+        assert re.search(rf"^  {room}/ +\w", tree, re.MULTILINE), room
 
 
 def test_ci_runs_the_readmes_test_command():
@@ -39,117 +122,33 @@ def test_ci_runs_the_readmes_test_command():
     install, test = 'pip install{} -c constraints.txt -e ".[dev]"', "pytest -n auto --dist loadfile"
     assert install.format(" --quiet") in ci
     assert f"\n{test}\n" in ci
-    assert any(f"{install.format('')} && {test}\n" in block for block in SHELL)
+    assert f"{install.format('')} && {test}\n" in README
 
 
 def test_nothing_is_left_to_fill_in():
-    for path in ("README.md", "CHANGELOG.md", "pretrain/RESULTS.md"):
-        text = (ROOT / path).read_text(encoding="utf-8")
+    for path in (*PAGES, ROOT / "CHANGELOG.md"):
+        text = path.read_text(encoding="utf-8")
         assert not re.search(r"^[A-Z]+_[A-Z]+$|TODO|TBD", text, re.MULTILINE), path
 
 
-def test_links_lead_somewhere():
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+def anchors(text: str) -> set[str]:
+    """Of the headings of a page, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
-def table_after(mark: str) -> list[list[str]]:
-    """The cells of the rows of the first table that stands behind a text."""
-    lines = README[README.index(mark) :].splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith("|"))
-    rows = []
-    for line in lines[start + 2 :]:
-        if not line.startswith("|"):
-            return rows
-        rows.append([cell.strip() for cell in line.strip("|").split("|")])
-    raise AssertionError(f"the table after {mark!r} has no end")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\((?!http)([^)]+)\)", page.read_text(encoding="utf-8")):
+        target, _, anchor = link.partition("#")
+        path = page.parent / target if target else page
+        assert path.exists(), link
+        if anchor:
+            assert anchor in anchors(path.read_text(encoding="utf-8")), link
 
 
-def measured(name: str) -> dict[tuple[str, str, str], dict[str, float]]:
-    """Rows by model, budget and split, as a file of results has them."""
-    path = ROOT / "hmlm_fm/benchmarks/results" / name
-    rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-    return {(row["model"], row["budget"], row["split"]): row for row in rows}
-
-
-SPLITS = ("pairs", "triples", "knockouts")
-BUDGETS = ("16x4", "64x8", "256x49")
-
-
-def holds(cell: str, errors: Iterable[float]) -> bool:
-    """Whether a cell states these figures, each in as many digits as it gives."""
-    told = cell.split(" / ")
-    return told == [
-        f"{error:.{len(figure.partition('.')[2])}f}"
-        for figure, error in zip(told, errors, strict=True)
-    ]
-
-
-def test_errors_on_unseen_conditions_are_those_of_the_results():
-    rows = measured("2026-11-25-conditions-signs.json")
-    table = table_after("<!-- table -->")
-    assert {row[0] for row in table} == {model for model, _, _ in rows}
-    for model, few, _, more, _, most, _ in table:
-        for budget, cell in zip(BUDGETS, (few, more, most), strict=True):
-            told = " / ".join(f"{rows[model, budget, split]['mse']:.4f}" for split in SPLITS)
-            assert cell == told, (model, budget)
-
-
-def test_errors_where_logic_is_known_are_those_of_the_results():
-    rows = measured("2026-11-25-conditions-logic.json")
-    table = table_after("<!-- logic -->")
-    assert {row[0] for row in table} >= {model for model, _, _ in rows if "HMLM" in model}
-    for model, *cells in table:
-        for budget, cell in zip(BUDGETS, cells, strict=True):
-            errors = [rows[model, budget, split]["mse"] for split in SPLITS]
-            assert holds(cell, errors), (model, budget)
-
-
-def test_errors_on_the_new_tissue_are_those_of_the_results():
-    rows = measured("2026-11-25-mechano.json")
-    table = table_after("<!-- mechano -->")
-    assert {row[0] for row in table} == {model for model, _, _ in rows}
-    for model, *cells in table:
-        for split, cell in zip(SPLITS, cells, strict=True):
-            assert holds(cell, [rows[model, "16x4", split]["mse"]]), (model, split)
-
-
-INTERVALS_OF = {
-    "cardiac fibroblast": "2026-11-25-conditions-signs.json",
-    "mechano-signalling": "2026-11-25-mechano.json",
-    "hypertrophy": "2026-11-27-hypertrophy.json",
-    "MYBPC3": "2026-11-27-mybpc3.json",
-    "HepG2, measured": "2026-11-27-measured.json",
-}
-FITTED = ("HMLM pretrained, fine-tuned", "HMLM pretrained, fine-tuned in full", "HMLM from scratch")
-
-
-def test_intervals_are_those_of_the_results():
-    table = table_after("<!-- intervals -->")
-    assert {row[0] for row in table} == set(INTERVALS_OF)
-    for network, budget, *cells in table:
-        rows = measured(INTERVALS_OF[network])
-        for model, covered, width in zip(FITTED, cells[::2], cells[1::2], strict=True):
-            at = model, budget.replace("×", "x")
-            found = [row for key, row in rows.items() if key[:2] == at]
-            assert holds(covered, [row["coverage"] for row in found]), (network, budget, model)
-            assert holds(width, [fmean(row["width"] for row in found)]), (network, budget, model)
-
-
-def test_figures_of_the_shipped_checkpoint_are_its_own():
-    card = Path(checkpoint_path("hmlm-small")) / "metrics.json"
-    found = json.loads(card.read_text(encoding="utf-8"))
-    masked, states = found["masked_molecule"], found["next_state"]
-    by_context, untrained = states["by_context"], states["untrained_by_context"]
-    told = [row[2] for row in table_after("Held-out pathways and networks")]
-    assert told == [
-        f"{masked['top10']:.3f}",
-        f"{masked['neighbour_top10']:.3f}",
-        f"{masked['frequency_top10']:.3f}",
-        f"{states['mse']:.4f}",
-        " / ".join(f"{by_context[n]['mse']:.4f}" for n in ("4", "16")),
-        " / ".join(f"{untrained[n]:.4f}" for n in ("0", "4", "16")),
-        f"{states['hold_mse']:.4f}",
-        f"{states['context_mean_mse']:.4f}",
-        f"{states['corpus_mean_mse']:.4f}",
-    ]
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_paths_of_the_repository_exist(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for name in re.findall(r"`((?:hmlm_fm|launch|pretrain|finetune|docs|tests)/[\w./-]*)`", text):
+        assert (ROOT / name).exists(), name

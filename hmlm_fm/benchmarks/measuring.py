@@ -1,7 +1,7 @@
-"""Every row of a task at every budget and seed, several at a time.
+"""Every entry of a task at every budget and seed, several at a time.
 
-Every cell (a row at a budget with a seed) is kept as soon as it is measured, so that a run that was
-stopped goes on where it was.
+Every run (an entry at a budget with a seed) is kept in a folder as soon as it is measured, so that
+a benchmark that was stopped is resumed from there.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 import json
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -23,37 +23,39 @@ from ..common.files import write_text
 from ..fitting.ensemble import FitSettings, settings_for
 from ..measurements.metrics import interval
 from ..measurements.simulated import Budget, SimulatedTask
-from ..model.errors import HMLMError
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
 from ..model.tokenization_hmlm import HMLMTokenizer
-from .baselines.hmlm import HMLMRow
-from .entries import Row
+from .baselines.hmlm import HMLMPredictor
+from .entries import Entry, Hyperparameters, Resources, Result, selected
 from .task import Task
 
 QUICK = FitSettings(members=4, steps=60, patience=40)
 QUICK_NEURAL_STEPS = 60
 
+Run = dict[str, Any]
+"""What is kept of one run: its key, the hyperparameters, seconds, and the figures of all splits."""
+
 
 @dataclass(frozen=True)
-class Place:
-    """Of a cell: the budget, the name of the row, and the seed."""
+class RunKey:
+    """Which run: the budget, the id of the entry, and the seed."""
 
     budget: Budget
-    row: str
+    entry: str
     seed: int
 
 
 @dataclass
-class Bench:
-    """What the cells of one run share.
+class Benchmark:
+    """What the runs of one task share.
 
     Attributes:
-        task: what is asked.
-        network: with kinetics, which only the simulator sees.
-        model, tokenizer: the pretrained one.
+        task: what is measured.
+        network: with kinetics, which only the simulator uses.
+        model, tokenizer: the pretrained ones.
         track: of `TRACKS`.
-        folder: of what was measured already.
+        cache: the folder of runs that were measured already.
         quick: fewer members and steps, for a look.
     """
 
@@ -62,219 +64,236 @@ class Bench:
     model: HMLMForSignaling
     tokenizer: HMLMTokenizer
     track: str
-    folder: Path
+    cache: Path
     quick: bool = False
 
     def __post_init__(self) -> None:
-        self._rows: dict[Budget, dict[str, Row]] = {}
+        self._resources: dict[Budget, Resources] = {}
         self._drawn: dict[tuple[Budget, int], SimulatedTask] = {}
 
-    def rows(self, budget: Budget) -> dict[str, Row]:
-        """By name."""
-        if budget not in self._rows:
+    @cached_property
+    def entries(self) -> dict[str, Entry]:
+        """Those that are computed, by id."""
+        return {entry.id: entry for entry in self.task.entries if entry.published is None}
+
+    def measure(self, key: RunKey, chosen: Hyperparameters | None = None) -> Run:
+        """One run, read where it was kept, or else measured and kept.
+
+        Args:
+            chosen: hyperparameters; by default those that are best on the training conditions of
+                seed 0.
+        """
+        if self.has(key):
+            kept: Run = json.loads(self._path(key).read_text(encoding="utf-8"))
+            return kept
+        entry, resources = self.entries[key.entry], self._of_budget(key.budget)
+        if chosen is None:
+            chosen = entry.choose(resources, self._draw(key.budget, 0).training)
+        drawn = self._draw(key.budget, key.seed)
+        run = {
+            **self._identity(key),
+            **measure_entry(self.task, entry, resources, chosen, drawn),
+        }
+        self.cache.mkdir(parents=True, exist_ok=True)
+        write_text(self._path(key), json.dumps(run))
+        return run
+
+    def has(self, key: RunKey) -> bool:
+        """Whether a run was kept."""
+        return self._path(key).exists()
+
+    def _path(self, key: RunKey) -> Path:
+        identity = json.dumps(self._identity(key), sort_keys=True)
+        return self.cache / f"{hashlib.sha256(identity.encode()).hexdigest()[:24]}.json"
+
+    def _of_budget(self, budget: Budget) -> Resources:
+        if budget not in self._resources:
             steps = QUICK_NEURAL_STEPS if self.quick else None
-            made = self.task.rows(self.model, self.tokenizer, self._settings(budget), steps)
-            self._rows[budget] = {row.name: row for row in made}
-        return self._rows[budget]
+            self._resources[budget] = Resources(
+                self.model, self.tokenizer, self._settings(budget), steps
+            )
+        return self._resources[budget]
 
     def _settings(self, budget: Budget) -> FitSettings:
         return QUICK if self.quick else settings_for(budget.conditions)
-
-    def measure(self, place: Place, chosen: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The figures of one cell, read if they were kept, or else measured and kept.
-
-        Args:
-            chosen: hyperparameters; without, they are chosen by what is seen with seed 0.
-        """
-        if self.has(place):
-            kept: dict[str, Any] = json.loads(self._path(place).read_text(encoding="utf-8"))
-            return kept
-        row = self.rows(place.budget)[place.row]
-        if chosen is None:
-            chosen = row.choose(self._draw(place.budget, 0).training)
-        drawn = self._draw(place.budget, place.seed)
-        cell = {**self._key(place), **_measure(self.task, row, chosen, drawn)}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_text(self._path(place), json.dumps(cell))
-        return cell
-
-    def has(self, place: Place) -> bool:
-        """Whether the figures of a cell were kept."""
-        return self._path(place).exists()
-
-    def _path(self, place: Place) -> Path:
-        key = json.dumps(self._key(place), sort_keys=True)
-        return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
 
     def _draw(self, budget: Budget, seed: int) -> SimulatedTask:
         if (budget, seed) not in self._drawn:
             self._drawn[budget, seed] = self.task.draw(self.network, budget, self.track, seed)
         return self._drawn[budget, seed]
 
-    def _key(self, place: Place) -> dict[str, Any]:
-        """All that the figures of a cell depend on, but for the code."""
-        depends = ""
-        if self.rows(place.budget)[place.row].starts_from_model:
-            depends = self._weights
-        elif place.row.startswith("HMLM"):
-            depends = self._shape
+    def _identity(self, key: RunKey) -> dict[str, Any]:
+        """All that the figures of a run depend on, but for the code."""
+        depends = {
+            "nothing": lambda: "",
+            "configuration": lambda: self._configuration_hash,
+            "weights": lambda: self._weights_hash,
+        }
         return {
             "task": self.task.draws,
             "network": self.network.content_hash,
-            "model": depends,
-            "row": place.row,
+            "model": depends[self.entries[key.entry].starts_from](),
+            "entry": key.entry,
             "track": self.track,
-            "budget": str(place.budget),
-            "seed": place.seed,
-            "settings": asdict(self._settings(place.budget)),
+            "budget": str(key.budget),
+            "seed": key.seed,
+            "settings": asdict(self._settings(key.budget)),
             "quick": self.quick,
         }
 
     @cached_property
-    def _weights(self) -> str:
-        digest = hashlib.sha256(self._shape.encode())
+    def _weights_hash(self) -> str:
+        digest = hashlib.sha256(self._configuration_hash.encode())
         for _, value in sorted(self.model.state_dict().items()):
             digest.update(value.cpu().numpy().tobytes())
         return digest.hexdigest()
 
     @cached_property
-    def _shape(self) -> str:
+    def _configuration_hash(self) -> str:
         """A model that starts anew depends on the configuration alone, wherever that lies."""
         config = self.model.config.to_dict()
         config.pop("_name_or_path", None)
-        shape = json.dumps(config, sort_keys=True, default=str)
-        return hashlib.sha256(shape.encode()).hexdigest()
+        text = json.dumps(config, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
-def run(
-    bench: Bench,
+def run_entries(
+    benchmark: Benchmark,
     budgets: Sequence[Budget],
     seeds: int,
-    only: str = "",
+    ids: Iterable[str] = (),
     workers: int = 1,
-    say: Callable[[str], object] = lambda line: None,
-) -> list[dict[str, Any]]:
-    """Measure every row; returns one dictionary per model, budget and split.
+    log: Callable[[str], object] = lambda line: None,
+) -> list[Result]:
+    """Measure entries; returns one result per entry, budget, split and seed.
 
     Args:
         seeds: how many, from 0 on.
-        only: a part of the names of rows, to measure these alone.
-        workers: processes that measure cells side by side; with 1, this one does.
-        say: told of every cell.
+        ids: of the entries to measure; all of them by default.
+        workers: processes that measure side by side; with 1, this one does.
+        log: is called with a line for every run.
 
     Raises:
-        ValueError: no row has `only` in its name.
+        HMLMError: an id that no entry has.
     """
-    found: list[dict[str, Any]] = []
-    names = {budget: [n for n in bench.rows(budget) if only in n] for budget in budgets}
-    published = [
-        {"model": name, "budget": str(budget), "split": bench.task.splits[0]}
-        | {"mse": errors[str(budget)], "as_published": True}
-        for budget in budgets
-        for name, errors in bench.task.published.items()
-        if only in name and str(budget) in errors
-    ]
-    if not published and not any(names.values()):
-        raise HMLMError(f"no row has {only!r} in its name")
-    wanted = [Place(b, name, seed) for b in budgets for name in names[b] for seed in range(seeds)]
-    missing = sum(not bench.has(place) for place in wanted)
-    cells = (
-        _side_by_side(bench, wanted, min(workers, missing))
+    chosen = selected(benchmark.task.entries, ids)
+    computed = [entry.id for entry in chosen if entry.published is None]
+    wanted = [RunKey(b, id, seed) for b in budgets for id in computed for seed in range(seeds)]
+    missing = sum(not benchmark.has(key) for key in wanted)
+    runs = (
+        _side_by_side(benchmark, wanted, min(workers, missing))
         if workers > 1 and missing > 1
-        else _one_by_one(bench, wanted)
+        else _one_by_one(benchmark, wanted)
     )
-    measured: dict[Place, dict[str, Any]] = {}
-    for place, cell in cells:
-        measured[place] = cell
-        errors = "  ".join(f"{s} {of['mse']:.4f}" for s, of in cell["splits"].items())
-        say(f"{place.budget} seed {place.seed}  {place.row}: {errors}  ({cell['seconds']:.0f} s)")
+    measured: dict[RunKey, Run] = {}
+    for key, run in runs:
+        measured[key] = run
+        errors = "  ".join(f"{s} {of['mse']:.4f}" for s, of in run["splits"].items())
+        label = benchmark.entries[key.entry].label
+        log(f"{key.budget} seed {key.seed}  {label}: {errors}  ({run['seconds']:.0f} s)")
+    results: list[Result] = []
     for budget in budgets:
-        found += [row for row in published if row["budget"] == str(budget)]
-        for name in names[budget]:
-            of_row = [measured[Place(budget, name, seed)] for seed in range(seeds)]
-            found += _summarise(name, budget, of_row)
-    return found
+        for entry in chosen:
+            if entry.published is not None:
+                results += _published(entry, budget, benchmark.task.splits[0])
+            else:
+                of_seeds = [measured[RunKey(budget, entry.id, seed)] for seed in range(seeds)]
+                results += _results(entry, budget, of_seeds)
+    return results
 
 
-def _one_by_one(bench: Bench, wanted: Sequence[Place]) -> Iterator[tuple[Place, dict[str, Any]]]:
-    chosen: dict[str, Any] = {}
-    for place in wanted:
-        cell = bench.measure(place, None if place.seed == 0 else chosen)
-        chosen = cell["chosen"]
-        yield place, cell
+def _published(entry: Entry, budget: Budget, split: str) -> list[Result]:
+    errors = entry.published or {}
+    if str(budget) not in errors:
+        return []
+    return [entry.result(budget, split, None, mse=errors[str(budget)], as_published=True)]
+
+
+def _results(entry: Entry, budget: Budget, of_seeds: Sequence[Run]) -> list[Result]:
+    """Split by split, and seed by seed within."""
+    results = []
+    for split in of_seeds[0]["splits"]:
+        for seed, run in enumerate(of_seeds):
+            figures = dict(run["splits"][split])
+            _, low, high = interval([figures.pop("squared_errors")])
+            mse = figures.pop("mse")
+            results.append(
+                entry.result(
+                    budget, split, seed, mse=mse, mse_low=low, mse_high=high, **figures,
+                    seconds=run["seconds"],
+                )
+            )  # fmt: skip
+    return results
+
+
+def _one_by_one(benchmark: Benchmark, wanted: Sequence[RunKey]) -> Iterator[tuple[RunKey, Run]]:
+    chosen: Hyperparameters = {}
+    for key in wanted:
+        run = benchmark.measure(key, None if key.seed == 0 else chosen)
+        chosen = run["chosen"]
+        yield key, run
 
 
 def _side_by_side(
-    bench: Bench, wanted: Sequence[Place], workers: int
-) -> Iterator[tuple[Place, dict[str, Any]]]:
-    """Cells as they are done. Seed 0 of a row chooses what its other seeds take, and is first."""
+    benchmark: Benchmark, wanted: Sequence[RunKey], workers: int
+) -> Iterator[tuple[RunKey, Run]]:
+    """Runs as they are done. Seed 0 of an entry chooses what its other seeds take, and is first."""
     threads = max(1, torch.get_num_threads() // workers)
     # A fork of a process whose threads have computed may hang.
     context = multiprocessing.get_context("spawn")
-    # A copy without the rows that this process has made: they hold functions that do not travel.
-    pool = ProcessPoolExecutor(workers, context, _start_worker, (replace(bench), threads))
+    # A copy without what this process has drawn.
+    pool = ProcessPoolExecutor(workers, context, _start_worker, (replace(benchmark), threads))
     try:
         # Left for the end, a long one would keep one worker busy while the others wait.
-        first = [place for place in wanted if place.seed == 0]
-        first.sort(key=lambda place: not bench.rows(place.budget)[place.row].long)
-        under_way = {pool.submit(_measure_here, place): place for place in first}
+        first = [key for key in wanted if key.seed == 0]
+        first.sort(key=lambda key: not benchmark.entries[key.entry].slow)
+        under_way = {pool.submit(_measure_here, key): key for key in first}
         while under_way:
             done, _ = wait(under_way, return_when=FIRST_COMPLETED)
             for future in done:
-                place, cell = under_way.pop(future), future.result()
-                yield place, cell
+                key, run = under_way.pop(future), future.result()
+                yield key, run
                 under_way |= {
-                    pool.submit(_measure_here, other, cell["chosen"]): other
+                    pool.submit(_measure_here, other, run["chosen"]): other
                     for other in wanted
-                    if place.seed == 0
-                    and (other.budget, other.row) == (place.budget, place.row)
+                    if key.seed == 0
+                    and (other.budget, other.entry) == (key.budget, key.entry)
                     and other.seed > 0
                 }
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-_BENCH: list[Bench] = []
+_BENCHMARK: list[Benchmark] = []
 """That of this worker."""
 
 
-def _start_worker(bench: Bench, threads: int) -> None:
+def _start_worker(benchmark: Benchmark, threads: int) -> None:
     torch.set_num_threads(threads)
-    _BENCH.append(bench)
+    _BENCHMARK.append(benchmark)
 
 
-def _measure_here(place: Place, chosen: dict[str, Any] | None = None) -> dict[str, Any]:
-    return _BENCH[0].measure(place, chosen)
+def _measure_here(key: RunKey, chosen: Hyperparameters | None = None) -> Run:
+    return _BENCHMARK[0].measure(key, chosen)
 
 
-def _measure(task: Task, row: Row, chosen: dict[str, Any], drawn: SimulatedTask) -> dict[str, Any]:
+def measure_entry(
+    task: Task,
+    entry: Entry,
+    resources: Resources,
+    chosen: Hyperparameters,
+    drawn: SimulatedTask,
+) -> Run:
+    """Fit an entry to the training conditions and measure its predictions of every split."""
     started = time.perf_counter()
-    fitted = row.make(**chosen).fit(drawn.training)
+    fitted = entry.make(resources, **chosen).fit(drawn.training)
     seconds = time.perf_counter() - started
     splits = {}
     for split, truth in drawn.queries.items():
-        if isinstance(fitted, HMLMRow):
-            told = fitted.answer(truth.conditions, truth.times_hours)
-            splits[split] = task.measure(told.states, told.scale, truth)
+        if isinstance(fitted, HMLMPredictor):
+            predicted = fitted.predict_with_sd(truth.conditions, truth.times_hours)
+            splits[split] = task.measure(predicted.states, predicted.scale, truth)
         else:
             states = fitted.predict(truth.conditions, truth.times_hours)
             splits[split] = task.measure(states, None, truth)
     return {"chosen": chosen, "seconds": seconds, "splits": splits}
-
-
-def _summarise(
-    name: str, budget: Budget, of_seeds: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    rows = []
-    for split in of_seeds[0]["splits"]:
-        of_split = [cell["splits"][split] for cell in of_seeds]
-        mse, low, high = interval([found["squared_errors"] for found in of_split])
-        row: dict[str, Any] = {"model": name, "budget": str(budget), "split": split}
-        row |= {"mse": mse, "mse_low": low, "mse_high": high}
-        for key, value in of_split[0].items():
-            if isinstance(value, float) and key not in row:
-                row[key] = sum(found[key] for found in of_split) / len(of_split)
-        row["seeds"] = len(of_split)
-        row["seconds"] = sum(cell["seconds"] for cell in of_seeds) / len(of_seeds)
-        rows.append(row)
-    return rows

@@ -255,13 +255,15 @@ def benchmark(
         typer.Option(metavar="CxT", help="Conditions x times, such as 16x4; repeatable."),
     ] = None,
     seeds: Annotated[int, typer.Option(help="How many; crosstalk and speed have one.")] = 1,
-    json: Annotated[Path | None, typer.Option(help="Where to write the rows.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Where to write the results.")] = None,
     figure: Annotated[Path | None, typer.Option(help="Where to draw them.")] = None,
-    cells: Annotated[
-        Path, typer.Option(help="Folder of what was measured; a stopped run goes on from it.")
-    ] = Path("outputs/benchmark-cells"),
+    cache: Annotated[
+        Path, typer.Option(help="Folder of runs that were measured, to resume from.")
+    ] = Path("outputs/benchmark-cache"),
     quick: Annotated[bool, typer.Option("--quick", help="Few members and steps.")] = False,
-    rows: Annotated[str, typer.Option(help="Part of the names of the rows to measure.")] = "",
+    entries: Annotated[
+        str, typer.Option(metavar="ID,ID", help="The entries to measure, by id; all without.")
+    ] = "",
     workers: Annotated[
         int | None, typer.Option(help="Processes that measure side by side; as many as cores.")
     ] = None,
@@ -284,23 +286,23 @@ def benchmark(
 
     options = BenchmarkOptions(
         task,
-        model,
-        network,
-        pathway,
-        track,
-        budget or [],
-        seeds,
-        json,
-        figure,
-        cells,
-        quick,
-        rows,
-        workers,
-        experiments,
-        conditions,
-        observations,
-        corpus,
-        force,
+        model=model,
+        network=network,
+        pathway=pathway,
+        track=track,
+        budget=budget or [],
+        seeds=seeds,
+        entries=entries,
+        json=json,
+        figure=figure,
+        cache=cache,
+        quick=quick,
+        workers=workers,
+        corpus=corpus,
+        experiments=experiments,
+        conditions=conditions,
+        observations=observations,
+        force=force,
     )
     with errors_in_one_line(), warnings_in_lines():
         table = run_benchmark(options, lambda line: typer.echo(line, err=True))

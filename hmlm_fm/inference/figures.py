@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from ..dynamics.trajectories import TIMES_HOURS, Trajectories
 from ..model.network import SignalingNetwork
@@ -170,49 +168,6 @@ def plot_states(
     figure.savefig(path, dpi=120)
 
 
-def plot_errors(
-    path: Path,
-    rows: Sequence[Mapping[str, Any]],
-    splits: Sequence[str],
-    title: str,
-    figure_of_merit: str = "mse",
-) -> None:
-    """A figure of a benchmark's rows, the best at the top, as a PNG; errors on a logarithmic scale.
-
-    Args:
-        path: of the file.
-        rows: with model, budget, split, the figure of merit and, where there is an interval, the
-            same with `_low` and `_high` behind.
-        splits: those to draw, one column of panels each; a line of panels per budget.
-        title: of the figure.
-        figure_of_merit: mse, of which less is better, or another, of which more is.
-    """
-    is_error = figure_of_merit == "mse"
-    low, high = f"{figure_of_merit}_low", f"{figure_of_merit}_high"
-    budgets = list(dict.fromkeys(row["budget"] for row in rows))
-    size = (4.2 * len(splits), 4.2 * len(budgets))
-    figure = Figure(figsize=size, layout="tight")
-    axes = figure.subplots(len(budgets), len(splits), squeeze=False)
-    for line, budget in zip(axes, budgets, strict=True):
-        for axis, split in zip(line, splits, strict=True):
-            own = [r for r in rows if r["budget"] == budget and r["split"] == split]
-            own.sort(key=lambda r: -r[figure_of_merit] if is_error else r[figure_of_merit])
-            for place, row in enumerate(own):
-                colour = "tab:red" if row["model"].startswith("HMLM") else "tab:grey"
-                found = row[figure_of_merit]
-                if low in row:
-                    # A logarithmic axis has no 0.
-                    least = row[low] or found / 2 if is_error else row[low]
-                    axis.plot([least, row[high]], [place] * 2, c=colour)
-                axis.plot(found, place, "o", c=colour)
-            axis.set_xscale("log" if is_error else "linear")
-            axis.set_yticks(range(len(own)), [r["model"] for r in own], fontsize=7)
-            axis.set_title(f"{split}, {budget}", fontsize=9)
-            axis.set_xlabel("mean squared error" if is_error else figure_of_merit)
-    figure.suptitle(title)
-    figure.savefig(path, dpi=110)
-
-
 def plot_crosstalk(path: Path, table: pd.DataFrame, title: str) -> None:
     """Scores of ordered pairs of pathways as a map, as a PNG.
 
@@ -234,64 +189,6 @@ def plot_crosstalk(path: Path, table: pd.DataFrame, title: str) -> None:
     figure.colorbar(image, ax=axis, label="score")
     axis.set_title(f"crosstalk, {title}", fontsize=9)
     figure.savefig(path, dpi=110)
-
-
-def plot_speed(path: Path, rows: Sequence[Mapping[str, Any]], title: str) -> None:
-    """Three panels, as a PNG: simulators, models on batches, and growth with the network.
-
-    Args:
-        path: of the file.
-        rows: of `hmlm benchmark speed`, each with its part.
-        title: of the figure.
-    """
-    figure = Figure(figsize=(17, 4), layout="constrained")
-    simulators, models, growth = figure.subplots(1, 3)
-    tools = [row for row in rows if row["part"] == "simulators"]
-    _plot_times(
-        simulators,
-        [f"{row['tool']}, {row['precision']}" for row in tools],
-        [row["ms_per_trajectory"] for row in tools],
-    )
-    simulators.set_xscale("log")
-    simulators.set(xlabel="ms per trajectory", title="simulators at equal accuracy")
-    encoders = [row for row in rows if row["part"] == "models"]
-    _plot_times(
-        models,
-        [f"{row['model']} ({row['peak_mb']:.0f} MB)" for row in encoders],
-        [row["ms_per_batch"] for row in encoders],
-    )
-    models.set_xlim(left=0)
-    models.set(xlabel="ms per batch", title="forward and backward (peak memory)")
-    memory = growth.twinx()
-    scaling = [row for row in rows if row["part"] == "scaling"]
-    for i, series in enumerate(dict.fromkeys(row["series"] for row in scaling)):
-        own = [row for row in scaling if row["series"] == series]
-        sizes = [row["molecules"] for row in own]
-        growth.plot(sizes, [row["ms"] for row in own], "o-", color=f"C{i}", ms=3, label=series)
-        memory.plot(sizes, [row["peak_mb"] for row in own], "--", color=f"C{i}")
-    for axis, label in ((growth, "ms (lines)"), (memory, "peak MB (dashes)")):
-        axis.set_yscale("log")
-        axis.yaxis.set_major_formatter(ScalarFormatter())
-        axis.yaxis.set_minor_formatter(NullFormatter())
-        axis.set_ylabel(label)
-    growth.set_xscale("log")
-    growth.set_xticks(sorted({row["molecules"] for row in scaling}))
-    growth.xaxis.set_major_formatter(ScalarFormatter())
-    growth.xaxis.set_minor_formatter(NullFormatter())
-    growth.set(xlabel="molecules", title="one random network, constant degree")
-    growth.legend(fontsize=7)
-    figure.suptitle(title, fontsize=10)
-    figure.savefig(path, dpi=110)
-
-
-def _plot_times(axis: Axes, names: Sequence[str], values: Sequence[float]) -> None:
-    """One point per name, the first at the top, those of HMLM in red."""
-    for place, (name, value) in enumerate(zip(names, values, strict=True)):
-        colour = "tab:red" if name.lower().startswith("hmlm") else "tab:grey"
-        axis.plot(value, place, "o", color=colour)
-    axis.set_yticks(range(len(names)), names, fontsize=7)
-    axis.grid(axis="x", alpha=0.3)
-    axis.invert_yaxis()
 
 
 def _plain(text: str) -> str:

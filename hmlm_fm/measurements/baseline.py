@@ -1,6 +1,6 @@
-"""What a benchmark asks of each of its rows.
+"""What every method of a benchmark does: learn from measurements, then predict conditions.
 
-Shapes: N molecules, Q asked conditions, U query times.
+Shapes: N molecules, Q query conditions, U query times.
 """
 
 from __future__ import annotations
@@ -16,13 +16,11 @@ from ..model.network import SignalingNetwork
 from .measured import Measurements
 
 
-class Rival(ABC):
-    """A row: learns from measurements, then predicts any condition of the same network."""
-
-    name: str
+class Baseline(ABC):
+    """A method that learns from measurements and predicts any condition of the same network."""
 
     @abstractmethod
-    def fit(self, seen: Measurements) -> Self:
+    def fit(self, training: Measurements) -> Self:
         """Learn from measurements; returns itself."""
 
     @abstractmethod
@@ -36,18 +34,18 @@ def condition_features(conditions: Sequence[Condition], network: SignalingNetwor
     A stimulus counts by its level, a perturbation by its strength.
     """
     features = np.zeros((len(conditions), 2 * len(network.molecules)))
-    for row, condition in enumerate(conditions):
+    for q, condition in enumerate(conditions):
         condition.check(network)
         for name, level in condition.stimuli.items():
-            features[row, network.molecule_index[name]] = level
+            features[q, network.molecule_index[name]] = level
         for p in condition.perturbations:
-            features[row, len(network.molecules) + network.molecule_index[p.target]] = p.strength
+            features[q, len(network.molecules) + network.molecule_index[p.target]] = p.strength
     return features
 
 
-def mean_squared_error(rival: Rival, truth: Measurements) -> float:
-    """Over all that was measured after time 0."""
+def mean_squared_error(fitted: Baseline, truth: Measurements) -> float:
+    """The error of a fitted method over all states that were measured after time 0."""
     later = truth.times_hours > 0
-    predicted = rival.predict(truth.conditions, truth.times_hours[later])
+    predicted = fitted.predict(truth.conditions, truth.times_hours[later])
     there = truth.measured[:, later]
     return float(np.mean((predicted - truth.states[:, later])[there] ** 2))

@@ -1,6 +1,6 @@
-"""Rows that learn next to nothing, and what every row knows about time and perturbations.
+"""Baselines that learn next to nothing, and how a perturbation holds a state in every baseline.
 
-Shapes: C training conditions, T times, N molecules, Q asked conditions, U query times.
+Shapes: C training conditions, T times, N molecules, Q query conditions, U query times.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from ..model.condition_tensors import held_states
 from ..model.conditions import Condition
 from ..model.network import SignalingNetwork
-from .baseline import Rival
+from .baseline import Baseline
 from .measured import Measurements
 
 
@@ -28,14 +28,11 @@ def hold_perturbed(
     return np.where(is_held, value, np.clip(states, 0.0, 1.0))
 
 
-class Hold(Rival):
+class Hold(Baseline):
     """Nothing happens: every condition stays at the baseline."""
 
-    name = "hold"
-    grid: tuple[dict[str, object], ...] = ({},)
-
-    def fit(self, seen: Measurements) -> Self:
-        self.network, self.baseline = seen.network, seen.baseline_or_zero
+    def fit(self, training: Measurements) -> Self:
+        self.network, self.baseline = training.network, training.baseline_or_zero
         return self
 
     def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:
@@ -44,22 +41,19 @@ class Hold(Rival):
         return hold_perturbed(states, conditions, hours, self.network)
 
 
-class TrainingMean(Rival):
+class TrainingMean(Baseline):
     """The same happens in every condition: the mean of the measured ones, linear in between.
 
-    A state that a perturbation holds tells nothing about other conditions, so it is left out of
-    the mean.
+    A state that a perturbation holds has no bearing on other conditions: it is left out of the
+    mean.
     """
 
-    name = "mean of the training conditions"
-    grid: tuple[dict[str, object], ...] = ({},)
-
-    def fit(self, seen: Measurements) -> Self:
-        self.network, self.times_hours = seen.network, seen.times_hours
-        is_held, _ = held_states(seen.conditions, seen.times_hours, seen.network)
-        free = seen.measured & ~is_held
-        count, total = free.sum(0), np.where(free, seen.states, 0.0).sum(0)
-        self.mean = np.where(count > 0, total / np.maximum(count, 1), seen.baseline_or_zero)
+    def fit(self, training: Measurements) -> Self:
+        self.network, self.times_hours = training.network, training.times_hours
+        is_held, _ = held_states(training.conditions, training.times_hours, training.network)
+        free = training.measured & ~is_held
+        count, total = free.sum(0), np.where(free, training.states, 0.0).sum(0)
+        self.mean = np.where(count > 0, total / np.maximum(count, 1), training.baseline_or_zero)
         return self
 
     def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:

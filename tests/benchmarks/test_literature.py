@@ -1,4 +1,4 @@
-"""Published experiments: their table, the protocol, and the simplest answers."""
+"""Published experiments: their table, the protocol, and the simplest predictions."""
 
 import json
 import warnings
@@ -73,26 +73,26 @@ def test_the_networks_own_equations_score_as_published_elsewhere(drawn):
 def test_always_increase_is_right_where_things_rise(drawn):
     task, questions = drawn
     truth = questions.queries[SPLIT]
-    row = AlwaysIncrease().fit(questions.training)
-    found = task.measure(row.predict(truth.conditions, truth.times_hours), None, truth)
+    fitted = AlwaysIncrease().fit(questions.training)
+    found = task.measure(fitted.predict(truth.conditions, truth.times_hours), None, truth)
     assert found["accuracy"] == pytest.approx(44 / 59)
     assert found["balanced_accuracy"] == pytest.approx(1 / 3, abs=0.01)
 
 
 def test_the_shortest_path_carries_its_signs(network, drawn):
-    row = ShortestPath().fit(drawn[1].training)
+    fitted = ShortestPath().fit(drawn[1].training)
     truth = drawn[1].queries[SPLIT]
     change = (
-        row.predict(truth.conditions, truth.times_hours)[1:, 0]
-        - row.predict(truth.conditions[:1], truth.times_hours)[:, 0]
+        fitted.predict(truth.conditions, truth.times_hours)[1:, 0]
+        - fitted.predict(truth.conditions[:1], truth.times_hours)[:, 0]
     )
     # Tension is already there at rest, and rises like the others.
     assert (np.abs(change).max(1) > 0.05).all()
-    signs = row.signs_from(network.molecule_index["TGFB"])
+    signs = fitted.signs_from(network.molecule_index["TGFB"])
     assert signs[network.molecule_index["TGFB1R"]] == 1
     assert signs[network.molecule_index["smad3"]] == 1
     hours = np.array([1.0, 2.0])
-    change = row.predict((Condition({"TGFB": 0.8}), Condition()), hours)
+    change = fitted.predict((Condition({"TGFB": 0.8}), Condition()), hours)
     moved = change[0, 1] - change[1, 1]
     assert np.array_equal(np.sign(np.round(moved, 9)), signs)
 
@@ -105,18 +105,20 @@ def test_balanced_accuracy_is_the_mean_over_directions():
     assert found["n"] == 4
 
 
-def test_the_command_shows_the_equations_beside_the_rows(tmp_path):
-    path = tmp_path / "rows.json"
+def test_the_command_shows_the_equations_beside_the_entries(tmp_path):
+    path = tmp_path / "results.json"
     done = CliRunner().invoke(
         app,
-        ["benchmark", "literature", "--budget", "4x2", "--quick", "--rows", "always", "--cells",
-         str(tmp_path), "--json", str(path), "--figure", str(tmp_path / "rows.png")],
+        ["benchmark", "literature", "--budget", "4x2", "--quick", "--entries",
+         "own-equations,always-increase", "--cache", str(tmp_path), "--json", str(path),
+         "--figure", str(tmp_path / "figure.png")],
     )  # fmt: skip
     assert done.exit_code == 0, done.stderr
     assert "59 published experiments" in done.stdout
-    models = [row["model"] for row in json.loads(path.read_text())["rows"]]
-    assert models == ["logic ODE, the network's own equations", "always Increase"]
-    assert (tmp_path / "rows.png").stat().st_size > 1000
+    results = json.loads(path.read_text())["results"]
+    assert [of["entry"] for of in results] == ["own-equations", "always-increase"]
+    assert [of["seed"] for of in results] == [None, 0]
+    assert (tmp_path / "figure.png").stat().st_size > 1000
 
 
 def test_experiments_of_another_network_must_be_named(tmp_path):

@@ -23,7 +23,7 @@ from hmlm_fm.measurements.measured import Measurements
 from hmlm_fm.measurements.trivial import TrainingMean
 from hmlm_fm.model.conditions import Condition, Observation, Perturbation
 
-FEW = FitSettings(members=2, steps=10)
+FEW = FitSettings(members=2, steps=4)
 HOURS = (0.0, 0.25, 0.5)
 LEVELS = (0.2, 0.4, 0.6, 0.8, 1.0)
 
@@ -67,12 +67,12 @@ def draw(task, seed):
 def test_five_seeds_hold_every_condition_out_once_and_replicates_together(tables):
     task = measured_task(toy_network(), *tables())
     drawn = [draw(task, seed) for seed in range(5)]
-    asked = [condition for one in drawn for condition in one.queries[SPLIT].conditions]
-    assert len(asked) == 11
-    assert set(asked) == set(conditions_of().values())
+    queries = [condition for one in drawn for condition in one.queries[SPLIT].conditions]
+    assert len(queries) == 11
+    assert set(queries) == set(conditions_of().values())
     for one in drawn:
         assert not set(one.training.conditions) & set(one.queries[SPLIT].conditions)
-        # Half an hour is told as a day.
+        # Half an hour is given as a day.
         assert one.training.times_hours.tolist() == [0, 12, 24]
         erk, ras = (one.training.network.molecule_index[name] for name in ("ERK", "RAS"))
         assert one.training.measured[:, :, erk].all()
@@ -94,11 +94,11 @@ def test_tables_that_cannot_be_held_out_of(tables):
 
 
 @pytest.mark.filterwarnings("ignore:.*nothing was measured at time 0")
-def test_what_was_not_measured_tells_no_row_anything(tables, model):
+def test_what_was_not_measured_reaches_no_entry(tables, model):
     drawn = draw(measured_task(toy_network(), *tables()), 0)
-    seen, asked = drawn.training, drawn.queries[SPLIT]
-    nonsense = replace(seen, states=np.where(seen.measured, seen.states, 0.9))
-    rows = [
+    training, queries = drawn.training, drawn.queries[SPLIT]
+    nonsense = replace(training, states=np.where(training.measured, training.states, 0.9))
+    methods = [
         lambda: TrainingMean(),
         lambda: RidgeOnCondition(),
         lambda: BayesianRidge(),
@@ -108,17 +108,17 @@ def test_what_was_not_measured_tells_no_row_anything(tables, model):
         lambda: FittedLogicODE(FEW),
         lambda: GateModel(FEW),
         lambda: InContext(*model),
-        lambda: FineTuned("HMLM", *model, settings=FEW),
+        lambda: FineTuned(*model, settings=FEW),
     ]
-    measured = asked.measured.any((0, 1))
-    for make in rows:
+    measured = queries.measured.any((0, 1))
+    for make in methods:
+        fitted = [make().fit(given) for given in (training, nonsense)]
         states, other = (
-            make().fit(told).predict(asked.conditions, asked.times_hours)[..., measured]
-            for told in (seen, nonsense)
+            of.predict(queries.conditions, queries.times_hours)[..., measured] for of in fitted
         )
         assert np.isfinite(states).all()
-        assert np.allclose(states, other, atol=1e-6), make().name
-        assert mean_squared_error(make().fit(seen), asked) < 1
+        assert np.allclose(states, other, atol=1e-6), make()
+        assert mean_squared_error(fitted[0], queries) < 1
 
 
 def test_errors_are_of_what_was_measured_after_the_start():
@@ -132,13 +132,13 @@ def test_errors_are_of_what_was_measured_after_the_start():
         network, (Condition(), Condition({"EGF": 1.0})), np.array([0.0, 24.0]), states,
         np.where(np.arange(size) == 0, 0.0, np.nan), measured=there,
     )  # fmt: skip
-    told = np.full(states.shape, 0.2)
-    found = score_measured(told, np.full(states.shape, 0.1), truth)
+    predicted = np.full(states.shape, 0.2)
+    found = score_measured(predicted, np.full(states.shape, 0.1), truth)
     errors = [0.3**2, 0.1**2, 0.2**2]
     assert found["mse"] == pytest.approx(np.mean(errors))
     assert found["rmse"] == pytest.approx(np.mean(errors) ** 0.5)
     assert np.mean(found["squared_errors"]) == pytest.approx(found["mse"])
-    # Within 0.164 of the truth are the second, whose rest nobody knows, and not the others.
+    # Within 0.164 of the truth are the second, whose rest is not known, and not the others.
     assert found["coverage"] == pytest.approx(1 / 3)
     assert found["width"] == pytest.approx(2 * 1.6448536 * 0.1)
 
@@ -148,11 +148,11 @@ def test_the_command_prints_a_table(tables, tmp_path):
     conditions, observations = tables()
     options = BenchmarkOptions(
         "measured", network=str(tmp_path / "network.json"), conditions=conditions,
-        observations=observations, rows="condition", seeds=2, quick=True, workers=1,
-        cells=tmp_path / "cells", json=tmp_path / "rows.json",
+        observations=observations, entries="ridge", seeds=2, quick=True, workers=1,
+        cache=tmp_path / "cache", json=tmp_path / "results.json",
     )  # fmt: skip
     table = run_benchmark(options)
     assert "Budget 8x3" in table
-    assert "| model | held-out conditions |" in table
+    assert "| entry | held-out conditions |" in table
     assert "ridge on the condition" in table
-    assert (tmp_path / "rows.json").exists()
+    assert (tmp_path / "results.json").exists()

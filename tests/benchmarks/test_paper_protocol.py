@@ -1,4 +1,4 @@
-"""The paper's own protocol, and curves through what was seen."""
+"""The paper's own protocol, and curves through observations."""
 
 import json
 
@@ -7,15 +7,16 @@ import pytest
 from typer.testing import CliRunner
 
 from hmlm_fm import load_network
-from hmlm_fm.benchmarks.baselines.curves import CURVES, LastObservation, LinearInterpolation
+from hmlm_fm.benchmarks.baselines.curves import LastObservation, LinearInterpolation
+from hmlm_fm.benchmarks.entries import CURVES, Resources, selected
 from hmlm_fm.benchmarks.tasks.cell_lines import HALF_MAXIMA, draw_line
 from hmlm_fm.benchmarks.tasks.forecast import draw_forecast
 from hmlm_fm.benchmarks.tasks.paper import (
     MARKERS,
+    PAPER_ENTRIES,
     PublishedODE,
     draw_paper,
     paper_network,
-    paper_rows,
     score_markers,
 )
 from hmlm_fm.cli.main import app
@@ -33,9 +34,9 @@ def pretrained():
     return HMLMForSignaling.from_pretrained(folder).eval(), HMLMTokenizer.from_pretrained(folder)
 
 
-def error(row, task, split):
+def error(method, task, split):
     truth = task.queries[split]
-    states = row.fit(task.training).predict(truth.conditions, truth.times_hours)
+    states = method.fit(task.training).predict(truth.conditions, truth.times_hours)
     return score_markers(states, None, truth)["mse"]
 
 
@@ -57,66 +58,72 @@ def test_the_network_is_the_one_of_the_notebook():
     assert set(MARKERS) <= set(network.names)
 
 
-def test_splits_of_the_paper_keep_what_was_seen_apart():
+def test_splits_of_the_paper_keep_observed_times_apart():
     task = draw_paper(paper_network(), Budget(1, 8), seed=1)
-    hours = {split: set(asked.times_hours) for split, asked in task.queries.items()}
-    seen = set(task.training.times_hours)
+    hours = {split: set(queries.times_hours) for split, queries in task.queries.items()}
+    observed = set(task.training.times_hours)
     assert len(hours["all times"]) == 50
-    assert hours["unseen times"] == hours["all times"] - seen
-    assert hours["tail"] == {h for h in hours["all times"] if h > max(seen)}
+    assert hours["held-out times"] == hours["all times"] - observed
+    assert hours["tail"] == {h for h in hours["all times"] if h > max(observed)}
     with pytest.raises(ValueError, match="expected one of 1x4, 1x8 and 1x16"):
         draw_paper(paper_network(), Budget(1, 5))
 
 
-def rows_of(tmp_path, part):
+def results_of(tmp_path, *ids):
     path = tmp_path / "paper.json"
-    arguments = ["benchmark", "paper", "--workers", "1", "--rows", part, "--cells", str(tmp_path)]
+    arguments = ["benchmark", "paper", "--workers", "1", "--entries", ",".join(ids)]
+    arguments += ["--cache", str(tmp_path)]
     done = CliRunner().invoke(app, [*arguments, "--json", str(path), "--force"])
     assert done.exit_code == 0, done.stderr
-    return done.stdout, json.loads(path.read_text())["rows"]
+    return done.stdout, json.loads(path.read_text())["results"]
 
 
-def test_hmlm_is_below_a_ruler_at_times_it_has_not_seen(tmp_path):
-    _, rows = rows_of(tmp_path, "in context")
-    _, lines = rows_of(tmp_path, "linear interpolation")
+def test_hmlm_is_below_straight_lines_at_held_out_times(tmp_path):
+    ids = ("hmlm-in-context", "linear-interpolation")
+    _, results = results_of(tmp_path, *ids)
     own, line = (
-        {row["budget"]: row["mse"] for row in found if row["split"] == "unseen times"}
-        for found in (rows, lines)
+        {
+            of["budget"]: of["mse"]
+            for of in results
+            if of["split"] == "held-out times" and of["entry"] == id
+        }
+        for id in ids
     )
     assert list(own) == ["1x4", "1x8", "1x16"]
     assert all(own[budget] < line[budget] for budget in own)
 
 
 def test_what_was_published_stands_in_the_table(tmp_path):
-    table, rows = rows_of(tmp_path, "HMLM as published")
+    table, results = results_of(tmp_path, "published-hmlm")
     assert "0.041 (as published)" in table
-    assert [row["mse"] for row in rows] == [0.041, 0.050, 0.058]
-    assert {row["split"] for row in rows} == {"all times"}
+    assert [of["mse"] for of in results] == [0.041, 0.050, 0.058]
+    assert {of["split"] for of in results} == {"all times"}
+    assert {of["seed"] for of in results} == {None}
 
 
 def test_fine_tuned_on_one_time_course_it_is_eight_times_below_the_published_model():
     task = draw_paper(paper_network(), Budget(1, 4))
     settings = FitSettings(members=3, steps=150)
-    (row,) = (r for r in paper_rows(*pretrained(), settings, None) if "fine-tuned" in r.name)
-    fitted = row.make().fit(task.training)
+    (entry,) = selected(PAPER_ENTRIES, ["hmlm-fine-tuned"])
+    fitted = entry.make(Resources(*pretrained(), settings)).fit(task.training)
     found = {}
     for split, truth in task.queries.items():
         states = fitted.predict(truth.conditions, truth.times_hours)
         found[split] = score_markers(states, None, truth)["mse"]
     assert found["all times"] < 0.041 / 8
-    assert found["unseen times"] < error(LinearInterpolation(), task, "unseen times")
+    assert found["held-out times"] < error(LinearInterpolation(), task, "held-out times")
 
 
 def test_the_paper_brings_its_own_network(tmp_path):
     done = CliRunner().invoke(
-        app, ["benchmark", "paper", "--network", "egf", "--cells", str(tmp_path)]
+        app, ["benchmark", "paper", "--network", "egf", "--cache", str(tmp_path)]
     )
     assert done.exit_code == 2
     assert "--network is not for the task paper" in done.stderr
 
 
-@pytest.mark.parametrize("kind", CURVES)
-def test_curves_go_through_what_was_seen_and_no_further(kind):
+@pytest.mark.parametrize("entry", CURVES, ids=lambda entry: entry.id)
+def test_curves_go_through_observations_and_no_further(entry):
     network = load_network("egf")
     hours = np.array([0.0, 2, 4, 8, 12])
     conditions = (
@@ -125,21 +132,22 @@ def test_curves_go_through_what_was_seen_and_no_further(kind):
     )
     states = 0.5 + 0.3 * np.sin(hours / 4)[None, :, None] * np.ones((2, 1, len(network.names)))
     states[1, :, 1] = 0
-    row = kind().fit(Measurements(network, conditions, hours, states, states[0, 0]))
-    assert np.allclose(row.predict(conditions, hours), states, atol=5e-3)
-    middle = row.predict(conditions[:1], np.array([6.0]))[0, 0, 2]
+    fitted = entry.make(None).fit(Measurements(network, conditions, hours, states, states[0, 0]))
+    assert np.allclose(fitted.predict(conditions, hours), states, atol=5e-3)
+    middle = fitted.predict(conditions[:1], np.array([6.0]))[0, 0, 2]
     assert middle == pytest.approx(0.5 + 0.3 * np.sin(1.5), abs=0.15)
-    assert (row.predict(conditions[1:], np.array([3.0, 20.0]))[0, :, 1] == 0).all()
-    with pytest.raises(ValueError, match="only for conditions that it has seen"):
-        row.predict((Condition(),), hours)
+    assert (fitted.predict(conditions[1:], np.array([3.0, 20.0]))[0, :, 1] == 0).all()
+    with pytest.raises(ValueError, match="predicts only conditions that it was fitted to"):
+        fitted.predict((Condition(),), hours)
 
 
-def test_a_forecast_asks_only_for_later_hours():
+def test_a_forecast_is_of_later_hours_alone():
     task = draw_forecast(load_network("egf"), Budget(5, 7))
     assert task.training.times_hours.tolist() == list(range(7))
-    asked = task.queries["later hours"]
-    assert asked.times_hours.tolist() == list(range(7, 49))
-    assert asked.conditions == task.training.conditions
+    queries = task.queries["later hours"]
+    assert queries.times_hours.tolist() == list(range(7, 49))
+    assert queries.conditions == task.training.conditions
+    assert queries.measured.shape == queries.states.shape
     with pytest.raises(ValueError, match="expected 2 to 48"):
         draw_forecast(load_network("egf"), Budget(5, 49))
 

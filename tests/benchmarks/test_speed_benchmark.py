@@ -1,6 +1,5 @@
 """`hmlm benchmark speed`: simulators, models and growth, at sizes that take seconds."""
 
-import json
 import sys
 
 import numpy as np
@@ -9,12 +8,10 @@ import torch
 from scipy.integrate import solve_ivp
 from typer.testing import CliRunner
 
-from hmlm_fm.benchmarks import command
-from hmlm_fm.benchmarks.command import BenchmarkOptions, run_benchmark
-from hmlm_fm.benchmarks.speed import peak_memory
-from hmlm_fm.benchmarks.speed import scaling as speed_scaling
+from hmlm_fm.benchmarks.speed import encoders, peak_memory, scaling
 from hmlm_fm.benchmarks.speed.encoders import (
-    MODELS,
+    BY_ID,
+    ENCODERS,
     REFERENCE,
     draw_batches,
     make_model,
@@ -26,11 +23,12 @@ from hmlm_fm.benchmarks.speed.scaling import SERIES, fit_exponents, random_netwo
 from hmlm_fm.benchmarks.speed.simulators import (
     ACCURACY,
     HOURS,
+    SIMULATORS,
+    ConditionNumbers,
     RoadRunner,
-    _Numbers,
     draw_conditions,
 )
-from hmlm_fm.benchmarks.speed.speed import Effort
+from hmlm_fm.benchmarks.speed.speed import Effort, measure_speed
 from hmlm_fm.cli.main import app
 from hmlm_fm.dynamics import simulate
 from hmlm_fm.dynamics.simulator import baseline_state
@@ -40,10 +38,10 @@ from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
 from hmlm_fm.model.tokenization_hmlm import HMLMTokenizer
 
 TINY = Effort(
-    conditions=3, scipy_conditions=1, simulator_repeats=1, networks=3, batches=1, model_repeats=2,
+    conditions=3, fewer_conditions=1, simulator_repeats=1, networks=3, batches=1, model_repeats=2,
     sizes=(20, 40), scaling_repeats=1,
 )  # fmt: skip
-PARTS = ("simulators", "models", "scaling", "exponents")
+SPLITS = ("simulators", "models", "scaling", "exponents")
 
 
 @pytest.fixture(scope="module")
@@ -69,13 +67,13 @@ def by_hand():
 
 
 @pytest.fixture(scope="module")
-def asked(by_hand):
+def simulated(by_hand):
     conditions = draw_conditions(by_hand, 6, seed=3)
     rest = baseline_state(by_hand)
     states = simulate(
         by_hand, conditions, HOURS.tolist(), rest, tolerance=1e-8, dtype=torch.float64
     )
-    return _Numbers(by_hand, conditions, rest.numpy()), states.numpy()
+    return ConditionNumbers(by_hand, conditions, rest.numpy()), states.numpy()
 
 
 @pytest.fixture(scope="module")
@@ -94,21 +92,21 @@ def needs_roadrunner():
     )
 
 
-def test_exported_python_is_what_is_simulated(by_hand, asked):
-    numbers, states = asked
+def test_exported_python_is_what_is_simulated(by_hand, simulated):
+    numbers, states = simulated
     module = {}
     exec(python_equations(by_hand), module)
-    for row, truth in enumerate(states):
+    for c, truth in enumerate(states):
         found = solve_ivp(
-            lambda t, y, row=row: module["slopes"](t, y, numbers.weight[row], numbers.ymax[row]),
-            (HOURS[0], HOURS[-1]), numbers.first[row], "LSODA", t_eval=HOURS, rtol=1e-9, atol=1e-11,
+            lambda t, y, c=c: module["slopes"](t, y, numbers.weight[c], numbers.ymax[c]),
+            (HOURS[0], HOURS[-1]), numbers.first[c], "LSODA", t_eval=HOURS, rtol=1e-9, atol=1e-11,
         )  # fmt: skip
         assert np.abs(found.y.T - truth).max() < 1e-5
 
 
-def test_exported_sbml_is_what_is_simulated(by_hand, asked):
+def test_exported_sbml_is_what_is_simulated(by_hand, simulated):
     needs_roadrunner()
-    numbers, states = asked
+    numbers, states = simulated
     found = RoadRunner(by_hand, numbers)(len(states), 1e-9)
     assert np.abs(found - states).max() < 1e-5
 
@@ -124,74 +122,67 @@ def test_without_libroadrunner_the_extra_is_named(by_hand, tmp_path, monkeypatch
     assert "hmlm-fm[benchmarks]" in done.stderr
 
 
-def test_rows_tables_json_and_figure(by_hand, tmp_path, monkeypatch):
+def test_results_tables_and_figure(by_hand, tmp_path, monkeypatch):
     needs_roadrunner()
-    monkeypatch.setattr(command, "QUICK", TINY)
-    monkeypatch.setattr(peak_memory, "PROCESSES", 1)
-    monkeypatch.setattr(speed_scaling, "peak_megabytes", lambda prepare, name, size: float(size))
-    write_json(by_hand, tmp_path / "network.json")
-    out, figure = tmp_path / "speed.json", tmp_path / "speed.png"
-    options = BenchmarkOptions(
-        "speed", network=str(tmp_path / "network.json"), json=out, figure=figure, quick=True
-    )
-    table = run_benchmark(options, lambda line: None)
-    assert figure.stat().st_size > 1000
-    found = json.loads(out.read_text())
-    assert found["network"] == "by hand"
-    rows = {part: [r for r in found["rows"] if r["part"] == part] for part in PARTS}
-    assert sum(map(len, rows.values())) == len(found["rows"])
+    for module in (encoders, scaling):
+        monkeypatch.setattr(module, "peak_megabytes", lambda prepare, id, size: float(size))
+    report = measure_speed(by_hand, TINY, lambda line: None)
+    table = report.table
+    report.draw(tmp_path / "speed.png")
+    assert (tmp_path / "speed.png").stat().st_size > 1000
+    assert report.about["network"] == "by hand"
+    parts = {s: [r for r in report.results if r["split"] == s] for s in SPLITS}
+    assert sum(map(len, parts.values())) == len(report.results)
     for column in ("peak MB", "ratio to HMLM", "molecules per second", "ms per trajectory"):
         assert column in table
 
-    assert {row["tool"].split()[0] for row in rows["simulators"]} == {
-        "hmlm_fm", "libroadrunner", "SciPy"
-    }  # fmt: skip
-    for row in rows["simulators"]:
-        assert row["max_error"] <= ACCURACY
-        assert row["ms_per_trajectory"] <= row["ms_median"] <= row["ms_most"]
+    assert [of["entry"] for of in parts["simulators"]] == [entry.id for entry in SIMULATORS]
+    for of in parts["simulators"]:
+        assert of["max_error"] <= ACCURACY
+        assert of["ms_per_trajectory"] <= of["ms_median"] <= of["ms_most"]
 
-    models = {row["model"]: row for row in rows["models"]}
-    assert set(models) == set(MODELS)
-    assert len({row["molecules_per_batch"] for row in models.values()}) == 1
-    for name, row in models.items():
-        ratio = row["ms_per_batch"] / models[REFERENCE]["ms_per_batch"]
-        assert row["ratio_to_hmlm"] == pytest.approx(ratio)
-        rate = 1e3 * row["molecules_per_batch"] / row["ms_per_batch"]
-        assert row["molecules_per_second"] == pytest.approx(rate)
-        assert row["peak_mb"] > 0
-        assert f"| {name} |" in table
+    models = {of["entry"]: of for of in parts["models"]}
+    assert list(models) == [entry.id for entry in ENCODERS]
+    assert len({of["molecules_per_batch"] for of in models.values()}) == 1
+    for of in models.values():
+        ratio = of["ms_per_batch"] / models[REFERENCE]["ms_per_batch"]
+        assert of["ratio_to_hmlm"] == pytest.approx(ratio)
+        rate = 1e3 * of["molecules_per_batch"] / of["ms_per_batch"]
+        assert of["molecules_per_second"] == pytest.approx(rate)
+        assert of["peak_mb"] > 0
+        assert f"| {of['label']} |" in table
 
-    assert {(r["series"], r["molecules"]) for r in rows["scaling"]} == {
-        (series, size) for series in SERIES for size in TINY.sizes
+    assert {(of["entry"], of["molecules"]) for of in parts["scaling"]} == {
+        (id, size) for id in SERIES for size in TINY.sizes
     }
-    assert [row["series"] for row in rows["exponents"]] == list(SERIES)
+    assert [of["entry"] for of in parts["exponents"]] == list(SERIES)
 
 
-def test_rivals_are_as_large_as_the_blocks_of_hmlm(tokenizer, config):
+def test_baselines_are_as_large_as_the_blocks_of_hmlm(tokenizer, config):
     (batch,) = draw_batches(tokenizer, 2, 1)
     sizes = {}
-    for name in MODELS:
+    for name in BY_ID:
         model = make_model(name, config)
         loss = model(batch)
         assert np.isfinite(loss.item())
         loss.backward()
         sizes[name] = parameters_of(model.blocks)
     for name, size in sizes.items():
-        if "equal parameters" in name:
+        if name in ("transformer-equal", "gpsconv-equal", "transformerconv-equal"):
             assert size == pytest.approx(sizes[REFERENCE], rel=0.05)
 
 
 def test_backends_compute_the_same_loss(tokenizer, config):
     (batch,) = draw_batches(tokenizer, 3, 1)
-    for what in ("whole objective", "encoder and one loss"):
+    for what in ("objective", "encoder"):
         losses = [
-            make_model(f"HMLM tiny, {what}, {backend}", config)(batch).item()
+            make_model(f"hmlm-{what}-{backend}", config)(batch).item()
             for backend in ("sdpa", "sparse")
         ]
         assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
-def test_padding_does_not_reach_the_rivals(tokenizer, config):
+def test_padding_does_not_reach_the_baselines(tokenizer, config):
     (batch,) = draw_batches(tokenizer, 4, 1)
     mask = batch.fields["attention_mask"].bool()
     assert batch.molecules == int(mask.sum())
@@ -199,9 +190,9 @@ def test_padding_does_not_reach_the_rivals(tokenizer, config):
     assert (
         batch.network_R[batch.edge_index_2E[0]] == batch.network_R[batch.edge_index_2E[1]]
     ).all()
-    for name in MODELS:
-        if "HMLM" not in name:
-            encoder = make_model(name, config).encoder
+    for entry in ENCODERS:
+        if not entry.highlighted:
+            encoder = make_model(entry.id, config).encoder
             assert encoder(batch).shape == (
                 batch.molecules,
                 encoder.embeddings.project.out_features,
@@ -209,12 +200,12 @@ def test_padding_does_not_reach_the_rivals(tokenizer, config):
 
 
 def test_a_made_up_power_law_is_fitted():
-    rows = [
-        {"series": series, "molecules": n, "ms": 0.3 * n**e, "peak_mb": 2.0 * n}
-        for series, e in (("a", 1.0), ("b", 2.0))
+    results = [
+        {"entry": id, "label": id, "molecules": n, "ms": 0.3 * n**e, "peak_mb": 2.0 * n}
+        for id, e in (("a", 1.0), ("b", 2.0))
         for n in (100, 300, 800)
     ]
-    found = {row["series"]: row for row in fit_exponents(rows)}
+    found = {of["entry"]: of for of in fit_exponents(results)}
     assert found["a"]["time"] == pytest.approx(1)
     assert found["b"]["time"] == pytest.approx(2)
     assert found["b"]["time_of_last_two"] == pytest.approx(2)
@@ -222,7 +213,7 @@ def test_a_made_up_power_law_is_fitted():
     assert found["a"]["memory_of_last_two"] == pytest.approx(1)
     assert (found["a"]["smallest"], found["a"]["largest"]) == (100, 800)
     with pytest.raises(ValueError, match="two sizes"):
-        fit_exponents(rows[:1])
+        fit_exponents(results[:1])
 
 
 def test_random_networks_keep_their_mean_degree(tokenizer):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from hmlm_fm import HMLMForSignaling
-from hmlm_fm.benchmarks.baselines.fitted_logic_ode import FORMS, FittedLogicODE, LogicODE
+from hmlm_fm.benchmarks.baselines.fitted_logic_ode import FORMS, DefaultLogicODE, FittedLogicODE
 from hmlm_fm.benchmarks.baselines.gate_model import GateModel
 from hmlm_fm.benchmarks.baselines.hmlm import FineTuned, InContext
 from hmlm_fm.finetuning import assemble
@@ -23,7 +23,7 @@ from hmlm_fm.inference.gate_tables import gate_tables
 from hmlm_fm.inference.loading import untrained_model
 from hmlm_fm.inference.pipeline import SignalingPipeline
 from hmlm_fm.inference.prediction import predict_states
-from hmlm_fm.measurements.baseline import Rival, mean_squared_error
+from hmlm_fm.measurements.baseline import Baseline, mean_squared_error
 from hmlm_fm.measurements.metrics import interval, score
 from hmlm_fm.measurements.simulated import Budget, SimulatedTask, simulate_task
 from hmlm_fm.measurements.time_scale import USUAL_HOURS, scale_condition, time_scale_for
@@ -136,7 +136,7 @@ def test_what_was_not_measured_does_not_count():
 def test_fine_tuning_beats_where_it_started(model, tuned, task):
     _, fit = tuned
     assert float(fit.held_out_error.mean()) < 0.5 * float(fit.error_at_start.mean())
-    row = FineTuned("HMLM", *model, settings=FEW, in_context=False)
+    row = FineTuned(*model, settings=FEW, in_context=False)
     unfitted = InContext(*model).fit(task.training.subset(np.array([], dtype=int)))
     rivals = (Hold().fit(task.training), TrainingMean().fit(task.training), unfitted)
     errors = [on_all_splits(r, task) for r in (row.fit(task.training), *rivals)]
@@ -221,7 +221,7 @@ def test_inference_in_context_learns_without_a_gradient_step(model, task):
     assert on_all_splits(shown, task) < 0.5 * on_all_splits(blind, task)
 
 
-def on_all_splits(row: Rival, task: SimulatedTask) -> float:
+def on_all_splits(row: Baseline, task: SimulatedTask) -> float:
     return sum(mean_squared_error(row, truth) for truth in task.queries.values())
 
 
@@ -375,7 +375,7 @@ def test_the_logic_ode_finds_the_truth_that_it_is(cascade):
     """In track logic the fitted ODE is the truth's own form, and comes close to it."""
     task = simulate_task(cascade, Budget(24, 8), track="logic", seed=1)
     fitted = FittedLogicODE(FitSettings(members=2, steps=60, learning_rate=0.2)).fit(task.training)
-    default = LogicODE().fit(task.training)
+    default = DefaultLogicODE().fit(task.training)
     errors = [
         sum(mean_squared_error(row, truth) for truth in task.queries.values())
         for row in (fitted, default)

@@ -8,7 +8,7 @@ import torch
 from toys import toy_network
 
 from hmlm_fm import HMLMForSignaling
-from hmlm_fm.benchmarks.baselines.discrepant import WithDiscrepancy
+from hmlm_fm.benchmarks.baselines.with_discrepancy import WithDiscrepancy
 from hmlm_fm.finetuning.gate_fit import fit_gates
 from hmlm_fm.fitting.discrepancy import PENALTIES, find_discrepancy
 from hmlm_fm.fitting.ensemble import FitSettings
@@ -197,12 +197,11 @@ def measurements(conditions):
     )
 
 
-def test_a_rival_learns_what_it_leaves_unexplained():
+def test_a_baseline_learns_what_it_leaves_unexplained():
     seen = measurements(CONDITIONS)
     unseen = measurements([Condition({"EGF": 0.7, "TGFB1": 0.2})])
-    rival = WithDiscrepancy(Hold())
-    assert rival.name == "hold, with its discrepancy"
-    assert mean_squared_error(rival.fit(seen), unseen) < 0.05 * mean_squared_error(
+    corrected = WithDiscrepancy(Hold())
+    assert mean_squared_error(corrected.fit(seen), unseen) < 0.05 * mean_squared_error(
         Hold().fit(seen), unseen
     )
     still = Measurements(
@@ -210,7 +209,7 @@ def test_a_rival_learns_what_it_leaves_unexplained():
     )
     asked = unseen.conditions, unseen.times_hours
     np.testing.assert_array_equal(
-        rival.fit(still).predict(*asked), Hold().fit(still).predict(*asked)
+        corrected.fit(still).predict(*asked), Hold().fit(still).predict(*asked)
     )
 
 

@@ -8,15 +8,15 @@ from scipy.stats import spearmanr
 from typer.testing import CliRunner
 
 from hmlm_fm import load_network
-from hmlm_fm.benchmarks.entries import shuffled
+from hmlm_fm.benchmarks.baselines.controls import shuffled
 from hmlm_fm.benchmarks.tasks.crosstalk_truth import (
     REFERENCE,
-    OfNetwork,
+    MeasuredNetwork,
+    correlations,
     joined_network,
     nearness,
     partial_spearman,
     sizes_and_degrees,
-    summarise,
     true_change,
 )
 from hmlm_fm.cli.main import app
@@ -116,13 +116,13 @@ def test_joined_networks_are_drawn_by_their_seed():
 def test_differences_come_with_paired_intervals():
     rng = np.random.default_rng(0)
     truth = rng.random(60)
-    scores = {REFERENCE: rng.random(60), "good": truth + 0.1 * rng.random(60)}
-    found = OfNetwork(truth, scores, rng.random((60, 2)))
-    rows = {row["model"]: row for row in summarise([found] * 2)}
-    assert rows["good"]["difference_low"] > 0.3
-    assert rows["good"]["given_degrees_low"] > 0.8
-    assert rows[REFERENCE]["difference"] == rows[REFERENCE]["difference_low"] == 0
-    assert rows["good"]["pairs"] == 120
+    scores = {REFERENCE: rng.random(60), "even-attention": truth + 0.1 * rng.random(60)}
+    found = MeasuredNetwork(truth, scores, rng.random((60, 2)))
+    found_of = {of["entry"]: of for of in correlations([found] * 2)}
+    assert found_of["even-attention"]["difference_low"] > 0.3
+    assert found_of["even-attention"]["given_degrees_low"] > 0.8
+    assert found_of[REFERENCE]["difference"] == found_of[REFERENCE]["difference_low"] == 0
+    assert found_of["even-attention"]["pairs"] == 120
 
 
 def test_what_sizes_say_can_be_taken_out():

@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import hmlm_fm.benchmarks
 from hmlm_fm import load_network
-from hmlm_fm.benchmarks.entries import shuffled
+from hmlm_fm.benchmarks.baselines.controls import shuffled
 from hmlm_fm.dynamics import simulate
 from hmlm_fm.measurements.simulated import SPLITS, Budget, simulate_task, visible_network
 
-RESULTS = Path(hmlm_fm.benchmarks.__file__).parent / "results"
+RESULTS = Path(__file__).parents[2] / "docs" / "results"
 
 
 @pytest.fixture(scope="module")

@@ -1,1 +1,1 @@
-"""The simplest rivals of every claim."""
+"""The methods that HMLM is measured beside, and HMLM as one of them."""

@@ -4,7 +4,7 @@ Every molecule has its own regression at every measured time, from all the condi
 was measured and no perturbation holds it; between the times runs a monotone cubic spline. That
 nothing happens where nothing is done is known, and counts as one more condition.
 
-Shapes: C training conditions, T times, N molecules, Q asked conditions, U query times, X features,
+Shapes: C training conditions, T times, N molecules, Q query conditions, U query times, X features,
 P molecules that are free in the same conditions.
 """
 
@@ -18,31 +18,29 @@ from typing import Self
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from ...measurements.baseline import Rival, condition_features
+from ...measurements.baseline import Baseline, condition_features
 from ...measurements.measured import Measurements
 from ...measurements.trivial import hold_perturbed
 from ...model.condition_tensors import held_states
 from ...model.conditions import Condition
 
 
-class ConditionRegression(Rival):
+class ConditionRegression(Baseline):
     """What the regressions share: their features, their targets, and the curves in between."""
 
-    grid: tuple[dict[str, object], ...] = ({},)
-
-    def fit(self, seen: Measurements) -> Self:
-        self.network, self.baseline = seen.network, seen.baseline_or_zero
-        self.times_hours = seen.times_hours
-        single = condition_features(seen.conditions, seen.network)
+    def fit(self, training: Measurements) -> Self:
+        self.network, self.baseline = training.network, training.baseline_or_zero
+        self.times_hours = training.times_hours
+        single = condition_features(training.conditions, training.network)
         self.used = np.flatnonzero(single.any(0))
-        stimuli = [i for i in self.used if i < len(seen.network.molecules)]
+        stimuli = [i for i in self.used if i < len(training.network.molecules)]
         self.pairs = [p for p in combinations(stimuli, 2) if single[:, p].all(1).any()]
-        change = np.where(seen.measured, seen.states - seen.baseline_or_zero, 0.0)
+        change = np.where(training.measured, training.states - training.baseline_or_zero, 0.0)
         change = np.concatenate([change, np.zeros_like(change[:1])])
-        is_held, _ = held_states(seen.conditions, seen.times_hours, seen.network)
-        free = (seen.measured & ~is_held).all(1)
+        is_held, _ = held_states(training.conditions, training.times_hours, training.network)
+        free = (training.measured & ~is_held).all(1)
         free = np.concatenate([free, np.ones_like(free[:1])])
-        rested = (*seen.conditions, Condition())
+        rested = (*training.conditions, Condition())
         options = [False, True] if self.pairs else [False]
         solved = [self._solve(self._features(rested, with_), change, free) for with_ in options]
         best = int(np.argmin([badness for badness, _, _ in solved]))
@@ -59,7 +57,7 @@ class ConditionRegression(Rival):
         return hold_perturbed(spline(within), conditions, hours, self.network)
 
     def _features(self, conditions: Sequence[Condition], with_pairs: bool) -> np.ndarray:
-        """What training conditions show (Q, X), optionally with products of pairs of stimuli."""
+        """The used features (Q, X), optionally with products of pairs of stimuli."""
         single = condition_features(conditions, self.network)
         columns = [single[:, self.used]]
         if with_pairs:

@@ -1,4 +1,4 @@
-"""The logic ODE as a rival: the simulator's own equations, with default or with fitted parameters.
+"""The logic ODE as a baseline: the simulator's equations, with default or fitted parameters.
 
 It is rolled out and fitted as the transducer of HMLM is, by the same loop, but knows nothing of
 other networks: its parameters start at the usual values of Netflux. Where AND groups are not
@@ -19,7 +19,7 @@ import torch
 from ...dynamics.logic_ode import DEFAULT_N
 from ...fitting.ensemble import Fit, FitSettings, Parameters, fit_members
 from ...fitting.member_rollout import MemberRollOut
-from ...measurements.baseline import Rival
+from ...measurements.baseline import Baseline
 from ...measurements.measured import Measurements
 from ...model.condition_tensors import ConditionTensors
 from ...model.conditions import Condition
@@ -74,7 +74,7 @@ def _regrouped(
     joined = [i for i in network.interactions if i.is_input]
     for target, edges in by_target.items():
         for group in groups(edges):
-            # A source that a target hears of in several edges counts once in a group.
+            # A source of several edges to one target counts once in a group.
             signs = {s: sign for e in group for s, sign in zip(e.sources, e.signs, strict=True)}
             joined.append(Interaction(tuple(signs), tuple(signs.values()), target, group[0].kind))
     return replace(network, interactions=tuple(joined), logic_known=True)
@@ -107,31 +107,32 @@ def logic_gates(p: Parameters, input_N: torch.Tensor, wiring: Wiring) -> Gates:
     )
 
 
-class LogicODE(Rival):
-    """Logic ODE with default parameters, or fitted: n and EC50 of the network, then of each
-    interaction with its weight, and τ of each molecule."""
-
-    name = "logic ODE, default parameters"
+class DefaultLogicODE(Baseline):
+    """The logic ODE with default parameters; the form of its logic is the one that fits best."""
 
     def __init__(self, settings: FitSettings | None = None) -> None:
         self.settings = settings or FitSettings()
 
-    def fit(self, seen: Measurements) -> Self:
+    def fit(self, training: Measurements) -> Self:
         forms = (
-            {"as told": seen.network}
-            if seen.network.logic_known
-            else {name: form(seen.network) for name, form in FORMS.items()}
+            {"as given": training.network}
+            if training.network.logic_known
+            else {name: form(training.network) for name, form in FORMS.items()}
         )
-        tried = {name: self._try(network, seen) for name, network in forms.items()}
+        tried = {name: self._try(network, training) for name, network in forms.items()}
         self.form = min(tried, key=lambda name: float(tried[name][0].held_out_error.mean()))
         fit, self.network = tried[self.form]
-        self.parameters, self.seen = fit.parameters, seen
+        self.parameters, self.training = fit.parameters, training
         return self
 
-    def _try(self, network: SignalingNetwork, seen: Measurements) -> tuple[Fit, SignalingNetwork]:
-        later = seen.times_hours > 0
-        roll_out = _roll_out(network, seen, seen.times_hours[later], seen.conditions, self.members)
-        inputs = _input_levels(network, seen.baseline)
+    def _try(
+        self, network: SignalingNetwork, training: Measurements
+    ) -> tuple[Fit, SignalingNetwork]:
+        later = training.times_hours > 0
+        roll_out = _roll_out(
+            network, training, training.times_hours[later], training.conditions, self.members
+        )
+        inputs = _input_levels(network, training.baseline)
 
         def predict(parameters: Parameters, chosen: np.ndarray) -> torch.Tensor:
             return roll_out(logic_gates(parameters, inputs, roll_out.wiring), chosen)
@@ -144,9 +145,9 @@ class LogicODE(Rival):
             "weight": torch.zeros(self.members, reactions),
             "shared": torch.zeros(self.members, 2),
         }
-        states = torch.tensor(seen.states[:, later], dtype=torch.float32)
-        weight = torch.tensor(seen.measured[:, later], dtype=torch.float32)
-        fit = fit_members(predict, start, SPREAD, states, self.fit_settings, seen.seed, weight)
+        states = torch.tensor(training.states[:, later], dtype=torch.float32)
+        weight = torch.tensor(training.measured[:, later], dtype=torch.float32)
+        fit = fit_members(predict, start, SPREAD, states, self.fit_settings, training.seed, weight)
         return fit, network
 
     @property
@@ -159,16 +160,15 @@ class LogicODE(Rival):
 
     @torch.no_grad()
     def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:
-        roll_out = _roll_out(self.network, self.seen, hours, conditions, self.members)
-        inputs = _input_levels(self.network, self.seen.baseline)
+        roll_out = _roll_out(self.network, self.training, hours, conditions, self.members)
+        inputs = _input_levels(self.network, self.training.baseline)
         gates = logic_gates(self.parameters, inputs, roll_out.wiring)
         return roll_out(gates, np.arange(len(conditions))).mean(0).numpy()
 
 
-class FittedLogicODE(LogicODE):
-    """The logic ODE fitted to the measurements."""
-
-    name = "logic ODE, fitted"
+class FittedLogicODE(DefaultLogicODE):
+    """The logic ODE fitted to the measurements: n and EC50 of the network, then of each interaction
+    with its weight, and τ of each molecule."""
 
     @property
     def fit_settings(self) -> FitSettings:
@@ -177,11 +177,11 @@ class FittedLogicODE(LogicODE):
 
 def _input_levels(network: SignalingNetwork, baseline: np.ndarray) -> torch.Tensor:
     """Level of each molecule's own input (N): its state at rest, where nothing else drives it and
-    somebody knows it (NaN where not)."""
+    that state is known (not NaN)."""
     regulated = {i.target for i in network.interactions if not i.is_input}
     levels = torch.zeros(len(network.molecules))
-    told = {n: baseline[network.molecule_index[n]] for n in network.inputs if n not in regulated}
-    known = {name: level for name, level in told.items() if np.isfinite(level)}
+    resting = {n: baseline[network.molecule_index[n]] for n in network.inputs if n not in regulated}
+    known = {name: level for name, level in resting.items() if np.isfinite(level)}
     usual = float(np.mean(list(known.values()))) if known else 0.1
     for name in network.inputs:
         levels[network.molecule_index[name]] = float(known.get(name, usual))
@@ -190,7 +190,7 @@ def _input_levels(network: SignalingNetwork, baseline: np.ndarray) -> torch.Tens
 
 def _roll_out(
     network: SignalingNetwork,
-    seen: Measurements,
+    training: Measurements,
     hours: np.ndarray,
     conditions: Sequence[Condition],
     members: int,
@@ -199,4 +199,4 @@ def _roll_out(
     wiring = Wiring.from_fields(Fields(fields))
     rows = ConditionTensors.from_conditions(conditions, network)
     transducer = Transducer(HMLMConfig()).eval()
-    return MemberRollOut(transducer, wiring, members, rows, hours, seen.baseline)
+    return MemberRollOut(transducer, wiring, members, rows, hours, training.baseline)

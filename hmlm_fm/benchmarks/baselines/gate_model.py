@@ -3,7 +3,7 @@
 Per molecule three units, unit_h = σ(a·Σ_j W_hj·s_j^κ + b_h)·v_h with the sign of W_hj that of the
 interaction; drive 1 - Π_h (1 - unit_h), joined by OR with a stimulus; states follow the drive with
 a time constant. Started from one average gate per sign, held near it and stopped early, it is the
-strongest rival that knows nothing but the network and its measurements.
+strongest baseline that knows nothing but the network and its measurements.
 
 Shapes: M members, N molecules, E edges, H units, Q conditions, G grid times, U query times.
 """
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from ...fitting.ensemble import FitSettings, Parameters, fit_members
-from ...measurements.baseline import Rival
+from ...measurements.baseline import Baseline
 from ...measurements.measured import Measurements
 from ...model.condition_tensors import ConditionTensors, PerturbationEffects
 from ...model.conditions import Condition
@@ -29,20 +29,21 @@ UNITS = 3
 SPREAD = {"edge": 0.5, "bias": 0.7, "height": 0.7, "log_tau": 0.6, "power": 0.2, "slope": 0.3}
 
 
-class GateModel(Rival):
+class GateModel(Baseline):
     """Three sigmoid units per molecule, on signed edges."""
-
-    name = "rolled-out gates, fitted"
 
     def __init__(self, settings: FitSettings | None = None) -> None:
         self.settings = settings or FitSettings()
 
-    def fit(self, seen: Measurements) -> Self:
-        self.seen, self.graph = seen, SignedGraph(seen.network, seen.baseline_or_zero)
-        later = seen.times_hours > 0
-        hours = seen.times_hours[later]
-        rows = ConditionTensors.from_conditions(seen.conditions, seen.network)
-        states = torch.tensor(seen.states[:, later], dtype=torch.float32)
+    def fit(self, training: Measurements) -> Self:
+        self.training, self.graph = (
+            training,
+            SignedGraph(training.network, training.baseline_or_zero),
+        )
+        later = training.times_hours > 0
+        hours = training.times_hours[later]
+        rows = ConditionTensors.from_conditions(training.conditions, training.network)
+        states = torch.tensor(training.states[:, later], dtype=torch.float32)
 
         def predict(parameters: Parameters, chosen: np.ndarray) -> torch.Tensor:
             return self.graph.roll_out(
@@ -50,13 +51,15 @@ class GateModel(Rival):
             )
 
         start = self.graph.start(self.settings.members)
-        weight = torch.tensor(seen.measured[:, later], dtype=torch.float32)
-        self.found = fit_members(predict, start, SPREAD, states, self.settings, seen.seed, weight)
+        weight = torch.tensor(training.measured[:, later], dtype=torch.float32)
+        self.found = fit_members(
+            predict, start, SPREAD, states, self.settings, training.seed, weight
+        )
         return self
 
     @torch.no_grad()
     def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:
-        rows = ConditionTensors.from_conditions(conditions, self.seen.network)
+        rows = ConditionTensors.from_conditions(conditions, self.training.network)
         return self.graph.roll_out(self.found.parameters, rows, hours).mean(0).numpy()
 
 
@@ -64,21 +67,21 @@ class SignedGraph:
     """The edges of a network, and the roll-out of gates on them."""
 
     def __init__(self, network: SignalingNetwork, baseline: np.ndarray) -> None:
-        # Where nobody says, a source activates in most of biology.
+        # Where the sign is unknown, a source activates in most of biology.
         (self.source_E, self.target_E), self.sign_E = signed_edges(network, unknown=1)
         self.baseline_N = torch.tensor(baseline, dtype=torch.float32)
         self.molecules = len(network.molecules)
         regulated = torch.zeros(self.molecules, dtype=torch.bool)
         regulated[self.target_E] = True
         self.input_N = torch.where(regulated, 0.0, self.baseline_N)
-        # Units of a molecule without regulators say nothing.
+        # Units of a molecule without regulators count for nothing.
         self.regulated_N = regulated.float()
 
     def start(self, members: int) -> Parameters:
-        """One average gate per sign, its units told apart a little so that they can specialise."""
-        told_apart = torch.tensor([-1.0, 0.0, 1.0])
+        """One average gate per sign, its units set apart a little so that they can specialise."""
+        apart = torch.tensor([-1.0, 0.0, 1.0])
         edge = torch.full((members, UNITS * len(self.source_E)), 1.5)
-        bias = -1.5 + 0.3 * told_apart.repeat_interleave(self.molecules)
+        bias = -1.5 + 0.3 * apart.repeat_interleave(self.molecules)
         return {
             "edge": edge,
             "bias": bias.expand(members, -1).clone(),
@@ -129,7 +132,7 @@ class SignedGraph:
             return conditions.effects_at(torch.full((count,), time)).transposed()
 
         effects = effects_at(0.0)
-        # Nothing changes between windows: only those within the roll-out are asked for again.
+        # Nothing changes between windows: only those within the roll-out are computed again.
         window = conditions.perturbation_window_RE2
         windows = bool(((window > 0) & (window <= last)).any())
         state = self.baseline_N[None, :, None].expand(members, -1, count)

@@ -5,21 +5,19 @@ Shapes: C conditions, G grid times, N molecules, E signed edges, H width, K time
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
 import torch
 from torch import nn
 from torch_geometric.nn import GINEConv, GPSConv
 
 from ...measurements.measured import Measurements
-from .roll_out import Given, signed_edges
-from .training import GradientRival
+from .roll_out import ConditionGrid, signed_edges
+from .training import GradientBaseline
 
 BASIS_HOURS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 HEADS = 4
 
 
-class GraphNetwork(GradientRival):
+class GraphNetwork(GradientBaseline):
     """GPSConv (Rampášek et al., NeurIPS 2022): message passing beside attention.
 
     The graph is read once per condition; every molecule's change from the baseline is then a sum
@@ -27,18 +25,8 @@ class GraphNetwork(GradientRival):
 
     Args:
         layers: of GPSConv; a signal that is to pass along edges needs as many as its path is long.
-        steps, rate, decay, width, members, refit: see `GradientRival`.
+        steps, rate, decay, width, members, refit: see `GradientBaseline`.
     """
-
-    name = "GPSConv"
-    grid = (
-        {"layers": 6},
-        {"layers": 8},
-        {"layers": 6, "rate": 0.01},
-        {"layers": 6, "width": 64},
-    )
-    trial = MappingProxyType({"members": 1, "refit": False})
-    """While a member of the grid is tried: a fit takes minutes."""
 
     def __init__(
         self,
@@ -53,8 +41,8 @@ class GraphNetwork(GradientRival):
         super().__init__(steps, rate, decay, width, members, refit)
         self.layers = layers
 
-    def _module(self, seen: Measurements) -> nn.Module:
-        return _GraphTransformer(seen, self.width, self.layers)
+    def _module(self, training: Measurements) -> nn.Module:
+        return _GraphTransformer(training, self.width, self.layers)
 
 
 class _GraphTransformer(nn.Module):
@@ -63,14 +51,16 @@ class _GraphTransformer(nn.Module):
     baseline: torch.Tensor
     basis_hours: torch.Tensor
 
-    def __init__(self, seen: Measurements, width: int, layers: int) -> None:
+    def __init__(self, training: Measurements, width: int, layers: int) -> None:
         super().__init__()
-        size = len(seen.network.molecules)
-        forward, sign = signed_edges(seen.network)
-        # Both ways, told apart: a target says something of its sources, but not the same.
+        size = len(training.network.molecules)
+        forward, sign = signed_edges(training.network)
+        # Both ways, as edges of two kinds: targets inform sources too, in another way.
         self.register_buffer("edges", torch.cat([forward, forward.flip(0)], dim=1))
         self.register_buffer("edge_kind", torch.cat([sign + 1, sign + 4]))
-        self.register_buffer("baseline", torch.tensor(seen.baseline_or_zero, dtype=torch.float32))
+        self.register_buffer(
+            "baseline", torch.tensor(training.baseline_or_zero, dtype=torch.float32)
+        )
         self.register_buffer("basis_hours", torch.tensor(BASIS_HOURS))
         self.molecule = nn.Embedding(size, width)
         self.of_edge = nn.Embedding(6, width)
@@ -82,7 +72,7 @@ class _GraphTransformer(nn.Module):
         self.out = _mlp(width, len(BASIS_HOURS))
         nn.init.normal_(self.molecule.weight, std=0.3)
 
-    def forward(self, given: Given) -> torch.Tensor:
+    def forward(self, given: ConditionGrid) -> torch.Tensor:
         """States (C, G, N)."""
         rows, size = given.stimulus.shape
         # Features are a stimulus, what is taken away, and whether there is a stimulus.

@@ -1,6 +1,6 @@
-"""HMLM as rows of a benchmark: in context without a gradient step, fine-tuned, and from scratch.
+"""HMLM as a method of a benchmark: in context without a gradient step, or fine-tuned.
 
-Shapes: Q asked conditions, U query times, N molecules.
+Shapes: Q query conditions, U query times, N molecules.
 """
 
 from __future__ import annotations
@@ -15,76 +15,72 @@ from ...finetuning.gate_fit import fit_gates
 from ...fitting.ensemble import FitSettings
 from ...inference.context import measured_context
 from ...inference.prediction import Prediction, predict_states
-from ...measurements.baseline import Rival
+from ...measurements.baseline import Baseline
 from ...measurements.measured import Measurements
 from ...model.conditions import Condition
 from ...model.modeling_hmlm import HMLMForSignaling
 from ...model.tokenization_hmlm import HMLMTokenizer
 
 
-class HMLMRow(Rival):
-    """A model that answers from a context, or after it was fine-tuned."""
+class HMLMPredictor(Baseline):
+    """A model that predicts from a context, or after it was fine-tuned."""
 
     model: HMLMForSignaling
 
     def __init__(self, tokenizer: HMLMTokenizer) -> None:
         self.tokenizer = tokenizer
 
-    def answer(self, conditions: Sequence[Condition], hours: np.ndarray) -> Prediction:
+    def predict_with_sd(self, conditions: Sequence[Condition], hours: np.ndarray) -> Prediction:
         """States and their standard deviations.
 
-        Where the asked conditions were seen themselves, what was seen of them after their start
-        corrects the answer.
+        Where the query conditions were observed themselves, their observations after the start
+        correct the prediction.
         """
         return predict_states(
-            self.model, self.context, self.seen.network, conditions, hours,
-            self.seen.observed_after_start(conditions),
+            self.model, self.context, self.training.network, conditions, hours,
+            self.training.observed_after_start(conditions),
         )  # fmt: skip
 
     def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:
-        return self.answer(conditions, hours).states
+        return self.predict_with_sd(conditions, hours).states
 
-    def _show(self, seen: Measurements, with_measurements: bool) -> Measurements:
-        self.seen = seen
-        data = seen.clipped()
+    def _take(self, training: Measurements, with_measurements: bool) -> Measurements:
+        self.training = training
+        data = training.clipped()
         self.context = measured_context(self.tokenizer, data, None if with_measurements else [])
         return data
 
 
-class InContext(HMLMRow):
-    """The pretrained model, shown the measurements; no weight changes."""
-
-    name = "HMLM pretrained, in context"
+class InContext(HMLMPredictor):
+    """A model with the measurements as its context; no weight changes."""
 
     def __init__(self, model: HMLMForSignaling, tokenizer: HMLMTokenizer) -> None:
         super().__init__(tokenizer)
         self.model = model.eval()
 
-    def fit(self, seen: Measurements) -> Self:
-        self._show(seen, with_measurements=True)
+    def fit(self, training: Measurements) -> Self:
+        self._take(training, with_measurements=True)
         return self
 
 
-class FineTuned(HMLMRow):
+class FineTuned(HMLMPredictor):
     """Gates fitted to the measurements, from those that a model infers."""
 
     def __init__(
         self,
-        name: str,
         model: HMLMForSignaling,
         tokenizer: HMLMTokenizer,
         settings: FitSettings | None = None,
         in_context: bool = True,
     ) -> None:
         super().__init__(tokenizer)
-        self.name, self.start = name, model
-        self.settings, self.in_context = settings, in_context
+        self.start, self.settings, self.in_context = model, settings, in_context
 
-    def fit(self, seen: Measurements) -> Self:
-        data = self._show(seen, with_measurements=False)
-        guesser = self._guesser(data, seen.seed)
+    def fit(self, training: Measurements) -> Self:
+        data = self._take(training, with_measurements=False)
+        guesser = self._guesser(data, training.seed)
         self.model, self.found = fit_gates(
-            guesser, self.tokenizer, data, self.settings, seen.seed, self.in_context
+            guesser, self.tokenizer, data, self.settings, training.seed, self.in_context
         )
         return self
 

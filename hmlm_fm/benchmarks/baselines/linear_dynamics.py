@@ -9,26 +9,18 @@ import torch
 from torch import nn
 
 from ...measurements.measured import Measurements
-from .roll_out import Given, roll_out, signed_edges
-from .training import GradientRival
+from .roll_out import ConditionGrid, roll_out, signed_edges
+from .training import GradientBaseline
 
 
-class LinearDynamics(GradientRival):
+class LinearDynamics(GradientBaseline):
     """Linear dynamics, stable whatever is learned, trained through the roll-out.
 
     Args:
         on_graph: whether molecules act on each other along the network's edges only, and a
             stimulus on its own molecule; otherwise everything may act on everything.
-        steps, rate, decay, members, refit: see `GradientRival`.
+        steps, rate, decay, members, refit: see `GradientBaseline`.
     """
-
-    name = "linear dynamics (LDE)"
-    grid = (
-        {"on_graph": True},
-        {"on_graph": False},
-        {"on_graph": True, "rate": 0.03},
-        {"on_graph": False, "decay": 0.1},
-    )
 
     def __init__(
         self,
@@ -42,8 +34,8 @@ class LinearDynamics(GradientRival):
         super().__init__(steps=steps, rate=rate, decay=decay, members=members, refit=refit)
         self.on_graph = on_graph
 
-    def _module(self, seen: Measurements) -> nn.Module:
-        return _Linear(seen, self.on_graph)
+    def _module(self, training: Measurements) -> nn.Module:
+        return _Linear(training, self.on_graph)
 
 
 class _Linear(nn.Module):
@@ -57,10 +49,10 @@ class _Linear(nn.Module):
     inputs_allowed: torch.Tensor
     baseline: torch.Tensor
 
-    def __init__(self, seen: Measurements, on_graph: bool) -> None:
+    def __init__(self, training: Measurements, on_graph: bool) -> None:
         super().__init__()
-        size = len(seen.network.molecules)
-        edges, signs = signed_edges(seen.network)
+        size = len(training.network.molecules)
+        edges, signs = signed_edges(training.network)
         allowed, start = torch.zeros(size, size), torch.zeros(size, size)
         start[edges[1], edges[0]] = 0.5 * signs.float()
         start = start / start.abs().sum(1, keepdim=True).clamp(min=0.7)
@@ -72,7 +64,9 @@ class _Linear(nn.Module):
             start = start + 0.01 * torch.randn(size, size)
         self.register_buffer("allowed", allowed)
         self.register_buffer("inputs_allowed", inputs)
-        self.register_buffer("baseline", torch.tensor(seen.baseline_or_zero, dtype=torch.float32))
+        self.register_buffer(
+            "baseline", torch.tensor(training.baseline_or_zero, dtype=torch.float32)
+        )
         self.coupling = nn.Parameter(start)
         self.log_scale = nn.Parameter(torch.zeros(size))
         self.log_tau = nn.Parameter(torch.zeros(size))
@@ -85,7 +79,7 @@ class _Linear(nn.Module):
         scale = torch.exp(self.log_scale)
         return scale[:, None] * coupling / scale
 
-    def forward(self, given: Given) -> torch.Tensor:
+    def forward(self, given: ConditionGrid) -> torch.Tensor:
         """States (C, G, N)."""
         matrix = self.matrix()
         push = given.features @ (self.effect * self.inputs_allowed).T

@@ -1,4 +1,4 @@
-"""Rivals of the masked-molecule objective that learn from the graph: node2vec, and a GNN.
+"""Baselines of the masked-molecule objective that learn from the graph: node2vec, and a GNN.
 
 Shapes: V vocabulary, D width, N molecules, E edges, W walks, S steps of a walk.
 """
@@ -33,8 +33,6 @@ class Node2Vec:
     most likely to be visited with; ties are broken by frequency.
     """
 
-    grid = ({"q": 1.0}, {"q": 0.5}, {"q": 2.0})
-
     def __init__(
         self,
         networks: Sequence[SignalingNetwork],
@@ -56,7 +54,7 @@ class Node2Vec:
             for start in neighbours
             for _ in range(WALKS_PER_TOKEN)
         ]
-        # Tables of the visited tokens alone; others are nobody's neighbours.
+        # Tables of the visited tokens alone; others are neighbours of none.
         self.visited = np.array(list(neighbours))
         place = np.full(size, -1)
         place[self.visited] = np.arange(len(self.visited))
@@ -157,8 +155,6 @@ class MaskedGraphNetwork:
     Masked as HMLM's objective masks, on as many networks, with a tied table of tokens.
     """
 
-    grid: tuple[dict[str, float], ...] = ({"rate": 3e-3}, {"rate": 1e-2})
-
     def __init__(
         self,
         networks: Sequence[SignalingNetwork],
@@ -247,7 +243,7 @@ def _mlp(width: int) -> nn.Sequential:
 
 
 def _wiring(network: SignalingNetwork) -> tuple[torch.Tensor, torch.Tensor]:
-    """Edges (2, 2E) both ways, told apart, and their kinds by direction and sign (2E)."""
+    """Edges (2, 2E) both ways, and their kinds by direction and sign (2E)."""
     signs = [sign for i in network.interactions for sign in i.signs]
     forward = torch.tensor(edges_of(network), dtype=torch.long).view(-1, 2).T
     sign = torch.tensor(signs, dtype=torch.long)

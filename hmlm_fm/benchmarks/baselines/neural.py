@@ -9,35 +9,29 @@ import torch
 from torch import nn
 
 from ...measurements.measured import Measurements
-from .roll_out import Given, roll_out, signed_edges
-from .training import GradientRival
+from .roll_out import ConditionGrid, roll_out, signed_edges
+from .training import GradientBaseline
 
 LEAK = 0.01
 """Slope of the saturating activation below 0, which keeps a silent molecule trainable."""
 
 
-class NeuralODE(GradientRival):
-    """tau ds/dt = MLP(s, what is done) - s, trained through the roll-out; see `GradientRival`."""
+class NeuralODE(GradientBaseline):
+    """tau ds/dt = MLP(s, treatment) - s, trained through the roll-out; see `GradientBaseline`."""
 
-    name = "neural ODE"
-    grid = (
-        {"width": 64},
-        {"width": 128},
-        {"width": 128, "rate": 0.003},
-        {"width": 64, "decay": 3.0},
-    )
-
-    def _module(self, seen: Measurements) -> nn.Module:
-        return _Field(seen, self.width)
+    def _module(self, training: Measurements) -> nn.Module:
+        return _Field(training, self.width)
 
 
 class _Field(nn.Module):
     baseline: torch.Tensor
 
-    def __init__(self, seen: Measurements, width: int) -> None:
+    def __init__(self, training: Measurements, width: int) -> None:
         super().__init__()
-        size = len(seen.network.molecules)
-        self.register_buffer("baseline", torch.tensor(seen.baseline_or_zero, dtype=torch.float32))
+        size = len(training.network.molecules)
+        self.register_buffer(
+            "baseline", torch.tensor(training.baseline_or_zero, dtype=torch.float32)
+        )
         self.of_state = nn.Linear(size, width)
         # What is done does not change with the state, so this part is computed once a roll-out.
         self.of_condition = nn.Linear(3 * size, width, bias=False)
@@ -48,7 +42,7 @@ class _Field(nn.Module):
             self.out.bias.copy_(torch.logit(self.baseline.clamp(0.02, 0.98)))
         self.log_tau = nn.Parameter(torch.full((size,), 0.7))
 
-    def forward(self, given: Given) -> torch.Tensor:
+    def forward(self, given: ConditionGrid) -> torch.Tensor:
         """States (C, G, N)."""
         condition = self.of_condition(given.features)
 
@@ -59,21 +53,13 @@ class _Field(nn.Module):
         return roll_out(given, self.baseline, torch.exp(self.log_tau.clamp(-3, 4)), drive)
 
 
-class RecurrentOnGraph(GradientRival):
+class RecurrentOnGraph(GradientBaseline):
     """A recurrent network whose weights are the network's signed edges, after LEMBAS.
 
     Nilsson et al., Nat Commun 2022;13:3069. A weight has the sign of its edge (either where the
     sign is unknown); every molecule has a bias, a time constant and a saturating activation.
     Weights decay, which also keeps the spectral radius small.
     """
-
-    name = "LEMBAS-style recurrent network"
-    grid = (
-        {"rate": 0.02},
-        {"rate": 0.05},
-        {"rate": 0.02, "decay": 0.03},
-        {"rate": 0.02, "decay": 0.3},
-    )
 
     def __init__(
         self,
@@ -85,20 +71,22 @@ class RecurrentOnGraph(GradientRival):
     ) -> None:
         super().__init__(steps=steps, rate=rate, decay=decay, members=members, refit=refit)
 
-    def _module(self, seen: Measurements) -> nn.Module:
-        return _Recurrent(seen)
+    def _module(self, training: Measurements) -> nn.Module:
+        return _Recurrent(training)
 
 
 class _Recurrent(nn.Module):
     sign: torch.Tensor
     baseline: torch.Tensor
 
-    def __init__(self, seen: Measurements) -> None:
+    def __init__(self, training: Measurements) -> None:
         super().__init__()
-        size = len(seen.network.molecules)
-        (self.source, self.target), sign = signed_edges(seen.network)
+        size = len(training.network.molecules)
+        (self.source, self.target), sign = signed_edges(training.network)
         self.register_buffer("sign", sign.float())
-        self.register_buffer("baseline", torch.tensor(seen.baseline_or_zero, dtype=torch.float32))
+        self.register_buffer(
+            "baseline", torch.tensor(training.baseline_or_zero, dtype=torch.float32)
+        )
         into = torch.zeros(size).index_add(0, self.target, torch.ones(len(sign)))
         self.weight = nn.Parameter(1 / into[self.target] + 0.05 * torch.rand(len(sign)))
         self.level = nn.Parameter(torch.ones(size))
@@ -115,7 +103,7 @@ class _Recurrent(nn.Module):
         flat = torch.zeros(size * size).index_add(0, self.target * size + self.source, weight)
         return flat.view(size, size)
 
-    def forward(self, given: Given) -> torch.Tensor:
+    def forward(self, given: ConditionGrid) -> torch.Tensor:
         """States (C, G, N)."""
         matrix = self.matrix()
         push = self.bias + given.stimulus * self.level + given.stimulated * self.given_any

@@ -19,8 +19,6 @@ EVIDENCE_ROUNDS = 100
 class RidgeOnCondition(ConditionRegression):
     """Ridge regression; one penalty and the choice of features by leaving out each condition."""
 
-    name = "ridge on the condition"
-
     def _weigh(
         self, tasks: Sequence[tuple[np.ndarray, np.ndarray]]
     ) -> tuple[float, list[np.ndarray]]:
@@ -49,8 +47,6 @@ class BayesianRidge(ConditionRegression):
     MacKay's fixed point (Neural Comput 1992;4:415-447): the times of a molecule share the
     precision of its weights and of its noise.
     """
-
-    name = "Bayesian ridge"
 
     def _weigh(
         self, tasks: Sequence[tuple[np.ndarray, np.ndarray]]

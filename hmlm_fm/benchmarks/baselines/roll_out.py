@@ -1,4 +1,4 @@
-"""What rows that are trained by gradients are given, and how they roll states out in time.
+"""The inputs of baselines that are trained by gradients, and their roll-out of states in time.
 
 Shapes: C conditions, G grid times, N molecules, E signed edges, X features.
 """
@@ -32,7 +32,7 @@ def time_grid(until_hours: float) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Given:
+class ConditionGrid:
     """Conditions as tensors, at the times of a grid.
 
     Attributes:
@@ -49,9 +49,9 @@ class Given:
     effects: tuple[PerturbationEffects, ...]
 
     @classmethod
-    def of(
+    def from_conditions(
         cls, conditions: Sequence[Condition], network: SignalingNetwork, grid_hours: np.ndarray
-    ) -> Given:
+    ) -> ConditionGrid:
         tensors = ConditionTensors.from_conditions(conditions, network)
         count, last = len(conditions), float(grid_hours[-1])
         window = tensors.perturbation_window_RE2
@@ -68,7 +68,7 @@ class Given:
             tuple(tensors.effects_at(torch.full((count,), time)) for time in times),
         )
 
-    def rows(self, chosen: np.ndarray) -> Given:
+    def subset(self, chosen: np.ndarray) -> ConditionGrid:
         """Some of the conditions."""
         effects = tuple(e.mapped(lambda value: value[chosen]) for e in self.effects)
         return replace(
@@ -84,7 +84,7 @@ class Given:
 
 
 def roll_out(
-    given: Given,
+    given: ConditionGrid,
     baseline: torch.Tensor,
     tau_hours: torch.Tensor,
     drive: Callable[[torch.Tensor, PerturbationEffects], torch.Tensor],

@@ -1,10 +1,10 @@
-"""The one training loop of all rows that learn by gradients.
+"""The one training loop of all baselines that learn by gradients.
 
 Several members are trained and their predictions averaged. Each learns from four fifths of the
-conditions, watching the rest, which says how many steps are enough; then, where asked for, anew
+conditions, with the error on the rest deciding how many steps are enough; then, if requested, anew
 from all of them for as many steps.
 
-Shapes: C conditions, G grid times, N molecules, Q asked conditions, U query times.
+Shapes: C conditions, G grid times, N molecules, Q query conditions, U query times.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ import torch
 from scipy.interpolate import PchipInterpolator
 from torch import nn
 
-from ...measurements.baseline import Rival
+from ...measurements.baseline import Baseline
 from ...measurements.measured import Measurements
 from ...measurements.trivial import hold_perturbed
 from ...model.conditions import Condition
-from .roll_out import Given, time_grid
-from .training_conditions import BATCH_CONDITIONS, Lesson, with_rest
+from .roll_out import ConditionGrid, time_grid
+from .training_conditions import BATCH_CONDITIONS, TrainingConditions, with_resting_condition
 
 LOOK_EVERY = 10
 WARM_UP_STEPS = 20
 LARGEST_GRADIENT = 1.0
 
 
-class GradientRival(Rival):
-    """A row whose module maps what is done, `Given`, to states on a grid (C, G, N).
+class GradientBaseline(Baseline):
+    """A baseline whose module maps conditions, a `ConditionGrid`, to states on a grid (C, G, N).
 
     Args:
         steps: most steps of Adam, on a cosine schedule.
@@ -45,7 +45,6 @@ class GradientRival(Rival):
         refit: train anew on all conditions once the number of steps is known.
     """
 
-    grid: tuple[dict[str, object], ...] = ({},)
     patience_steps = 150
 
     def __init__(
@@ -61,22 +60,28 @@ class GradientRival(Rival):
         self.members, self.refit = members, refit
 
     @abstractmethod
-    def _module(self, seen: Measurements) -> nn.Module:
-        """A fresh module for the network and the baseline of `seen`."""
+    def _module(self, training: Measurements) -> nn.Module:
+        """A fresh module for the network and the baseline of the training conditions."""
 
-    def fit(self, seen: Measurements) -> Self:
-        self.network = seen.network
+    def fit(self, training: Measurements) -> Self:
+        self.network = training.network
         # The first member has the seed of the task itself.
-        owns = [replace(seen, seed=seen.seed + 1009 * member) for member in range(self.members)]
+        owns = [
+            replace(training, seed=training.seed + 1009 * member) for member in range(self.members)
+        ]
         with torch.random.fork_rng(devices=[]):
             trained = []
             for own in owns:
                 learn, held_out = own.split()
-                trained.append(self._train(own, with_rest(learn), held_out, self.steps))
+                trained.append(
+                    self._train(own, with_resting_condition(learn), held_out, self.steps)
+                )
             if self.refit:
-                # What one fifth says is chancy where conditions are few; the median is not.
+                # What one fifth finds is chancy where conditions are few; the median is not.
                 enough = int(np.median([step for _, step in trained]))
-                trained = [self._train(own, with_rest(own), None, enough) for own in owns]
+                trained = [
+                    self._train(own, with_resting_condition(own), None, enough) for own in owns
+                ]
         self.modules = [module for module, _ in trained]
         return self
 
@@ -85,10 +90,10 @@ class GradientRival(Rival):
         if not len(hours):
             return np.zeros((len(conditions), 0, len(self.network.molecules)))
         grid = time_grid(max(float(np.max(hours)), 1.0))
-        given = Given.of(conditions, self.network, grid)
+        given = ConditionGrid.from_conditions(conditions, self.network, grid)
         chunks = np.array_split(np.arange(len(conditions)), -(-len(conditions) // BATCH_CONDITIONS))
         of_chunks = [
-            torch.stack([module(given.rows(chunk)) for module in self.modules]).mean(0)
+            torch.stack([module(given.subset(chunk)) for module in self.modules]).mean(0)
             for chunk in chunks
         ]
         states = torch.cat(of_chunks).double().numpy()
@@ -96,12 +101,12 @@ class GradientRival(Rival):
         return hold_perturbed(states, conditions, hours, self.network)
 
     def _train(
-        self, seen: Measurements, learn: Measurements, held_out: Measurements | None, until: int
+        self, training: Measurements, learn: Measurements, held_out: Measurements | None, until: int
     ) -> tuple[nn.Module, int]:
         """The module that is best on `held_out` (the last without), and after how many steps."""
-        torch.manual_seed(seen.seed)
-        rng = np.random.default_rng([seen.seed, 7])
-        module = self._module(seen)
+        torch.manual_seed(training.seed)
+        rng = np.random.default_rng([training.seed, 7])
+        module = self._module(training)
         optimizer = torch.optim.AdamW(module.parameters(), self.rate, weight_decay=self.decay)
 
         def schedule(step: int) -> float:
@@ -109,20 +114,20 @@ class GradientRival(Rival):
             return warm_up * 0.5 * (1 + math.cos(math.pi * min(step / self.steps, 1.0))) + 1e-3
 
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
-        lesson = Lesson(learn)
-        exam = Lesson(held_out) if held_out is not None else None
+        fitted_to = TrainingConditions(learn)
+        stopped_by = TrainingConditions(held_out) if held_out is not None else None
         best, best_step, best_module = math.inf, until, module
         for step in range(1, until + 1):
             optimizer.zero_grad()
-            lesson.loss(module, lesson.draw(rng)).backward()
+            fitted_to.loss(module, fitted_to.draw(rng)).backward()
             nn.utils.clip_grad_norm_(module.parameters(), LARGEST_GRADIENT)
             optimizer.step()
             scheduler.step()
-            if exam is None or step % LOOK_EVERY:
+            if stopped_by is None or step % LOOK_EVERY:
                 continue
             module.eval()
             with torch.no_grad():
-                error = float(exam.loss(module, np.arange(exam.count)))
+                error = float(stopped_by.loss(module, np.arange(stopped_by.count)))
             module.train()
             if error < best:
                 best, best_step, best_module = error, step, copy.deepcopy(module)

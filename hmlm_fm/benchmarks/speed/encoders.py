@@ -2,9 +2,9 @@
 
 All models get the same batches of the core corpus with the same molecules masked, so that all
 handle equally many molecules, and compute one loss forward and backward on one thread, in turns.
-The rivals share HMLM's embeddings and name masked molecules by the same table of tokens; of HMLM
+The baselines share HMLM's embeddings and name masked molecules by the same table of tokens; of HMLM
 there is the whole objective, with the votes of neighbours and pathways and their losses, and its
-encoder under the rivals' one loss.
+encoder under the baselines' one loss.
 
 Shapes: B batch, N molecules, R molecules of a batch without padding, E edges, J literals, D width.
 """
@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -33,11 +32,12 @@ from ...model.modeling_hmlm import HMLMForSignaling, HMLMModel
 from ...model.network import SignalingNetwork
 from ...model.tokenization_hmlm import HMLMTokenizer
 from ...pretraining.objectives import mask_molecules
+from ..entries import Entry, Result
 from .peak_memory import Step, peak_megabytes
 
 NETWORKS, BATCHES = 16, 4
 SIGNS = 3
-REFERENCE = "HMLM tiny, whole objective, sdpa"
+REFERENCE = "hmlm-objective-sdpa"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class MaskedBatch:
     network_R: torch.Tensor
 
     @classmethod
-    def of(
+    def from_networks(
         cls,
         networks: Sequence[SignalingNetwork],
         tokenizer: HMLMTokenizer,
@@ -151,7 +151,7 @@ def _mlp(width: int, between: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(width, between), nn.GELU(), nn.Linear(between, width))
 
 
-class RivalEncoder(nn.Module):
+class BaselineEncoder(nn.Module):
     """HMLM's embeddings of the wiring under another stack."""
 
     def __init__(self, stack: nn.Module, config: HMLMConfig) -> None:
@@ -195,7 +195,7 @@ class HMLMEncoder(nn.Module):
 class OneLoss(nn.Module):
     """An encoder that names masked molecules by the table of its embeddings."""
 
-    def __init__(self, encoder: RivalEncoder | HMLMEncoder, config: HMLMConfig) -> None:
+    def __init__(self, encoder: BaselineEncoder | HMLMEncoder, config: HMLMConfig) -> None:
         super().__init__()
         self.encoder = encoder
         self.norm = nn.LayerNorm(config.hidden_size)
@@ -234,9 +234,9 @@ class WholeObjective(nn.Module):
 Stack = Callable[[int, HMLMConfig], nn.Module]
 
 
-def _rival(stack: Stack, width: int, config: HMLMConfig) -> OneLoss:
+def _baseline(stack: Stack, width: int, config: HMLMConfig) -> OneLoss:
     wide = HMLMConfig(**{**config.to_diff_dict(), "hidden_size": width, "intermediate_size": 0})
-    return OneLoss(RivalEncoder(stack(width, config), wide), wide)
+    return OneLoss(BaselineEncoder(stack(width, config), wide), wide)
 
 
 def _as_large(stack: Stack, config: HMLMConfig) -> OneLoss:
@@ -247,7 +247,7 @@ def _as_large(stack: Stack, config: HMLMConfig) -> OneLoss:
     heads = config.num_attention_heads
     widths = range(heads, 4 * config.hidden_size, heads)
     sizes = np.array([parameters_of(stack(width, config)) for width in widths])
-    return _rival(stack, widths[int(np.abs(sizes - wanted).argmin())], config)
+    return _baseline(stack, widths[int(np.abs(sizes - wanted).argmin())], config)
 
 
 def _hmlm(make: Callable[[HMLMConfig], nn.Module], backend: str, config: HMLMConfig) -> nn.Module:
@@ -260,18 +260,40 @@ def _encoder_alone(config: HMLMConfig) -> nn.Module:
     return OneLoss(HMLMEncoder(config), config)
 
 
-MODELS: dict[str, Callable[[HMLMConfig], nn.Module]] = {
-    REFERENCE: lambda c: _hmlm(WholeObjective, "sdpa", c),
-    "HMLM tiny, whole objective, sparse": lambda c: _hmlm(WholeObjective, "sparse", c),
-    "HMLM tiny, encoder and one loss, sdpa": lambda c: _hmlm(_encoder_alone, "sdpa", c),
-    "HMLM tiny, encoder and one loss, sparse": lambda c: _hmlm(_encoder_alone, "sparse", c),
-    "transformer encoder, same width and depth": lambda c: _rival(
-        PlainTransformer, c.hidden_size, c
+ENCODERS: tuple[Entry, ...] = (
+    Entry(
+        REFERENCE, "HMLM tiny, whole objective, sdpa",
+        partial(_hmlm, WholeObjective, "sdpa"), highlighted=True,
     ),
-    "transformer encoder, equal parameters": lambda c: _as_large(PlainTransformer, c),
-    "GPSConv, equal parameters": lambda c: _as_large(GPSStack, c),
-    "TransformerConv, equal parameters": lambda c: _as_large(TransformerConvStack, c),
-}
+    Entry(
+        "hmlm-objective-sparse", "HMLM tiny, whole objective, sparse",
+        partial(_hmlm, WholeObjective, "sparse"), highlighted=True,
+    ),
+    Entry(
+        "hmlm-encoder-sdpa", "HMLM tiny, encoder and one loss, sdpa",
+        partial(_hmlm, _encoder_alone, "sdpa"), highlighted=True,
+    ),
+    Entry(
+        "hmlm-encoder-sparse", "HMLM tiny, encoder and one loss, sparse",
+        partial(_hmlm, _encoder_alone, "sparse"), highlighted=True,
+    ),
+    Entry(
+        "transformer-same-width", "transformer encoder, same width and depth",
+        lambda config: _baseline(PlainTransformer, config.hidden_size, config),
+    ),
+    Entry(
+        "transformer-equal", "transformer encoder, equal parameters",
+        partial(_as_large, PlainTransformer),
+    ),
+    Entry("gpsconv-equal", "GPSConv, equal parameters", partial(_as_large, GPSStack)),
+    Entry(
+        "transformerconv-equal", "TransformerConv, equal parameters",
+        partial(_as_large, TransformerConvStack),
+    ),
+)  # fmt: skip
+"""Their factories take the configuration of HMLM tiny and give a module that computes a loss."""
+
+BY_ID = {entry.id: entry for entry in ENCODERS}
 
 
 def parameters_of(module: nn.Module) -> int:
@@ -281,18 +303,19 @@ def parameters_of(module: nn.Module) -> int:
     return sum(p.numel() for p in used or parameters)
 
 
-def make_model(name: str, config: HMLMConfig) -> nn.Module:
-    """A model of `MODELS` with weights drawn by a fixed seed."""
+def make_model(id: str, config: HMLMConfig) -> nn.Module:
+    """A model of `ENCODERS` with weights drawn by a fixed seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return MODELS[name](config).train()
+        module: nn.Module = BY_ID[id].make(config)
+        return module.train()
 
 
 def draw_batches(tokenizer: HMLMTokenizer, networks: int, batches: int) -> list[MaskedBatch]:
     """Batches of core networks, drawn at random whatever their size."""
     core, rng = load_core(), np.random.default_rng(0)
     return [
-        MaskedBatch.of(
+        MaskedBatch.from_networks(
             [core[i] for i in rng.choice(len(core), networks, replace=networks > len(core))],
             tokenizer,
             rng,
@@ -311,10 +334,10 @@ def _all_batches(model: nn.Module, batches: Sequence[MaskedBatch]) -> None:
         forward_and_backward(model, batch)
 
 
-def _prepare(name: str, networks: int) -> tuple[Step, Step]:
+def _prepare(id: str, networks: int) -> tuple[Step, Step]:
     """A step with one network, and one with a batch."""
     tokenizer = HMLMTokenizer()
-    model = make_model(name, HMLMConfig.of_size("tiny", vocab_size=tokenizer.vocab_size))
+    model = make_model(id, HMLMConfig.of_size("tiny", vocab_size=tokenizer.vocab_size))
     (one,), (batch,) = (draw_batches(tokenizer, size, 1) for size in (1, networks))
 
     def first() -> None:
@@ -328,52 +351,54 @@ def measure_models(
     networks: int = NETWORKS,
     batches: int = BATCHES,
     repeats: int = 10,
-    say: Callable[[str], object] = lambda line: None,
-) -> list[dict[str, Any]]:
-    """One row per model: parameters, milliseconds per batch, molecules per second, peak memory.
+    log: Callable[[str], object] = lambda line: None,
+) -> list[Result]:
+    """One result per model: parameters, milliseconds per batch, molecules per second, peak memory.
 
     Args:
         networks: in a batch.
         batches: how many; a repeat is their mean.
         repeats: how often every model has its turn.
-        say: told of progress.
+        log: is called with a line of progress now and then.
 
     Raises:
-        ValueError: this system cannot measure memory.
+        HMLMError: this system cannot measure memory.
     """
     tokenizer = HMLMTokenizer()
     config = HMLMConfig.of_size("tiny", vocab_size=tokenizer.vocab_size)
     drawn = draw_batches(tokenizer, networks, batches)
     molecules = sum(batch.molecules for batch in drawn) / batches
-    models = {name: make_model(name, config) for name in MODELS}
+    models = {entry.id: make_model(entry.id, config) for entry in ENCODERS}
     times = time_in_turns(
-        {name: partial(_all_batches, model, drawn) for name, model in models.items()},
+        {id: partial(_all_batches, model, drawn) for id, model in models.items()},
         repeats,
-        lambda repeat: say(f"models: repeat {repeat} of {repeats}"),
+        lambda repeat: log(f"models: repeat {repeat} of {repeats}"),
     )
-    fastest = {name: min(of) / batches for name, of in times.items()}
-    rows = []
-    for name, model in models.items():
-        rows.append(
-            {
-                "part": "models",
-                "model": name,
-                "parameters": parameters_of(model),
-                "parameters_in_blocks": parameters_of(model.blocks),  # type: ignore[arg-type]
-                "molecules_per_batch": molecules,
-                "ms_per_batch": 1e3 * fastest[name],
-                "ms_median": 1e3 * statistics.median(times[name]) / batches,
-                "molecules_per_second": molecules / fastest[name],
-                "peak_mb": peak_megabytes(_prepare, name, networks),
-                "ratio_to_hmlm": fastest[name] / fastest[REFERENCE],
-            }
+    fastest = {id: min(of) / batches for id, of in times.items()}
+    results = []
+    for entry in ENCODERS:
+        model, seconds = models[entry.id], fastest[entry.id]
+        results.append(
+            entry.result(
+                f"{networks} networks",
+                "models",
+                None,
+                parameters=parameters_of(model),
+                parameters_in_blocks=parameters_of(model.blocks),  # type: ignore[arg-type]
+                molecules_per_batch=molecules,
+                ms_per_batch=1e3 * seconds,
+                ms_median=1e3 * statistics.median(times[entry.id]) / batches,
+                molecules_per_second=molecules / seconds,
+                peak_mb=peak_megabytes(_prepare, entry.id, networks),
+                ratio_to_hmlm=seconds / fastest[REFERENCE],
+            )
         )
-        say(f"{name}: {rows[-1]['ms_per_batch']:.0f} ms, {rows[-1]['peak_mb']:.0f} MB")
-    return rows
+        log(f"{entry.label}: {1e3 * seconds:.0f} ms, {results[-1]['peak_mb']:.0f} MB")
+    return results
 
 
 def time_in_turns(
-    steps: dict[str, Step], repeats: int, told: Callable[[int], object] = lambda repeat: None
+    steps: dict[str, Step], repeats: int, log: Callable[[int], object] = lambda repeat: None
 ) -> dict[str, list[float]]:
     """Seconds of the processor that each step takes, in turns; a first turn does not count."""
     threads = torch.get_num_threads()
@@ -386,7 +411,7 @@ def time_in_turns(
                 step()
                 if repeat:
                     seconds[name].append(time.process_time() - started)
-            told(repeat)
+            log(repeat)
     finally:
         torch.set_num_threads(threads)
     return seconds

@@ -11,7 +11,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 from torch import nn
@@ -21,18 +20,17 @@ from ...model.errors import HMLMError
 from ...model.network import Interaction, Molecule, SignalingNetwork
 from ...model.tokenization_hmlm import HMLMTokenizer
 from ...model.vocabulary import SPECIAL_TOKENS
-from .encoders import MaskedBatch, forward_and_backward, make_model, time_in_turns
+from ..entries import Result
+from .encoders import BY_ID, MaskedBatch, forward_and_backward, make_model, time_in_turns
 from .peak_memory import Step, peak_megabytes
 
 SIZES = (250, 500, 1000, 2000, 4000, 8000)
 QUICK_SIZES = SIZES[:4]
 MEAN_SOURCES = 2.0
 INHIBITING_SHARE = 0.2
-SERIES = {
-    "encoder, sparse": "HMLM tiny, encoder and one loss, sparse",
-    "encoder, sdpa": "HMLM tiny, encoder and one loss, sdpa",
-    "whole objective, sparse": "HMLM tiny, whole objective, sparse",
-}
+SERIES = ("hmlm-encoder-sparse", "hmlm-encoder-sdpa", "hmlm-objective-sparse")
+"""Ids of `ENCODERS`."""
+DENSE = ("hmlm-encoder-sdpa",)
 # What the dense backend holds grows with the square of the size: 0.5 GB at 2,000.
 LARGEST_DENSE = 2000
 
@@ -61,17 +59,19 @@ def random_network(size: int, tokens: Sequence[str], seed: int = 0) -> Signaling
 
 def _batch(size: int, tokenizer: HMLMTokenizer) -> MaskedBatch:
     tokens = tokenizer.vocabulary.tokens[len(SPECIAL_TOKENS) :]
-    return MaskedBatch.of([random_network(size, tokens)], tokenizer, np.random.default_rng(size))
+    return MaskedBatch.from_networks(
+        [random_network(size, tokens)], tokenizer, np.random.default_rng(size)
+    )
 
 
-def _model(name: str, tokenizer: HMLMTokenizer) -> nn.Module:
-    return make_model(name, HMLMConfig.of_size("tiny", vocab_size=tokenizer.vocab_size))
+def _model(id: str, tokenizer: HMLMTokenizer) -> nn.Module:
+    return make_model(id, HMLMConfig.of_size("tiny", vocab_size=tokenizer.vocab_size))
 
 
-def _prepare(name: str, size: int) -> tuple[Step, Step]:
+def _prepare(id: str, size: int) -> tuple[Step, Step]:
     """A step with a small network, and one with a network of the size."""
     tokenizer = HMLMTokenizer()
-    model = _model(name, tokenizer)
+    model = _model(id, tokenizer)
     small, batch = _batch(8, tokenizer), _batch(size, tokenizer)
 
     def first() -> None:
@@ -84,64 +84,69 @@ def _prepare(name: str, size: int) -> tuple[Step, Step]:
 def measure_scaling(
     sizes: Sequence[int] = SIZES,
     repeats: int = 5,
-    say: Callable[[str], object] = lambda line: None,
-) -> list[dict[str, Any]]:
-    """One row per series and size: milliseconds forward and backward, and peak memory.
+    log: Callable[[str], object] = lambda line: None,
+) -> list[Result]:
+    """One result per series and size: milliseconds forward and backward, and peak memory.
 
     Args:
         sizes: molecules.
         repeats: how often each has its turn.
-        say: told of progress.
+        log: is called with a line of progress now and then.
 
     Raises:
-        ValueError: this system cannot measure memory.
+        HMLMError: this system cannot measure memory.
     """
     tokenizer = HMLMTokenizer()
-    models = {series: _model(name, tokenizer) for series, name in SERIES.items()}
-    rows = []
+    models = {id: _model(id, tokenizer) for id in SERIES}
+    results = []
     for size in sizes:
         batch = _batch(size, tokenizer)
-        own = [s for s in SERIES if size <= LARGEST_DENSE or not s.endswith("sdpa")]
+        own = [id for id in SERIES if size <= LARGEST_DENSE or id not in DENSE]
         times = time_in_turns(
-            {s: partial(forward_and_backward, models[s], batch) for s in own}, repeats
+            {id: partial(forward_and_backward, models[id], batch) for id in own}, repeats
         )
-        rows += [
-            {
-                "part": "scaling",
-                "series": series,
-                "molecules": size,
-                "pairs": batch.fields["pair_index"].shape[1],
-                "ms": 1e3 * min(times[series]),
-                "ms_median": 1e3 * statistics.median(times[series]),
-                "peak_mb": peak_megabytes(_prepare, SERIES[series], size),
-            }
-            for series in own
+        results += [
+            BY_ID[id].result(
+                f"{size} molecules",
+                "scaling",
+                None,
+                molecules=size,
+                pairs=batch.fields["pair_index"].shape[1],
+                ms=1e3 * min(times[id]),
+                ms_median=1e3 * statistics.median(times[id]),
+                peak_mb=peak_megabytes(_prepare, id, size),
+            )
+            for id in own
         ]
-        told = ", ".join(f"{row['ms']:.0f} ms" for row in rows[-len(own) :])
-        say(f"scaling: {size} molecules, {told}")
-    return rows
+        log(
+            f"scaling: {size} molecules, "
+            + ", ".join(f"{result['ms']:.0f} ms" for result in results[-len(own) :])
+        )
+    return results
 
 
-def fit_exponents(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def fit_exponents(results: Sequence[Result]) -> list[Result]:
     """Per series, the slope of log time and of log memory against log size.
 
-    Over all its sizes, and between the two largest, where what a call costs whatever the size
+    Over all its sizes, and between the two largest, where the cost of a call whatever the size
     weighs least.
 
     Raises:
-        ValueError: a series of fewer than two sizes.
+        HMLMError: a series of fewer than two sizes.
     """
     found = []
-    for series in dict.fromkeys(row["series"] for row in rows):
-        own = sorted((r for r in rows if r["series"] == series), key=lambda r: r["molecules"])
+    for id in dict.fromkeys(result["entry"] for result in results):
+        own = sorted((r for r in results if r["entry"] == id), key=lambda r: r["molecules"])
         if len(own) < 2:
-            raise HMLMError(f"{series}: an exponent takes at least two sizes")
-        size = np.log([row["molecules"] for row in own])
-        row = {"part": "exponents", "series": series, "smallest": own[0]["molecules"]}
-        row |= {"largest": own[-1]["molecules"]}
+            raise HMLMError(f"{own[0]['label']}: an exponent takes at least two sizes")
+        sizes = [result["molecules"] for result in own]
+        figures: dict[str, float] = {"smallest": sizes[0], "largest": sizes[-1]}
+        size = np.log(sizes)
         for name, column in (("time", "ms"), ("memory", "peak_mb")):
-            value = np.log([row[column] for row in own])
-            row[name] = float(np.polyfit(size, value, 1)[0])
-            row[f"{name}_of_last_two"] = float(np.polyfit(size[-2:], value[-2:], 1)[0])
-        found.append(row)
+            value = np.log([result[column] for result in own])
+            figures[name] = float(np.polyfit(size, value, 1)[0])
+            figures[f"{name}_of_last_two"] = float(np.polyfit(size[-2:], value[-2:], 1)[0])
+        same = {key: own[0][key] for key in ("entry", "label")}
+        span = f"{sizes[0]} to {sizes[-1]} molecules"
+        found.append({**same, "budget": span, "split": "exponents", "seed": None, **figures})
     return found

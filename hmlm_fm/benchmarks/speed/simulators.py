@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from ...dynamics.simulator import baseline_state
 from ...model.conditions import Condition, Perturbation
 from ...model.errors import HMLMError
 from ...model.network import SignalingNetwork
+from ..entries import Entry, Result
 from .exported_equations import python_equations, sbml_equations, state_names
 
 ACCURACY = 1e-3
@@ -33,16 +35,6 @@ HOURS = np.arange(49.0)
 TOLERANCES = (3e-3, 2e-3, 1e-3, 7e-4, 5e-4, 3e-4, 2e-4, 1e-4, 5e-5, 3e-5, 1e-5, 1e-6)
 # An absolute tolerance this much smaller than the relative one was the fastest that is right.
 ABSOLUTE_SHARE = 0.01
-
-
-@dataclass(frozen=True)
-class Tool:
-    """One way to simulate; `run` takes conditions' numbers and a tolerance and gives (C, T, N)."""
-
-    name: str
-    precision: str
-    conditions: int
-    run: Callable[[int, float], np.ndarray]
 
 
 def draw_conditions(network: SignalingNetwork, count: int, seed: int = 0) -> list[Condition]:
@@ -58,7 +50,7 @@ def draw_conditions(network: SignalingNetwork, count: int, seed: int = 0) -> lis
     return drawn
 
 
-class _Numbers:
+class ConditionNumbers:
     """Conditions as other tools take them: inputs, largest and first states (C, N)."""
 
     def __init__(
@@ -69,13 +61,13 @@ class _Numbers:
         self.weight = np.tile(system.input_weight.numpy(), (count, 1))
         self.ymax = np.tile(system.ymax.numpy(), (count, 1))
         self.first = np.tile(rest, (count, 1))
-        for row, condition in enumerate(conditions):
+        for c, condition in enumerate(conditions):
             for name, level in condition.stimuli.items():
                 # As the simulator has it, which holds levels in float32.
-                self.weight[row, index[name]] = np.float32(level)
+                self.weight[c, index[name]] = np.float32(level)
             for knockout in condition.perturbations:
-                self.ymax[row, index[knockout.target]] = 0
-                self.first[row, index[knockout.target]] = 0
+                self.ymax[c, index[knockout.target]] = 0
+                self.first[c, index[knockout.target]] = 0
 
 
 class RoadRunner:
@@ -85,7 +77,7 @@ class RoadRunner:
         FormatError: libroadrunner is not installed.
     """
 
-    def __init__(self, network: SignalingNetwork, numbers: _Numbers) -> None:
+    def __init__(self, network: SignalingNetwork, numbers: ConditionNumbers) -> None:
         roadrunner = roadrunner_module()
         roadrunner.Logger.setLevel(roadrunner.Logger.LOG_CRITICAL)
         self._model = roadrunner.RoadRunner(sbml_equations(network))
@@ -101,15 +93,15 @@ class RoadRunner:
         model.integrator.absolute_tolerance = tolerance * ABSOLUTE_SHARE
         every = np.concatenate([numbers.weight, numbers.ymax, numbers.first], 1)
         found = np.empty((count, len(HOURS), numbers.first.shape[1]))
-        for row in range(count):
+        for c in range(count):
             model.resetToOrigin()
-            model.model.setGlobalParameterValues(self._places, every[row])
-            found[row] = model.simulate(HOURS[0], HOURS[-1], len(HOURS))
+            model.model.setGlobalParameterValues(self._places, every[c])
+            found[c] = model.simulate(HOURS[0], HOURS[-1], len(HOURS))
         return found
 
 
 def scipy_tool(
-    network: SignalingNetwork, numbers: _Numbers, method: str
+    network: SignalingNetwork, numbers: ConditionNumbers, method: str
 ) -> Callable[[int, float], np.ndarray]:
     """SciPy's `solve_ivp` on the exported equations."""
     module: dict[str, Any] = {}
@@ -118,14 +110,14 @@ def scipy_tool(
 
     def run(count: int, tolerance: float) -> np.ndarray:
         found = []
-        for row in range(count):
-            weight, ymax = numbers.weight[row].tolist(), numbers.ymax[row].tolist()
+        for c in range(count):
+            weight, ymax = numbers.weight[c].tolist(), numbers.ymax[c].tolist()
             found.append(
                 solve_ivp(
                     # Lists are twice as fast here as numpy's numbers.
                     lambda t, y, w=weight, m=ymax: slopes(t, y.tolist(), w, m),
                     (HOURS[0], HOURS[-1]),
-                    numbers.first[row],
+                    numbers.first[c],
                     method,
                     t_eval=HOURS,
                     rtol=tolerance,
@@ -137,85 +129,146 @@ def scipy_tool(
     return run
 
 
+@dataclass(frozen=True)
+class SimulatedConditions:
+    """The conditions that every tool simulates, from the state at rest.
+
+    Attributes:
+        network: with kinetics.
+        conditions: C of them.
+        rest: (N) their first state.
+        fewer: how many of them are simulated by tools that are slow.
+    """
+
+    network: SignalingNetwork
+    conditions: Sequence[Condition]
+    rest: np.ndarray
+    fewer: int
+
+    @cached_property
+    def numbers(self) -> ConditionNumbers:
+        return ConditionNumbers(self.network, self.conditions, self.rest)
+
+    @cached_property
+    def roadrunner(self) -> RoadRunner:
+        return RoadRunner(self.network, self.numbers)
+
+
+Simulation = Callable[[int, float], np.ndarray]
+"""Takes the number of conditions and a tolerance, and gives states (C, T, N)."""
+
+
+def _ours(dtype: torch.dtype, on: SimulatedConditions) -> Simulation:
+    def run(count: int, tolerance: float) -> np.ndarray:
+        return simulate(
+            on.network, on.conditions[:count], HOURS.tolist(), torch.tensor(on.rest),
+            tolerance=tolerance, dtype=dtype,
+        ).numpy()  # fmt: skip
+
+    return run
+
+
+SIMULATORS: tuple[Entry, ...] = (
+    Entry(
+        "hmlm-float32", "hmlm_fm simulate, float32", partial(_ours, torch.float32),
+        highlighted=True,
+    ),
+    Entry(
+        "hmlm-float64", "hmlm_fm simulate, float64", partial(_ours, torch.float64),
+        highlighted=True,
+    ),
+    Entry("libroadrunner", "libroadrunner (CVODE), float64", lambda on: on.roadrunner),
+    Entry(
+        "scipy-lsoda", "SciPy LSODA, exported equations, float64",
+        lambda on: scipy_tool(on.network, on.numbers, "LSODA"), slow=True,
+    ),
+    Entry(
+        "scipy-bdf", "SciPy BDF, exported equations, float64",
+        lambda on: scipy_tool(on.network, on.numbers, "BDF"), slow=True,
+    ),
+)  # fmt: skip
+"""Their factories take `SimulatedConditions` and give a `Simulation`; slow ones simulate fewer."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A simulator, how many conditions it simulates, and the tolerance that is accurate enough."""
+
+    entry: Entry
+    run: Simulation
+    conditions: int
+    tolerance: float
+    error: float
+
+
 def measure_simulators(
     network: SignalingNetwork,
     conditions: int = 256,
-    scipy_conditions: int = 16,
+    fewer_conditions: int = 16,
     repeats: int = 5,
-    say: Callable[[str], object] = lambda line: None,
-) -> list[dict[str, Any]]:
-    """One row per tool: its tolerance, largest error, and milliseconds per trajectory and core.
+    log: Callable[[str], object] = lambda line: None,
+) -> list[Result]:
+    """One result per tool: its tolerance, largest error, and milliseconds per trajectory and core.
+
+    Args:
+        fewer_conditions: simulated by SciPy, which is slow.
 
     Raises:
-        ValueError: libroadrunner is not installed, or a tool cannot reach the accuracy.
+        HMLMError: libroadrunner is not installed, or a tool cannot reach the accuracy.
     """
     drawn = draw_conditions(network, conditions)
     rest = baseline_state(network).numpy()
-    numbers = _Numbers(network, drawn, rest)
-
-    def ours(dtype: torch.dtype) -> Callable[[int, float], np.ndarray]:
-        def run(count: int, tolerance: float) -> np.ndarray:
-            return simulate(
-                network, drawn[:count], HOURS.tolist(), torch.tensor(rest),
-                tolerance=tolerance, dtype=dtype,
-            ).numpy()  # fmt: skip
-
-        return run
-
-    few = min(scipy_conditions, conditions)
-    roadrunner = RoadRunner(network, numbers)
-    tools = [
-        Tool("hmlm_fm simulate", "float32", conditions, ours(torch.float32)),
-        Tool("hmlm_fm simulate", "float64", conditions, ours(torch.float64)),
-        Tool("libroadrunner (CVODE)", "float64", conditions, roadrunner),
-        *(
-            Tool(
-                f"SciPy {method}, exported equations", "float64", few,
-                scipy_tool(network, numbers, method),
-            )
-            for method in ("LSODA", "BDF")
-        ),
-    ]  # fmt: skip
+    on = SimulatedConditions(network, drawn, rest, min(fewer_conditions, conditions))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         # A reference that none of ours computed.
-        exact = roadrunner(conditions, 1e-10)
-        settings = {tool: _loosest(tool, exact) for tool in tools}
-        seconds: dict[Tool, list[float]] = {tool: [] for tool in tools}
-        for repeat in range(repeats):
-            for tool in tools:
-                started = time.process_time()
-                tool.run(tool.conditions, settings[tool][0])
-                seconds[tool].append((time.process_time() - started) / tool.conditions)
-            say(f"simulators: repeat {repeat + 1} of {repeats}")
+        exact = on.roadrunner(conditions, 1e-10)
+        tools = [_accurate(entry, on, exact) for entry in SIMULATORS]
+        seconds = _time_in_turns(tools, repeats, log)
     finally:
         torch.set_num_threads(threads)
-    fastest = {tool: min(times) for tool, times in seconds.items()}
+    fastest = {id: min(times) for id, times in seconds.items()}
     return [
-        {
-            "part": "simulators",
-            "tool": tool.name,
-            "precision": tool.precision,
-            "conditions": tool.conditions,
-            "tolerance": settings[tool][0],
-            "max_error": settings[tool][1],
-            "ms_per_trajectory": 1e3 * fastest[tool],
-            "ms_median": 1e3 * statistics.median(seconds[tool]),
-            "ms_most": 1e3 * max(seconds[tool]),
-            "times_ours_float32": fastest[tool] / fastest[tools[0]],
-            "times_ours_float64": fastest[tool] / fastest[tools[1]],
-        }
+        tool.entry.result(
+            f"{tool.conditions} conditions",
+            "simulators",
+            None,
+            conditions=tool.conditions,
+            tolerance=tool.tolerance,
+            max_error=tool.error,
+            ms_per_trajectory=1e3 * fastest[tool.entry.id],
+            ms_median=1e3 * statistics.median(seconds[tool.entry.id]),
+            ms_most=1e3 * max(seconds[tool.entry.id]),
+            times_ours_float32=fastest[tool.entry.id] / fastest["hmlm-float32"],
+            times_ours_float64=fastest[tool.entry.id] / fastest["hmlm-float64"],
+        )
         for tool in tools
     ]
 
 
-def _loosest(tool: Tool, exact: np.ndarray) -> tuple[float, float]:
-    """The loosest tolerance at which a tool is accurate enough, and its error there."""
+def _time_in_turns(
+    tools: Sequence[Tool], repeats: int, log: Callable[[str], object]
+) -> dict[str, list[float]]:
+    """Seconds of the processor per trajectory, by id."""
+    seconds: dict[str, list[float]] = {tool.entry.id: [] for tool in tools}
+    for repeat in range(repeats):
+        for tool in tools:
+            started = time.process_time()
+            tool.run(tool.conditions, tool.tolerance)
+            seconds[tool.entry.id].append((time.process_time() - started) / tool.conditions)
+        log(f"simulators: repeat {repeat + 1} of {repeats}")
+    return seconds
+
+
+def _accurate(entry: Entry, on: SimulatedConditions, exact: np.ndarray) -> Tool:
+    """A tool with the loosest tolerance at which it is accurate enough, and its error there."""
+    run: Simulation = entry.make(on)
+    count = on.fewer if entry.slow else len(on.conditions)
     for tolerance in TOLERANCES:
-        found = tool.run(tool.conditions, tolerance)
-        if found.shape == exact[: tool.conditions].shape:
-            error = float(np.abs(found - exact[: tool.conditions]).max())
+        found = run(count, tolerance)
+        if found.shape == exact[:count].shape:
+            error = float(np.abs(found - exact[:count]).max())
             if error <= ACCURACY:
-                return tolerance, error
-    raise HMLMError(f"{tool.name} does not reach an error of {ACCURACY} at any tolerance")
+                return Tool(entry, run, count, tolerance, error)
+    raise HMLMError(f"{entry.label} does not reach an error of {ACCURACY} at any tolerance")

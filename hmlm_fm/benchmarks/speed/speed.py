@@ -1,21 +1,20 @@
-"""What `hmlm benchmark speed` measures: simulators, models on batches of networks, and growth."""
+"""The task `hmlm benchmark speed`: simulators, models on batches of networks, and growth."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ...inference.figures import plot_speed
 from ...model.network import SignalingNetwork
-from ..report import Report
-from .encoders import BATCHES, NETWORKS, measure_models
+from ..entries import Result
+from ..plots import plot_speed
+from ..report import Report, plain_table
+from .encoders import BATCHES, ENCODERS, NETWORKS, measure_models
 from .scaling import QUICK_SIZES, SIZES, fit_exponents, measure_scaling
-from .simulators import ACCURACY, measure_simulators
-
-Row = dict[str, Any]
+from .simulators import ACCURACY, SIMULATORS, measure_simulators
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Effort:
     """How much is measured; see the functions whose arguments these are."""
 
     conditions: int = 256
-    scipy_conditions: int = 16
+    fewer_conditions: int = 16
     simulator_repeats: int = 5
     networks: int = NETWORKS
     batches: int = BATCHES
@@ -35,7 +34,7 @@ class Effort:
 FULL = Effort()
 QUICK = Effort(
     conditions=64,
-    scipy_conditions=2,
+    fewer_conditions=2,
     simulator_repeats=2,
     batches=2,
     model_repeats=3,
@@ -45,102 +44,104 @@ QUICK = Effort(
 
 
 def measure_speed(
-    network: SignalingNetwork, effort: Effort, say: Callable[[str], object]
+    network: SignalingNetwork, effort: Effort, log: Callable[[str], object]
 ) -> Report:
     """Everything that the task measures.
 
     Args:
         network: the one that is simulated, with kinetics.
         effort: how much is measured.
-        say: told of progress.
+        log: is called with a line of progress now and then.
 
     Raises:
         NetworkError: a network without kinetics.
-        ValueError: libroadrunner is not installed, or memory cannot be measured on this system.
+        HMLMError: libroadrunner is not installed, or memory cannot be measured on this system.
     """
     simulators = measure_simulators(
-        network, effort.conditions, effort.scipy_conditions, effort.simulator_repeats, say
+        network, effort.conditions, effort.fewer_conditions, effort.simulator_repeats, log
     )
-    models = measure_models(effort.networks, effort.batches, effort.model_repeats, say)
-    scaling = measure_scaling(effort.sizes, effort.scaling_repeats, say)
-    exponents = fit_exponents(scaling)
-    rows = [*simulators, *models, *scaling, *exponents]
-    table = "\n\n".join(
+    models = measure_models(effort.networks, effort.batches, effort.model_repeats, log)
+    scaling = measure_scaling(effort.sizes, effort.scaling_repeats, log)
+    results = [*simulators, *models, *scaling, *fit_exponents(scaling)]
+    about = {"network": network.name, "cores": os.cpu_count(), "threads_measured": 1}
+    draw = partial(
+        plot_speed,
+        results=results,
+        title=f"speed on one core; {network.name} is simulated",
+        highlighted={entry.id for entry in (*SIMULATORS, *ENCODERS) if entry.highlighted},
+    )
+    return Report(results, speed_table(results, about), draw, about)
+
+
+def speed_table(results: Sequence[Result], about: Mapping[str, Any]) -> str:
+    """All results as Markdown, a table for each split."""
+    of_split = {
+        split: [result for result in results if result["split"] == split]
+        for split in ("simulators", "models", "scaling", "exponents")
+    }
+    return "\n\n".join(
         [
-            simulators_table(simulators, network.name),
-            models_table(models),
-            scaling_table(scaling),
-            exponents_table(exponents),
+            _simulators_table(of_split["simulators"], about["network"]),
+            _models_table(of_split["models"]),
+            _scaling_table(of_split["scaling"]),
+            _exponents_table(of_split["exponents"]),
         ]
     )
-    draw = partial(plot_speed, rows=rows, title=f"speed on one core; {network.name} is simulated")
-    about = {"network": network.name, "cores": os.cpu_count(), "threads_measured": 1}
-    return Report(rows, table, draw, about)
 
 
-def simulators_table(rows: Sequence[Row], network: str) -> str:
-    """Times of simulators as Markdown."""
-    return _table(
+def _simulators_table(results: Sequence[Result], network: str) -> str:
+    return plain_table(
         f"Trajectories of {network} over 48 hours, each tool with the loosest tolerance at which "
         f"its largest error is at most {ACCURACY:g}; milliseconds of one core, the least and the "
         "median:",
-        ["tool", "precision", "conditions", "tolerance", "largest error", "ms per trajectory",
-         "median", "times ours in float32", "in float64"],
+        ["entry", "conditions", "tolerance", "largest error", "ms per trajectory", "median",
+         "times ours in float32", "in float64"],
         [
-            [row["tool"], row["precision"], str(row["conditions"]), f"{row['tolerance']:g}",
-             f"{row['max_error']:.1e}", f"{row['ms_per_trajectory']:.2f}",
-             f"{row['ms_median']:.2f}", f"{row['times_ours_float32']:.1f}",
-             f"{row['times_ours_float64']:.1f}"]
-            for row in rows
+            [of["label"], str(of["conditions"]), f"{of['tolerance']:g}", f"{of['max_error']:.1e}",
+             f"{of['ms_per_trajectory']:.2f}", f"{of['ms_median']:.2f}",
+             f"{of['times_ours_float32']:.1f}", f"{of['times_ours_float64']:.1f}"]
+            for of in results
         ],
     )  # fmt: skip
 
 
-def models_table(rows: Sequence[Row]) -> str:
-    """Times of models as Markdown."""
-    return _table(
+def _models_table(results: Sequence[Result]) -> str:
+    return plain_table(
         "Forward and backward of masked molecules on batches of core networks, "
-        f"{rows[0]['molecules_per_batch']:.0f} molecules on average, on one core (the least and "
-        "the median of the repeats):",
-        ["model", "parameters", "in blocks", "molecules per batch", "ms per batch", "median",
+        f"{results[0]['molecules_per_batch']:.0f} molecules on average, on one core (the least "
+        "and the median of the repeats):",
+        ["entry", "parameters", "in blocks", "molecules per batch", "ms per batch", "median",
          "molecules per second", "peak MB", "ratio to HMLM"],
         [
-            [row["model"], f"{row['parameters']:,}", f"{row['parameters_in_blocks']:,}",
-             f"{row['molecules_per_batch']:.0f}", f"{row['ms_per_batch']:.1f}",
-             f"{row['ms_median']:.1f}", f"{row['molecules_per_second']:,.0f}",
-             f"{row['peak_mb']:.0f}", f"{row['ratio_to_hmlm']:.2f}"]
-            for row in rows
+            [of["label"], f"{of['parameters']:,}", f"{of['parameters_in_blocks']:,}",
+             f"{of['molecules_per_batch']:.0f}", f"{of['ms_per_batch']:.1f}",
+             f"{of['ms_median']:.1f}", f"{of['molecules_per_second']:,.0f}",
+             f"{of['peak_mb']:.0f}", f"{of['ratio_to_hmlm']:.2f}"]
+            for of in results
         ],
     )  # fmt: skip
 
 
-def scaling_table(rows: Sequence[Row]) -> str:
-    """Times and memory by size as Markdown."""
-    return _table(
+def _scaling_table(results: Sequence[Result]) -> str:
+    return plain_table(
         "HMLM tiny on one random network, two sources per molecule on average, forward and "
         "backward on one core:",
-        ["HMLM tiny", "molecules", "pairs", "ms", "median", "peak MB"],
+        ["entry", "molecules", "pairs", "ms", "median", "peak MB"],
         [
-            [row["series"], f"{row['molecules']:,}", f"{row['pairs']:,}", f"{row['ms']:.0f}",
-             f"{row['ms_median']:.0f}", f"{row['peak_mb']:.0f}"]
-            for row in sorted(rows, key=lambda row: row["series"])
+            [of["label"], f"{of['molecules']:,}", f"{of['pairs']:,}", f"{of['ms']:.0f}",
+             f"{of['ms_median']:.0f}", f"{of['peak_mb']:.0f}"]
+            for of in sorted(results, key=lambda of: of["label"])
         ],
     )  # fmt: skip
 
 
-def exponents_table(rows: Sequence[Row]) -> str:
-    """Exponents as Markdown."""
-    return _table(
+def _exponents_table(results: Sequence[Result]) -> str:
+    return plain_table(
         "How both grow: the exponent e of size^e over all sizes (between the two largest):",
-        ["HMLM tiny", "molecules", "time", "memory"],
+        ["entry", "molecules", "time", "memory"],
         [
-            [row["series"], f"{row['smallest']:,} to {row['largest']:,}"]
-            + [f"{row[key]:.2f} ({row[f'{key}_of_last_two']:.2f})" for key in ("time", "memory")]
-            for row in rows
+            [of["label"], f"{of['smallest']:,} to {of['largest']:,}"]
+            + [f"{of[key]:.2f} ({of[f'{key}_of_last_two']:.2f})" for key in ("time", "memory")]
+            for of in results
         ],
     )
-
-
-def _table(caption: str, head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    first, *rest = (f"| {' | '.join(cells)} |" for cells in (head, *lines))
-    return "\n".join([caption, "", first, "|---" * len(head) + "|", *rest])

@@ -1,4 +1,4 @@
-"""What `hmlm benchmark celllines` asks: one wiring, with hidden rates and strengths per line."""
+"""The task `hmlm benchmark celllines`: one wiring, with hidden rates and strengths per line."""
 
 from __future__ import annotations
 

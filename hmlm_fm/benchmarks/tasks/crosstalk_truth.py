@@ -1,19 +1,20 @@
-"""What `hmlm benchmark crosstalk` asks: does attention say which pathways act on which?
+"""The task `hmlm benchmark crosstalk`: does attention predict which pathways act on which?
 
 The truth is the simulator's: the mean change of B's molecules, after 48 h and over ten stimuli,
 when every molecule of A is knocked out. Networks are the one that is named and joined core
 pathways with drawn kinetics; molecules of B that A has too are left out.
 
 A shuffled graph keeps how many molecules a pathway has and how many interactions, and these alone
-say something. So each correlation stands a second time without what they say.
+are predictive. So each correlation stands a second time, given these.
 
 Shapes: N molecules, P pairs of pathways, K numbers that a shuffled graph keeps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import networkx as nx
@@ -44,18 +45,19 @@ from ...model.errors import HMLMError
 from ...model.modeling_hmlm import HMLMForSignaling
 from ...model.network import SignalingNetwork, merge_networks
 from ...model.tokenization_hmlm import HMLMTokenizer
-from ..entries import CONTROL_ROWS, shuffled
-from ..report import interval_table
+from ..baselines.controls import shuffled
+from ..entries import Entry, Result
+from ..report import interval_table, plain_table
 
 JOINED_PATHWAYS, JOINED_NETWORKS = 8, 6
 FIRST_SEED = 100
 """Of joined networks; others were looked at while the score was chosen."""
 TOLERANCE = 1e-3
 RESAMPLES, NOTHING_LEFT = 1000, 1e-9
-REFERENCE = "inverse graph distance"
+REFERENCE = "inverse-graph-distance"
 FIGURES = {
     "spearman": "Spearman",
-    "difference": f"less that of {REFERENCE}",
+    "difference": "less that of inverse graph distance",
     "given_degrees": "Spearman given sizes and degrees",
 }
 PAPER_PAIRS = (("TGFB1R", "smad3"), ("smad3", "proCI"), ("YAP", "aSMA"))
@@ -85,8 +87,8 @@ def true_change(network: SignalingNetwork) -> Change:
     baseline = baseline_state(network)
 
     def states(knocked_out: Sequence[int]) -> np.ndarray:
-        rows = _with_knockouts(conditions, network, knocked_out)
-        return simulate(network, rows, [HORIZON_HOURS], baseline, tolerance=TOLERANCE).numpy()
+        treated = _with_knockouts(conditions, network, knocked_out)
+        return simulate(network, treated, [HORIZON_HOURS], baseline, tolerance=TOLERANCE).numpy()
 
     untouched = states([])
     return lambda of_a: np.abs(states(of_a) - untouched)[:, 0].mean(0)
@@ -100,9 +102,9 @@ def predicted_change(
     context = make_context(tokenizer, network, None)
 
     def states(knocked_out: Sequence[int]) -> np.ndarray:
-        rows = _with_knockouts(conditions, network, knocked_out)
+        treated = _with_knockouts(conditions, network, knocked_out)
         hours = np.array([HORIZON_HOURS])
-        return predict_states(model, context, network, rows, hours).states
+        return predict_states(model, context, network, treated, hours).states
 
     untouched = states([])
     return lambda of_a: np.abs(states(of_a) - untouched)[:, 0].mean(0)
@@ -120,49 +122,94 @@ def nearness(network: SignalingNetwork, of_distance: Callable[[float], float]) -
     return near
 
 
+@dataclass
+class ScoredNetwork:
+    """One network without kinetics, and what the entries share."""
+
+    network: SignalingNetwork
+    model: HMLMForSignaling
+    tokenizer: HMLMTokenizer
+
+    @cached_property
+    def stimuli(self) -> list[Condition]:
+        return single_stimuli(self.network)
+
+    @cached_property
+    def untrained(self) -> HMLMForSignaling:
+        return untrained_model(self.model.config, seed=0)
+
+    def by_gates(self, model: HMLMForSignaling, network: SignalingNetwork) -> Scores:
+        """Scores by the gate attention of a model on this network, or on its shuffled graph."""
+        return crosstalk(network, gate_attention(model, self.tokenizer, network, self.stimuli))
+
+
+def _by_size(on: ScoredNetwork) -> Scores:
+    size = len(on.network.molecules)
+    return of_pairs(on.network, lambda of_a: np.full(size, float(len(of_a))))
+
+
+CROSSTALK_ENTRIES: tuple[Entry, ...] = (
+    Entry("pathway-size", "size of the pathway", _by_size),
+    Entry(
+        "graph-distance", "graph distance",
+        lambda on: of_pairs(on.network, nearness(on.network, lambda length: -length)),
+    ),
+    Entry(
+        REFERENCE, "inverse graph distance",
+        lambda on: of_pairs(on.network, nearness(on.network, lambda length: 1 / max(length, 1))),
+    ),
+    Entry(
+        "even-attention", "walk with even attention",
+        lambda on: crosstalk(on.network, even_attention(on.network)),
+    ),
+    Entry(
+        "hmlm-scratch-gate-attention", "HMLM from scratch, gate attention",
+        lambda on: on.by_gates(on.untrained, on.network),
+        starts_from="configuration", highlighted=True,
+    ),
+    Entry(
+        "hmlm-molecular-attention", "HMLM pretrained, molecular attention",
+        lambda on: crosstalk(on.network, molecular_attention(on.model, on.tokenizer, on.network)),
+        starts_from="weights", highlighted=True,
+    ),
+    Entry(
+        "hmlm-gate-attention", "HMLM pretrained, gate attention",
+        lambda on: on.by_gates(on.model, on.network), starts_from="weights", highlighted=True,
+    ),
+    Entry(
+        "hmlm-knockouts", "HMLM pretrained, knock-outs rolled out",
+        lambda on: of_pairs(on.network, predicted_change(on.model, on.tokenizer, on.network)),
+        starts_from="weights", highlighted=True,
+    ),
+    Entry(
+        "hmlm-shuffled-gate-attention", "control: graph shuffled",
+        lambda on: on.by_gates(on.model, shuffled(on.network, seed=0)), starts_from="weights",
+    ),
+)  # fmt: skip
+"""Their factories take a `ScoredNetwork` and give `Scores`."""
+
+
 def scores_of(
     network: SignalingNetwork, model: HMLMForSignaling, tokenizer: HMLMTokenizer, track: str
 ) -> dict[str, Scores]:
-    """What every row says of one network, which it sees without kinetics."""
-    shown = visible_network(network, track)
-    stimuli = single_stimuli(shown)
-    untrained = untrained_model(model.config, seed=0)
-    dealt = shuffled(shown, seed=0)
-    size = len(shown.molecules)
-    return {
-        "size of the pathway": of_pairs(shown, lambda of_a: np.full(size, float(len(of_a)))),
-        "graph distance": of_pairs(shown, nearness(shown, lambda length: -length)),
-        REFERENCE: of_pairs(shown, nearness(shown, lambda length: 1 / max(length, 1))),
-        "walk with even attention": crosstalk(shown, even_attention(shown)),
-        "HMLM from scratch, gate attention": crosstalk(
-            shown, gate_attention(untrained, tokenizer, shown, stimuli)
-        ),
-        "HMLM pretrained, molecular attention": crosstalk(
-            shown, molecular_attention(model, tokenizer, shown)
-        ),
-        "HMLM pretrained, gate attention": crosstalk(
-            shown, gate_attention(model, tokenizer, shown, stimuli)
-        ),
-        "HMLM pretrained, knock-outs rolled out": of_pairs(
-            shown, predicted_change(model, tokenizer, shown)
-        ),
-        CONTROL_ROWS[0]: crosstalk(dealt, gate_attention(model, tokenizer, dealt, stimuli)),
-    }
+    """The scores of every entry on one network, which it is given without kinetics, by id."""
+    on = ScoredNetwork(visible_network(network, track), model, tokenizer)
+    return {entry.id: entry.make(on) for entry in CROSSTALK_ENTRIES}
 
 
 def sizes_and_degrees(network: SignalingNetwork) -> dict[Pair, tuple[float, ...]]:
     """What a shuffled graph keeps of every ordered pair (A, B), K = 3 numbers: the molecules of A,
     the interactions that leave them, and the share of B's molecules that have a source at all."""
     graph = wired(network)
-    leaving, listens = graph.sum(0), graph.sum(1) > 0
+    leaving, regulated = graph.sum(0), graph.sum(1) > 0
     return {
-        pair: (len(of_a), leaving[of_a].sum(), listens[of_b].mean())
+        pair: (len(of_a), leaving[of_a].sum(), regulated[of_b].mean())
         for pair, (of_a, of_b) in ordered_pairs(network).items()
     }
 
 
 @dataclass(frozen=True)
-class OfNetwork:
+class MeasuredNetwork:
     """Truth (P), scores (P) and what a shuffled graph keeps (P, K), of one network."""
 
     truth: np.ndarray
@@ -172,7 +219,7 @@ class OfNetwork:
 
 def measure_network(
     network: SignalingNetwork, model: HMLMForSignaling, tokenizer: HMLMTokenizer, track: str
-) -> OfNetwork:
+) -> MeasuredNetwork:
     """Truth and scores of one network with kinetics.
 
     Raises:
@@ -188,93 +235,100 @@ def measure_network(
     changes = of_pairs(truth, true_change(truth))
     scores = scores_of(network, model, tokenizer, track)
     kept = sizes_and_degrees(truth)
-    return OfNetwork(
+    return MeasuredNetwork(
         np.array([changes[pair] for pair in pairs]),
         {name: np.array([own[pair] for pair in pairs]) for name, own in scores.items()},
         np.array([kept[pair] for pair in pairs]),
     )
 
 
-def summarise(found: Sequence[OfNetwork]) -> list[dict[str, Any]]:
-    """Spearman's correlation of every row, the mean over networks: as it is, less that of the
+def correlations(found: Sequence[MeasuredNetwork]) -> list[Result]:
+    """Spearman's correlation of every entry, the mean over networks: as it is, less that of the
     reference, and given what a shuffled graph keeps; with bootstrap intervals over the pairs of
     each network."""
     rng = np.random.default_rng(0)
-    names = list(found[0].scores)
-    reference = names.index(REFERENCE)
     every = [np.arange(len(of.truth)) for of in found]
-
-    def correlations(chosen: Sequence[np.ndarray]) -> np.ndarray:
-        """Of every row the three figures (rows, 3)."""
-        of_networks = []
-        for of, i in zip(found, chosen, strict=True):
-            told = np.stack(list(of.scores.values()), axis=1)[i]
-            alone = partial_spearman(told, of.truth[i])
-            of_networks.append((alone, partial_spearman(told, of.truth[i], of.kept[i])))
-        own, given = np.mean(of_networks, axis=0)
-        return np.stack([own, own - own[reference], given], axis=1)
-
-    own = correlations(every)
+    own = _figures(found, every)
     drawn = np.array(
-        [correlations([rng.choice(i, len(i)) for i in every]) for _ in range(RESAMPLES)]
+        [_figures(found, [rng.choice(i, len(i)) for i in every]) for _ in range(RESAMPLES)]
     )
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
-    rows = []
-    for row, name in enumerate(names):
+    results = []
+    by_id = {entry.id: entry for entry in CROSSTALK_ENTRIES}
+    for i, id in enumerate(found[0].scores):
         figures = {}
-        for place, figure in enumerate(FIGURES):
-            figures[figure] = float(own[row, place])
-            figures[f"{figure}_low"] = float(low[row, place])
-            figures[f"{figure}_high"] = float(high[row, place])
-        rows.append(
-            {
-                "model": name,
-                "budget": "wiring alone",
-                "split": "pathway pairs",
-                **figures,
-                "pairs": sum(map(len, every)),
-                "networks": len(found),
-            }
+        for j, figure in enumerate(FIGURES):
+            figures[figure] = float(own[i, j])
+            figures[f"{figure}_low"] = float(low[i, j])
+            figures[f"{figure}_high"] = float(high[i, j])
+        pairs, networks = sum(map(len, every)), len(found)
+        results.append(
+            by_id[id].result(
+                "wiring alone", "pathway pairs", None, **figures, pairs=pairs, networks=networks
+            )
         )
-    return rows
+    return results
 
 
-def crosstalk_table(rows: Sequence[dict[str, Any]]) -> str:
-    """The rows as Markdown."""
+def _figures(found: Sequence[MeasuredNetwork], chosen: Sequence[np.ndarray]) -> np.ndarray:
+    """The three figures of every entry (S, 3), over chosen pairs of each network."""
+    of_networks = []
+    for of, i in zip(found, chosen, strict=True):
+        predicted = np.stack(list(of.scores.values()), axis=1)[i]
+        alone = partial_spearman(predicted, of.truth[i])
+        of_networks.append((alone, partial_spearman(predicted, of.truth[i], of.kept[i])))
+    own, given = np.mean(of_networks, axis=0)
+    reference = list(found[0].scores).index(REFERENCE)
+    return np.stack([own, own - own[reference], given], axis=1)
+
+
+def crosstalk_table(results: Sequence[Result], about: Mapping[str, Any]) -> str:
+    """The results as Markdown, and the paper's pairs of molecules where they were measured."""
     caption = (
-        f"Spearman's correlation with the simulator's knock-outs, {rows[0]['pairs']} ordered pairs "
-        f"of pathways in {rows[0]['networks']} networks (95 % interval):"
+        f"Spearman's correlation with the simulator's knock-outs, {results[0]['pairs']} ordered "
+        f"pairs of pathways in {results[0]['networks']} networks (95 % interval):"
     )
-    return interval_table(caption, rows, FIGURES)
+    table = interval_table(caption, results, FIGURES)
+    pairs = about.get("molecule_pairs")
+    if not pairs:
+        return table
+    lines = [
+        [pair["source"], pair["target"], f"{pair['score']:.3f}",
+         f"{pair['rank']} of {pair['sources']}", f"{pair['true_change']:.3f}"]
+        for pair in pairs
+    ]  # fmt: skip
+    head = ["source", "target", "gate attention", "rank among all sources", "true change"]
+    pairs_table = plain_table(f"The pairs of the paper, in {about['network']}:", head, lines)
+    return f"{table}\n\n{pairs_table}"
 
 
-def molecule_pairs_table(
+def molecule_pairs(
     network: SignalingNetwork, model: HMLMForSignaling, tokenizer: HMLMTokenizer, track: str
-) -> str:
-    """The paper's pairs of molecules: their score, its place among all sources of the target, and
+) -> list[dict[str, Any]]:
+    """The paper's pairs of molecules: their score, its rank among all sources of the target, and
     the target's true change when the source is knocked out; empty where they are not there."""
     pairs = [p for p in PAPER_PAIRS if set(p) <= set(network.names)]
     if not pairs:
-        return ""
-    shown = visible_network(network, track)
-    attention = gate_attention(model, tokenizer, shown, single_stimuli(shown))
+        return []
+    visible = visible_network(network, track)
+    attention = gate_attention(model, tokenizer, visible, single_stimuli(visible))
     arrivals = np.stack([arrival(attention, [i]) for i in range(len(attention))])
     change = true_change(with_baseline_inputs(network))
-    lines = [
-        f"The paper's pairs, in {network.name}:",
-        "",
-        "| source | target | gate attention | place among all sources | true change |",
-        "|---|---|---|---|---|",
-    ]
+    found = []
     for source, target in pairs:
         i, j = network.molecule_index[source], network.molecule_index[target]
         others = np.delete(arrivals[:, j], j)
-        place = int((others > arrivals[i, j]).sum()) + 1
-        lines.append(
-            f"| {source} | {target} | {arrivals[i, j]:.3f} | {place} of {len(others)} | "
-            f"{change([i])[j]:.3f} |"
+        found.append(
+            {
+                "source": source,
+                "target": target,
+                "score": float(arrivals[i, j]),
+                "rank": int((others > arrivals[i, j]).sum()) + 1,
+                "sources": len(others),
+                "true_change": float(change([i])[j]),
+            }
         )
-    return "\n".join(lines)
+    return found
 
 
 def _with_knockouts(
@@ -285,13 +339,13 @@ def _with_knockouts(
 
 
 def partial_spearman(
-    told: np.ndarray, truth: np.ndarray, given: np.ndarray | None = None
+    predicted: np.ndarray, truth: np.ndarray, given: np.ndarray | None = None
 ) -> np.ndarray:
-    """Spearman's correlation of each of several (P, rows) or one (P) with the truth (P), without
-    what the ranks of others (P, K) say of both.
+    """Spearman's correlation of each of several (P, S) or one (P) with the truth (P), given the
+    ranks of others (P, K).
 
-    Pearson's correlation of what a linear regression on these ranks leaves of the two's ranks. 0
-    where it leaves nothing of either.
+    Pearson's correlation of the residuals of both ranks in a linear regression on those of the
+    others; 0 where a residual is 0.
     """
     others = np.empty((len(truth), 0)) if given is None else rankdata(given, axis=0)
     basis, _ = np.linalg.qr(np.column_stack([np.ones(len(truth)), others]))
@@ -303,4 +357,4 @@ def partial_spearman(
         nothing = size < NOTHING_LEFT * np.linalg.norm(ranks, axis=0)
         return np.where(nothing, 0.0, rest / np.where(nothing, 1.0, size))
 
-    return left(truth) @ left(told)
+    return left(truth) @ left(predicted)

@@ -1,4 +1,4 @@
-"""What `hmlm benchmark forecast` asks: how conditions that were watched for hours go on."""
+"""The task `hmlm benchmark forecast`: how conditions that were observed for hours continue."""
 
 from __future__ import annotations
 
@@ -17,22 +17,27 @@ def draw_forecast(
     """Conditions as `simulate_task` trains on, measured hourly from 0 on;
     queries are the hours after.
 
-    A budget of 16x7 shows hours 0 to 6 of 16 conditions.
+    A budget of 16x7 gives hours 0 to 6 of 16 conditions.
 
     Raises:
-        ValueError: as `simulate_task`; or nothing is left to ask for.
+        ValueError: as `simulate_task`; or no hours are left to predict.
         NetworkError: the network has no dynamics.
     """
     if not 2 <= budget.times <= HORIZON_HOURS:
         raise HMLMError(
-            f"budget {budget} sees {budget.times} hours from 0 on; expected 2 to {HORIZON_HOURS}, "
-            f"since hours up to {HORIZON_HOURS} are asked"
+            f"budget {budget} has {budget.times} hours from 0 on; expected 2 to {HORIZON_HOURS}, "
+            f"since hours up to {HORIZON_HOURS} are predicted"
         )
     every_hour = Budget(budget.conditions, HORIZON_HOURS + 1)
     whole = simulate_task(network, every_hour, track, seed, splits=()).training
     sides = np.split(np.arange(len(whole.times_hours)), [budget.times])
-    seen, later = (
-        replace(whole, times_hours=whole.times_hours[side], states=whole.states[:, side])
+    observed, later = (
+        replace(
+            whole,
+            times_hours=whole.times_hours[side],
+            states=whole.states[:, side],
+            measured=whole.measured[:, side],
+        )
         for side in sides
     )
-    return SimulatedTask(seen, {"later hours": later})
+    return SimulatedTask(observed, {"later hours": later})

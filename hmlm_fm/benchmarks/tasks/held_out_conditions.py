@@ -1,9 +1,10 @@
-"""What `hmlm benchmark measured` asks: conditions of the user's own measurements, held out.
+"""The task `hmlm benchmark measured`: conditions of the user's own measurements, held out.
 
-A seed holds out a fifth of the conditions; five of them hold out every condition once. Every row is
-fitted to the rest, all of them in the hours of `pace`, and scored where something was measured.
+A seed holds out a fifth of the conditions; five of them hold out every condition once. Every entry
+is fitted to the rest, in the model's hours (`time_scale_for`), and scored where something was
+measured.
 
-Shapes: Q conditions, U times, N molecules.
+Shapes: Q query conditions, U query times, N molecules.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ...measurements.simulated import Budget, SimulatedTask, visible_network
 from ...measurements.time_scale import time_scale_for
 from ...model.network import SignalingNetwork
 from ...model.next_state_head import NORMAL_QUANTILE
-from ..entries import all_rows
+from ..entries import ENTRIES
 from ..task import Task
 
 SPLIT = "held-out conditions"
@@ -38,13 +39,13 @@ def measured_task(network: SignalingNetwork, conditions: str, observations: str)
 
     Raises:
         FormatError: as `read_measurements`; or fewer than ten conditions with activities, or other
-            modalities, which most rows cannot read.
+            modalities, which most entries cannot read.
     """
     data = read_measurements(network, conditions, observations)
     if any(data.others):
-        found = sorted({o.modality for seen in data.others for o in seen})
+        found = sorted({o.modality for others in data.others for o in others})
         raise FormatError(
-            f"it holds {', '.join(found)}; expected activities alone, which every row can read",
+            f"it holds {', '.join(found)}; expected activities alone, which every entry can read",
             path=observations,
         )
     # Without other modalities, each of them has activities after time 0.
@@ -65,7 +66,7 @@ def measured_task(network: SignalingNetwork, conditions: str, observations: str)
         (SPLIT,),
         partial(_draw, data),
         [str(budget)],
-        all_rows,
+        ENTRIES,
         score_measured,
     )
 
@@ -91,10 +92,10 @@ def _draw(
 def score_measured(
     states: np.ndarray, scale: np.ndarray | None, truth: Measurements
 ) -> dict[str, Any]:
-    """Figures of one row where something was measured after time 0.
+    """Figures of one entry where something was measured after time 0.
 
     Args:
-        states, scale: predicted (Q, U, N), and standard deviations, where the row has any.
+        states, scale: predicted (Q, U, N), and standard deviations, where the entry has any.
 
     Returns:
         mse and rmse; with a scale coverage and width of the 90 % interval where what was measured

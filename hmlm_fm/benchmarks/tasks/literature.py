@@ -1,11 +1,11 @@
-"""What `hmlm benchmark literature` asks: the direction of change in published experiments.
+"""The task `hmlm benchmark literature`: the direction of change in published experiments.
 
 After Zeigler et al. (J Mol Cell Cardiol 2016;93:72-81) and Rogers et al. (eLife 2022;11:e62856):
 from the network at rest with tension at 0.4 and every other input at 0.1, one input rises to 0.8;
-what changes by more than 0.05 until the states stand still has a direction. Rows are fitted to
+what changes by more than 0.05 until the states stand still has a direction. Entries are fitted to
 simulated conditions as in `hmlm benchmark conditions`; the experiments are scored, never tuned on.
 
-Shapes: Q conditions, U times, N molecules, X experiments.
+Shapes: Q query conditions, U query times, N molecules, X experiments.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -22,9 +21,8 @@ import numpy as np
 import torch
 
 from ...dynamics.simulator import simulate
-from ...fitting.ensemble import FitSettings
 from ...formats.measured.experiments import Experiment, read_experiments
-from ...measurements.baseline import Rival
+from ...measurements.baseline import Baseline
 from ...measurements.measured import Measurements
 from ...measurements.simulated import (
     QUIET_INPUT,
@@ -34,13 +32,11 @@ from ...measurements.simulated import (
     with_baseline_inputs,
 )
 from ...model.conditions import Condition
-from ...model.modeling_hmlm import HMLMForSignaling
 from ...model.network import SignalingNetwork
-from ...model.tokenization_hmlm import HMLMTokenizer
 from ...pretraining.masked_evaluation import wilson_interval
 from ..baselines.roll_out import signed_edges
-from ..entries import Row, all_rows
-from ..report import interval_table
+from ..entries import ENTRIES, Entry, Resources, Result
+from ..report import interval_table, summarise
 from ..task import Task
 
 EXPERIMENTS = Path(__file__).parents[2] / "networks" / "cardiac_fibroblast_experiments.tsv"
@@ -48,9 +44,10 @@ BASE_STIMULI, GIVEN = {"tension": 0.4}, 0.8
 TO_REST_HOURS, GIVEN_HOURS = 80.0, 240.0
 LEAST_DIRECTION = 0.05
 SMALLEST = Budget(4, 2)
-"""Of measurements that nobody looks at."""
+"""Of measurements that are not used."""
 SPLIT = "experiments"
-OWN_EQUATIONS = "logic ODE, the network's own equations"
+OWN_EQUATIONS = Entry("own-equations", "logic ODE, the network's own equations")
+"""The truth itself, the same at every budget: no entry that is fitted may know it."""
 
 
 def literature_task(network: SignalingNetwork, path: Path | None = None) -> Task:
@@ -68,13 +65,13 @@ def literature_task(network: SignalingNetwork, path: Path | None = None) -> Task
     base = {name: level for name, level in BASE_STIMULI.items() if name in network.molecule_index}
     conditions = (Condition(base), *(Condition(base | {name: GIVEN}) for name in stimuli))
 
-    asked = hashlib.sha256(repr(experiments).encode()).hexdigest()[:12]
+    digest = hashlib.sha256(repr(experiments).encode()).hexdigest()[:12]
     return Task(
-        f"literature {asked}",
+        f"literature {digest}",
         (SPLIT,),
         partial(_draw, conditions),
         ["64x8"],
-        literature_rows,
+        LITERATURE_ENTRIES,
         partial(_measure, experiments, stimuli),
     )
 
@@ -86,14 +83,16 @@ def _draw(
     track: str,
     seed: int,
 ) -> SimulatedTask:
-    seen = simulate_task(network, budget, track, seed, splits=()).training
+    training = simulate_task(network, budget, track, seed, splits=()).training
     truth = with_baseline_inputs(network)
     start = torch.zeros(len(network.molecules), dtype=torch.float64)
     rested = simulate(truth, conditions[:1], [TO_REST_HOURS], start)[0, 0]
     given = simulate(truth, conditions[1:], [GIVEN_HOURS], rested)
     states = torch.cat([rested[None, None], given]).numpy()
-    asked = replace(seen, conditions=conditions, times_hours=np.array([GIVEN_HOURS]), states=states)
-    return SimulatedTask(seen, {SPLIT: asked})
+    queries = Measurements(
+        training.network, conditions, np.array([GIVEN_HOURS]), states, training.baseline, seed
+    )
+    return SimulatedTask(training, {SPLIT: queries})
 
 
 def _measure(
@@ -104,35 +103,32 @@ def _measure(
     truth: Measurements,
 ) -> dict[str, Any]:
     change = states[1:, 0] - states[0, 0]
-    told = np.array(
+    predicted = np.array(
         [
             change[stimuli.index(e.stimulus), truth.network.molecule_index[e.molecule]]
             for e in experiments
         ]
     )
-    directions = np.where(np.abs(told) > LEAST_DIRECTION, np.sign(told), 0)
+    directions = np.where(np.abs(predicted) > LEAST_DIRECTION, np.sign(predicted), 0)
     squared = (states - truth.states) ** 2
     errors = {"mse": float(squared.mean()), "squared_errors": squared.mean((1, 2)).tolist()}
     return errors | score_directions(directions, experiments)
 
 
-def rows_of_truth(
+def results_of_truth(
     task: Task, network: SignalingNetwork, budgets: Sequence[Budget]
-) -> list[dict[str, Any]]:
-    """What the network's own equations say, the same at every budget; no row may know them."""
+) -> list[Result]:
+    """The figures of the network's own equations at every budget."""
     truth = task.draw(network, SMALLEST, "signs", 0).queries[SPLIT]
     figures = task.measure(truth.states, None, truth)
     del figures["squared_errors"]
-    return [
-        {"model": OWN_EQUATIONS, "budget": str(budget), "split": SPLIT, **figures}
-        for budget in budgets
-    ]
+    return [OWN_EQUATIONS.result(budget, SPLIT, None, **figures) for budget in budgets]
 
 
-def literature_table(rows: Sequence[dict[str, Any]]) -> str:
-    """One table per budget: accuracy and balanced accuracy of every row."""
+def literature_table(results: Sequence[Result]) -> str:
+    """One table per budget: accuracy and balanced accuracy of every entry."""
     columns = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
-    parts = []
+    rows, parts = summarise(results), []
     for budget in dict.fromkeys(row["budget"] for row in rows):
         own = [row for row in rows if row["budget"] == budget]
         caption = (
@@ -143,11 +139,11 @@ def literature_table(rows: Sequence[dict[str, Any]]) -> str:
     return "\n\n".join(parts)
 
 
-def score_directions(told_X: np.ndarray, experiments: Sequence[Experiment]) -> dict[str, Any]:
+def score_directions(predicted_X: np.ndarray, experiments: Sequence[Experiment]) -> dict[str, Any]:
     """Accuracy with Wilson's interval; balanced accuracy, the mean over the directions that
     occur, with a bootstrap interval over experiments; and n."""
     known = np.array([experiment.direction for experiment in experiments])
-    hits = told_X == known
+    hits = predicted_X == known
     low, high = wilson_interval(int(hits.sum()), len(hits))
 
     def balanced(chosen: np.ndarray) -> float:
@@ -167,57 +163,45 @@ def score_directions(told_X: np.ndarray, experiments: Sequence[Experiment]) -> d
     }
 
 
-def literature_rows(
-    model: HMLMForSignaling, tokenizer: HMLMTokenizer, settings: FitSettings, steps: int | None
-) -> list[Row]:
-    """Those of `all_rows`, with the two simplest answers to a question of direction."""
-    simple = [Row(of.name, of) for of in (AlwaysIncrease, ShortestPath)]
-    return [*simple, *all_rows(model, tokenizer, settings, steps)]
-
-
 def _risen(condition: Condition) -> dict[str, float]:
     """How far each stimulus lies above rest, so that twice `LEAST_DIRECTION` is never missed."""
     gain = 2 * LEAST_DIRECTION / (GIVEN - max(BASE_STIMULI.values()))
     return {name: gain * (level - QUIET_INPUT) for name, level in condition.stimuli.items()}
 
 
-class AlwaysIncrease(Rival):
+class AlwaysIncrease(Baseline):
     """Everything rises with every stimulus."""
 
-    name = "always Increase"
-
-    def fit(self, seen: Measurements) -> Self:
-        self.seen = seen
+    def fit(self, training: Measurements) -> Self:
+        self.training = training
         return self
 
     def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:
         rises = np.array([sum(_risen(condition).values()) for condition in conditions])
-        shape = (len(conditions), len(hours), len(self.seen.baseline_or_zero))
-        return np.broadcast_to(self.seen.baseline_or_zero + rises[:, None, None], shape)
+        shape = (len(conditions), len(hours), len(self.training.baseline_or_zero))
+        return np.broadcast_to(self.training.baseline_or_zero + rises[:, None, None], shape)
 
 
-class ShortestPath(Rival):
+class ShortestPath(Baseline):
     """Every stimulus moves a molecule by the product of signs along the shortest path to it.
 
     Where shortest paths disagree, or there is none, it moves nothing.
     """
 
-    name = "sign of the shortest path"
-
-    def fit(self, seen: Measurements) -> Self:
-        self.seen = seen
-        edges, signs = signed_edges(seen.network)
-        self.targets: list[list[tuple[int, int]]] = [[] for _ in seen.network.molecules]
+    def fit(self, training: Measurements) -> Self:
+        self.training = training
+        edges, signs = signed_edges(training.network)
+        self.targets: list[list[tuple[int, int]]] = [[] for _ in training.network.molecules]
         for (source, target), sign in zip(edges.T.tolist(), signs.tolist(), strict=True):
             self.targets[source].append((target, sign))
         return self
 
     def predict(self, conditions: Sequence[Condition], hours: np.ndarray) -> np.ndarray:
-        moved = np.zeros((len(conditions), len(self.seen.baseline_or_zero)))
-        for row, condition in enumerate(conditions):
+        moved = np.zeros((len(conditions), len(self.training.baseline_or_zero)))
+        for q, condition in enumerate(conditions):
             for name, risen in _risen(condition).items():
-                moved[row] += risen * self.signs_from(self.seen.network.molecule_index[name])
-        states = self.seen.baseline_or_zero + moved
+                moved[q] += risen * self.signs_from(self.training.network.molecule_index[name])
+        states = self.training.baseline_or_zero + moved
         return np.repeat(states[:, None], len(hours), axis=1)
 
     def signs_from(self, stimulus: int) -> np.ndarray:
@@ -235,3 +219,15 @@ class ShortestPath(Rival):
                 if distance[target] == distance[source] + 1:
                     total[target] += sign * total[source]
         return np.sign(total)
+
+
+def _simple(kind: type[Baseline], _: Resources) -> Baseline:
+    return kind()
+
+
+LITERATURE_ENTRIES: tuple[Entry, ...] = (
+    Entry("always-increase", "always Increase", partial(_simple, AlwaysIncrease)),
+    Entry("shortest-path", "sign of the shortest path", partial(_simple, ShortestPath)),
+    *ENTRIES,
+)
+"""All entries of held-out conditions, with the two simplest predictions of a direction."""

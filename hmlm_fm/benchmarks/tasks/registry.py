@@ -1,37 +1,36 @@
-"""The tasks whose rows are fitted once and asked on several splits, by name."""
+"""The tasks whose entries are fitted once and predict several splits, by name."""
 
 from __future__ import annotations
 
 from ...measurements.simulated import simulate_task
-from ..entries import all_rows, rows_of_seen_conditions
+from ..entries import ENTRIES, ENTRIES_OF_OBSERVED_CONDITIONS
 from ..task import Task
 from .cell_lines import draw_line_task
 from .forecast import draw_forecast
-from .paper import PUBLISHED, SEEN, SPLITS, draw_paper, paper_network, paper_rows, score_markers
+from .paper import OBSERVED, PAPER_ENTRIES, SPLITS, draw_paper, paper_network, score_markers
 
 TASKS = {
     "paper": Task(
         "paper",
         SPLITS,
         draw_paper,
-        [f"1x{times}" for times in SEEN],
-        paper_rows,
+        [f"1x{times}" for times in OBSERVED],
+        PAPER_ENTRIES,
         score_markers,
         paper_network,
-        PUBLISHED,
     ),
     "conditions": Task(
-        "unseen conditions", ("pairs", "triples"), simulate_task, ["16x4"], all_rows
+        "held-out conditions", ("pairs", "triples"), simulate_task, ["16x4"], ENTRIES
     ),
-    "knockouts": Task("unseen conditions", ("knockouts",), simulate_task, ["16x4"], all_rows),
+    "knockouts": Task("held-out conditions", ("knockouts",), simulate_task, ["16x4"], ENTRIES),
     "celllines": Task(
-        "cell lines", ("pairs", "triples", "knockouts"), draw_line_task, ["16x4"], all_rows
+        "cell lines", ("pairs", "triples", "knockouts"), draw_line_task, ["16x4"], ENTRIES
     ),
     "forecast": Task(
-        "forecast of seen conditions",
+        "forecast of observed conditions",
         ("later hours",),
         draw_forecast,
         ["16x7", "16x13", "16x25"],
-        rows_of_seen_conditions,
+        ENTRIES_OF_OBSERVED_CONDITIONS,
     ),
 }

@@ -1,4 +1,4 @@
-"""Rows of the benchmarks: each solves a small problem that it should solve."""
+"""Baselines of the benchmarks: each solves a small problem that it should solve."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hmlm_fm.benchmarks.baselines.neural import NeuralODE, RecurrentOnGraph
 from hmlm_fm.benchmarks.baselines.regression import BayesianRidge, RidgeOnCondition
 from hmlm_fm.benchmarks.baselines.roll_out import time_grid
 from hmlm_fm.dynamics import simulate
-from hmlm_fm.measurements.baseline import Rival, condition_features, mean_squared_error
+from hmlm_fm.measurements.baseline import Baseline, condition_features, mean_squared_error
 from hmlm_fm.measurements.measured import Measurements
 from hmlm_fm.measurements.trivial import Hold, TrainingMean, hold_perturbed
 from hmlm_fm.model.conditions import Condition, Perturbation
@@ -64,7 +64,11 @@ def simulated() -> tuple[Measurements, Measurements]:
     return measured(draw(24, rng), HOURS), measured(draw(24, rng), np.arange(17.0))
 
 
-def gradient_rows() -> list[Rival]:
+def name_of(method: Baseline) -> str:
+    return type(method).__name__
+
+
+def gradient_baselines() -> list[Baseline]:
     return [
         NeuralODE(steps=250, members=1),
         RecurrentOnGraph(steps=250, members=1),
@@ -73,8 +77,8 @@ def gradient_rows() -> list[Rival]:
     ]
 
 
-def small_rows() -> list[Rival]:
-    """All rows, hardly trained: for what holds whatever they learn."""
+def small_baselines() -> list[Baseline]:
+    """All baselines, hardly trained: for what holds whatever they learn."""
     return [
         Hold(),
         TrainingMean(),
@@ -88,17 +92,17 @@ def small_rows() -> list[Rival]:
     ]
 
 
-@pytest.mark.parametrize("row", gradient_rows(), ids=lambda row: row.name)
-def test_dynamics_beat_holding_and_the_mean_on_unseen_conditions(
-    row: Rival, simulated: tuple[Measurements, Measurements]
+@pytest.mark.parametrize("method", gradient_baselines(), ids=name_of)
+def test_dynamics_beat_holding_and_the_mean_on_held_out_conditions(
+    method: Baseline, simulated: tuple[Measurements, Measurements]
 ) -> None:
-    seen, asked = simulated
-    simple = [mean_squared_error(r.fit(seen), asked) for r in (Hold(), TrainingMean())]
-    assert mean_squared_error(row.fit(seen), asked) < 0.5 * min(simple)
+    training, queries = simulated
+    simple = [mean_squared_error(r.fit(training), queries) for r in (Hold(), TrainingMean())]
+    assert mean_squared_error(method.fit(training), queries) < 0.5 * min(simple)
 
 
-@pytest.mark.parametrize("row", [RidgeOnCondition(), BayesianRidge()], ids=lambda row: row.name)
-def test_ridge_recovers_a_linear_response(row: Rival) -> None:
+@pytest.mark.parametrize("method", [RidgeOnCondition(), BayesianRidge()], ids=name_of)
+def test_ridge_recovers_a_linear_response(method: Baseline) -> None:
     rng = np.random.default_rng(1)
     baseline = np.full(5, 0.3)
     response = rng.uniform(-0.25, 0.25, size=(2, 5))
@@ -109,9 +113,9 @@ def test_ridge_recovers_a_linear_response(row: Rival) -> None:
         states = baseline + (features @ response)[:, None] * grown
         return Measurements(CHAIN, tuple(conditions), HOURS, states, baseline)
 
-    row.fit(measured(draw(16, rng, knockouts=False)))
-    asked = measured(draw(8, rng, knockouts=False))
-    assert mean_squared_error(row, asked) < 1e-5
+    method.fit(measured(draw(16, rng, knockouts=False)))
+    queries = measured(draw(8, rng, knockouts=False))
+    assert mean_squared_error(method, queries) < 1e-5
 
 
 def test_products_of_stimuli_are_used_where_the_data_ask_for_them() -> None:
@@ -121,10 +125,10 @@ def test_products_of_stimuli_are_used_where_the_data_ask_for_them() -> None:
     product = features[:, 0] * features[:, 1]
     states = np.zeros((32, 2, 5))
     states[:, 1] = 0.8 * product[:, None]
-    seen = Measurements(CHAIN, tuple(conditions), np.array([0.0, 4.0]), states, np.zeros(5))
-    for row in (RidgeOnCondition().fit(seen), BayesianRidge().fit(seen)):
-        assert row.with_pairs
-        assert mean_squared_error(row, seen) < 1e-4
+    training = Measurements(CHAIN, tuple(conditions), np.array([0.0, 4.0]), states, np.zeros(5))
+    for method in (RidgeOnCondition().fit(training), BayesianRidge().fit(training)):
+        assert method.with_pairs
+        assert mean_squared_error(method, training) < 1e-4
 
 
 def test_linear_dynamics_recover_a_linear_system() -> None:
@@ -142,35 +146,35 @@ def test_linear_dynamics_recover_a_linear_system() -> None:
         states = baseline + at_end[:, None] - np.einsum("tij,cj->cti", decays.numpy(), at_end)
         return Measurements(CHAIN, tuple(conditions), hours, states, baseline)
 
-    row = LinearDynamics(steps=600, rate=0.03, members=1)
-    row.fit(measured(draw(20, rng, knockouts=False), HOURS))
-    asked = measured(draw(12, rng, knockouts=False), np.arange(0, 17, 0.5))
-    unlearned = mean_squared_error(Hold().fit(asked), asked)
-    assert mean_squared_error(row, asked) < 0.01 * unlearned
+    method = LinearDynamics(steps=600, rate=0.03, members=1)
+    method.fit(measured(draw(20, rng, knockouts=False), HOURS))
+    queries = measured(draw(12, rng, knockouts=False), np.arange(0, 17, 0.5))
+    unlearned = mean_squared_error(Hold().fit(queries), queries)
+    assert mean_squared_error(method, queries) < 0.01 * unlearned
     # And it stays where it arrives, long after the last measured time.
-    late = row.predict(asked.conditions, np.array([100.0, 1000.0]))
+    late = method.predict(queries.conditions, np.array([100.0, 1000.0]))
     assert np.abs(late[:, 1] - late[:, 0]).max() < 1e-3
 
 
-@pytest.mark.parametrize("row", small_rows(), ids=lambda row: row.name)
-def test_every_row_knows_perturbations_and_repeats_itself(
-    row: Rival, simulated: tuple[Measurements, Measurements]
+@pytest.mark.parametrize("method", small_baselines(), ids=name_of)
+def test_every_baseline_holds_perturbed_states_and_repeats_itself(
+    method: Baseline, simulated: tuple[Measurements, Measurements]
 ) -> None:
-    seen, _ = simulated
+    training, _ = simulated
     conditions = [
         Condition({"A": 0.8}, (Perturbation("E"), Perturbation("C"))),
         Condition({"B": 0.8}, (Perturbation("D", "clamp", 0.7, 2.0, 4.0),)),
         Condition(),
     ]
     hours = np.array([0.0, 0.3, 3.0, 16.0])
-    first = row.fit(seen).predict(conditions, hours)
+    first = method.fit(training).predict(conditions, hours)
     assert first.shape == (3, 4, 5)
     assert np.all((first >= 0) & (first <= 1))
     assert np.all(first[0][:, [2, 4]] == 0)
     assert first[1, 2, 3] == pytest.approx(0.7)
-    assert first[1, 0, 3] == pytest.approx(seen.baseline_or_zero[3], abs=0.05)
+    assert first[1, 0, 3] == pytest.approx(training.baseline_or_zero[3], abs=0.05)
     torch.manual_seed(99)
-    np.testing.assert_array_equal(row.fit(seen).predict(conditions, hours), first)
+    np.testing.assert_array_equal(method.fit(training).predict(conditions, hours), first)
 
 
 def test_training_leaves_the_random_numbers_of_others_alone(
@@ -187,8 +191,8 @@ def test_the_mean_leaves_out_what_is_held() -> None:
     conditions = (Condition(), Condition({}, (Perturbation("C"),)))
     states = np.full((2, 2, 5), 0.6)
     states[1, :, 2] = 0.0
-    seen = Measurements(CHAIN, conditions, np.array([0.0, 2.0]), states, np.full(5, 0.6))
-    predicted = TrainingMean().fit(seen).predict([Condition()], np.array([1.0]))
+    training = Measurements(CHAIN, conditions, np.array([0.0, 2.0]), states, np.full(5, 0.6))
+    predicted = TrainingMean().fit(training).predict([Condition()], np.array([1.0]))
     np.testing.assert_allclose(predicted, 0.6)
 
 
@@ -207,13 +211,11 @@ def test_the_grid_increases_and_reaches_its_end(hours: float) -> None:
     assert np.all(np.diff(grid) > 0)
 
 
-class Biased(Rival):
+class Biased(Baseline):
     """Right but for an error that grows in the first hours, and wrong about what is held too."""
 
-    name = "biased"
-
-    def fit(self, seen: Measurements) -> Biased:
-        self.baseline = torch.tensor(seen.baseline_or_zero)
+    def fit(self, training: Measurements) -> Biased:
+        self.baseline = torch.tensor(training.baseline_or_zero)
         return self
 
     def predict(self, conditions, hours: np.ndarray) -> np.ndarray:
@@ -221,24 +223,28 @@ class Biased(Rival):
         return np.clip(states + 0.1 * -np.expm1(-hours / 2)[:, None], 0, 1)
 
 
-def test_residuals_correct_a_roll_out_of_what_was_seen_and_nothing_else(simulated):
-    seen, truth = simulated
-    plain, corrected = (row.fit(seen) for row in (Biased(), CorrectedByResiduals(Biased())))
-    assert corrected.name == "biased"
+def test_residuals_correct_predictions_of_observed_conditions_and_no_others(simulated):
+    training, truth = simulated
+    plain, corrected = (
+        method.fit(training) for method in (Biased(), CorrectedByResiduals(Biased()))
+    )
     hours = np.array([0.0, 0.5, 3.0, 12.0, 20.0])
     right = simulate(
-        CHAIN, seen.conditions, hours.tolist(), torch.tensor(seen.baseline_or_zero)
+        CHAIN, training.conditions, hours.tolist(), torch.tensor(training.baseline_or_zero)
     ).numpy()
     held = np.array(
-        [[n in {p.target for p in c.perturbations} for n in CHAIN.names] for c in seen.conditions]
+        [
+            [n in {p.target for p in c.perturbations} for n in CHAIN.names]
+            for c in training.conditions
+        ]
     )
     missed = {
-        row: np.abs(row.predict(seen.conditions, hours) - right).transpose(0, 2, 1)[~held]
-        for row in (plain, corrected)
+        method: np.abs(method.predict(training.conditions, hours) - right).transpose(0, 2, 1)[~held]
+        for method in (plain, corrected)
     }
     assert (missed[corrected].mean(0)[1:] < 0.4 * missed[plain].mean(0)[1:]).all()
     assert missed[corrected][:, 0].max() < 1e-6
-    for conditions in (truth.conditions, seen.conditions):
-        told = [row.predict(conditions, hours) for row in (plain, corrected)]
+    for conditions in (truth.conditions, training.conditions):
+        predicted = [method.predict(conditions, hours) for method in (plain, corrected)]
         same = np.ones_like(held) if conditions is truth.conditions else held
-        assert np.allclose(*(states.transpose(0, 2, 1)[same] for states in told))
+        assert np.allclose(*(states.transpose(0, 2, 1)[same] for states in predicted))
