@@ -18,7 +18,7 @@ from ..inference.loading import untrained_model
 from ..measurements.baseline import Baseline, mean_squared_error
 from ..measurements.measured import Measurements
 from ..measurements.trivial import Hold, TrainingMean
-from ..model.errors import HMLMError, did_you_mean
+from ..model.error_base import HMLMError, did_you_mean
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.tokenization_hmlm import HMLMTokenizer
 from .baselines.controls import FineTunedOnShuffledGraph, without_signs

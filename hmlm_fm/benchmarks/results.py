@@ -20,7 +20,7 @@ from typing import Any
 from ..common.errors import FormatError
 from ..common.files import read_text, write_text
 from ..inference.shipped import checkpoint_path
-from ..model.errors import HMLMError
+from ..model.error_base import HMLMError
 from .entries import ENTRIES_OF_OBSERVED_CONDITIONS, Entry
 from .report import errors_table, interval_table, plain_table, summarise
 from .speed.speed import speed_table

@@ -10,9 +10,9 @@ from ..formats import load_network
 from ..inference.loading import load_foundation
 from ..inference.shipped import checkpoint_path
 from ..measurements.simulated import Budget
-from ..model.errors import HMLMError
+from ..model.error_base import HMLMError
 from ..model.network import SignalingNetwork
-from .command import DEFAULT_CORPUS, DEFAULT_NETWORK, BenchmarkOptions, Log
+from .benchmark_options import DEFAULT_CORPUS, DEFAULT_NETWORK, BenchmarkOptions, Log
 from .entries import Entry, Result, selected
 from .measuring import Benchmark, run_entries
 from .plots import plot_errors

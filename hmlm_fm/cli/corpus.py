@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..common.errors import OptionsError
-from ..model.errors import did_you_mean
+from ..model.error_base import did_you_mean
 from .plain_arguments import BAD_INPUT, exit_code
 
 

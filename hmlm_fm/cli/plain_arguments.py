@@ -9,7 +9,6 @@ from typing import NoReturn
 
 from ..common.errors import OptionsError
 from ..common.words import in_one_line, warnings_in_lines
-from ..model.errors import HMLMError
 
 BAD_INPUT, STOPPED = 2, 130
 
@@ -43,7 +42,8 @@ def exit_code(run: Callable[[], int], when_stopped: str = "") -> int:
     try:
         with warnings_in_lines():
             return run()
-    except (HMLMError, OSError) as error:
+    # An HMLMError is a ValueError; so is what libraries raise of values that they cannot use.
+    except (ValueError, OSError) as error:
         message = str(error)
         if isinstance(error, OSError) and error.strerror:
             message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror

@@ -1,8 +1,8 @@
-"""Errors of files, options and runs; their base class is `model.errors.HMLMError`."""
+"""Errors of files, options and runs; their base class is `model.error_base.HMLMError`."""
 
 from __future__ import annotations
 
-from ..model.errors import HMLMError
+from ..model.error_base import HMLMError
 
 
 class FormatError(HMLMError):

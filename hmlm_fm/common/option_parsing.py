@@ -16,13 +16,16 @@ from .errors import OptionsError
 Options = TypeVar("Options")
 
 
-def parse_options(kind: type[Options], arguments: list[str], description: str | None) -> Options:
+def parse_options(
+    kind: type[Options], arguments: list[str], description: str | None, example: str = ""
+) -> Options:
     """Options of a dataclass whose fields all have defaults.
 
     Args:
         kind: the dataclass.
         arguments: of the command line; `--config FILE.yaml` names the file.
         description: what `--help` begins with.
+        example: a command line that works, which it ends with.
 
     Raises:
         OptionsError: the file cannot be read, or holds what the dataclass does not.
@@ -33,6 +36,7 @@ def parse_options(kind: type[Options], arguments: list[str], description: str | 
     parser = HfArgumentParser(
         kind,  # type: ignore[arg-type]
         description=description,
+        epilog=f"Example: {example}" if example else None,
         allow_abbrev=False,
     )
     parser.add_argument("--config", metavar="FILE.yaml", help="options, one per line")

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..common.errors import FormatError
 from ..common.files import whole_folder, write_text
 from ..formats.identifiers import Identifiers, is_mapping_table
-from ..model.errors import HMLMError
+from ..model.error_base import HMLMError
 from ..model.network import SignalingNetwork
 from .client import ClientSettings, ReplyError
 from .corpus_card import CardFacts, header, write_card

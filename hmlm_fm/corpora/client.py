@@ -28,7 +28,7 @@ from urllib3.util import Retry
 from ..common.errors import FormatError
 from ..common.files import write_text
 from ..common.words import not_installed
-from ..model.errors import HMLMError
+from ..model.error_base import HMLMError
 
 TRANSIENT = frozenset([408, 425, 429, 500, 502, 503, 504])
 """HTTP statuses that may pass: the same request can be made again."""

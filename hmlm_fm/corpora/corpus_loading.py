@@ -13,7 +13,7 @@ from ..formats import (
     load_networks,
     shipped_networks,
 )
-from ..model.errors import HMLMError
+from ..model.error_base import HMLMError
 from ..model.network import SignalingNetwork
 from .layout import is_corpus_folder
 from .relatives import PROTECTED_FAMILIES, family_of, split_networks

@@ -24,7 +24,7 @@ from functools import cache
 from pathlib import Path
 
 from ..formats import load_network
-from ..model.errors import HMLMError
+from ..model.error_base import HMLMError
 from ..model.network import SignalingNetwork
 
 SIDES = ("train", "validation", "test")

@@ -14,7 +14,7 @@ from typing import TypeVar, overload
 import numpy as np
 
 from ..common.files import write_text
-from ..model.errors import HMLMError
+from ..model.error_base import HMLMError
 
 FIELDS_FILE = "fields.json"
 

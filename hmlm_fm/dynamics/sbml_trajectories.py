@@ -18,7 +18,7 @@ from ..common.words import not_installed
 from ..formats.sbml.document import libsbml_module, read_document
 from ..formats.sbml.flat_model import molecule_names
 from ..formats.sbml.species import species_of
-from ..model.errors import HMLMError
+from ..model.error_base import HMLMError
 
 SECONDS_PER_HOUR = 3600.0
 NAME_OF_SECONDS = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86400.0: "day"}

@@ -19,7 +19,7 @@ import torch
 
 from ..model.condition_tensors import ConditionTensors
 from ..model.conditions import LONGEST_HOURS, Condition
-from ..model.errors import HMLMError
+from ..model.error_base import HMLMError
 from ..model.network import SignalingNetwork
 from .elimination import Elimination
 from .equations import Equations, Forcing

@@ -17,7 +17,7 @@ import torch
 
 from ..model.condition_tensors import ConditionTensors
 from ..model.conditions import Condition
-from ..model.errors import HMLMError
+from ..model.error_base import HMLMError
 from ..model.network import SignalingNetwork, merge_networks
 from .draw import draw_condition, draw_dynamics
 from .equations import drive_of

@@ -22,7 +22,7 @@ from ..inference.loading import require_foundation
 from ..measurements.measured import HELD_OUT_PART, Measurements
 from ..measurements.time_scale import time_scale_for
 from ..model.condition_tensors import ConditionTensors
-from ..model.errors import HMLMError
+from ..model.error_base import HMLMError
 from ..model.fields import to_device
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.tokenization_hmlm import HMLMTokenizer

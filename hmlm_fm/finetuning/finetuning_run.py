@@ -27,7 +27,7 @@ from ..measurements.reading import read_measurements
 from ..measurements.simulated import Budget, SimulatedTask, simulate_task
 from ..measurements.time_scale import time_scale_for
 from ..measurements.trivial import Hold, TrainingMean
-from ..model.errors import HMLMError
+from ..model.error_base import HMLMError
 from ..model.network import SignalingNetwork
 from .fine_tune import fine_tune, fit_settings
 from .finetuning_options import FinetuningOptions

@@ -30,7 +30,7 @@ from ..inference.loading import require_foundation, untrained_model
 from ..measurements.measured import Measurements
 from ..measurements.time_scale import time_scale_for
 from ..model.condition_tensors import ConditionTensors
-from ..model.errors import HMLMError
+from ..model.error_base import HMLMError
 from ..model.fields import to_device
 from ..model.gate_inference import INFERRED
 from ..model.gates import GateLogits, Gates

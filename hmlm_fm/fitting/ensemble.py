@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..model.errors import HMLMError
+from ..model.error_base import HMLMError
 
 Parameters = dict[str, torch.Tensor]
 Predict = Callable[[Parameters, np.ndarray], torch.Tensor]

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from ..common.errors import FormatError, FormatWarning, MissingFileError
-from ..model.errors import did_you_mean
+from ..model.error_base import did_you_mean
 from ..model.network import Pathway, SignalingNetwork
 from .edge_table import read_edge_table
 from .identifiers import Identifiers

@@ -18,7 +18,7 @@ from typing import overload
 
 from ..common.errors import FormatError
 from ..common.files import read_lines, write_text
-from ..model.errors import did_you_mean
+from ..model.error_base import did_you_mean
 from ..model.network import Molecule, NetworkError, Pathway, SignalingNetwork
 from .lost_content import losses, refuse_breaks, summed, warn_of
 from .names import meaning_of

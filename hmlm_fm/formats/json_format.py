@@ -15,7 +15,7 @@ from typing import Any
 
 from ..common.errors import FormatError
 from ..common.files import read_text, write_text
-from ..model.errors import did_you_mean
+from ..model.error_base import did_you_mean
 from ..model.network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
 from .logic.rules import format_rule, parse_rule
 

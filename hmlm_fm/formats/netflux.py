@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from ..common.errors import FormatError
 from ..common.files import stem
-from ..model.errors import did_you_mean
+from ..model.error_base import did_you_mean
 from ..model.network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
 from ..model.vocabulary import Vocabulary
 from .logic.rules import format_rule, kind_of_signs, parse_rule

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..common.errors import FormatError
 from ..common.words import counted
-from ..model.errors import did_you_mean
+from ..model.error_base import did_you_mean
 from ..model.network import SignalingNetwork
 
 MOST_NAMED = 4

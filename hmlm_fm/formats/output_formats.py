@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..common.errors import FormatError
 from ..common.files import whole_folder
-from ..model.errors import did_you_mean
+from ..model.error_base import did_you_mean
 from ..model.network import SignalingNetwork
 from .drawings import free_name
 from .edge_table import write_edge_table

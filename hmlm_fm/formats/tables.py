@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ..common.errors import FormatError, FormatWarning
 from ..common.files import read_text
-from ..model.errors import did_you_mean, quoted
+from ..model.error_base import did_you_mean, quoted
 from ..model.network import SignalingNetwork
 
 _SEPARATORS = (",", ";", "\t")

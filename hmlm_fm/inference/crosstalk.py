@@ -1,7 +1,7 @@
 """Crosstalk between pathways, read off what a model attends to.
 
-Attention says whom a molecule listens to; a walk that follows it against the interactions says
-where what it hears comes from. The score of an ordered pair of pathways (A, B) is the chance that
+Attention weighs the sources of a molecule; a walk that follows it against the interactions leads
+to where its signals come from. The score of an ordered pair of pathways (A, B) is the chance that
 such a walk, begun at the molecules of B, arrives in A before it dies out.
 
 Shapes: N molecules, L pairs, H heads, Q conditions.
@@ -18,7 +18,7 @@ import torch
 
 from ..measurements.simulated import HORIZON_HOURS
 from ..model.conditions import Condition
-from ..model.errors import HMLMError
+from ..model.error_base import HMLMError
 from ..model.fields import to_device
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
@@ -71,27 +71,27 @@ def gate_attention(
     network: SignalingNetwork,
     conditions: Sequence[Condition],
 ) -> np.ndarray:
-    """How far each molecule's gate listens to each of its sources (N, N), targets by sources.
+    """How far each molecule's gate depends on each of its sources (N, N), targets by sources.
 
-    The root of how far a molecule's drive falls or rises when one source falls silent, on average
+    The root of how far a molecule's drive falls or rises when one source is set to 0, on average
     over the conditions, with every state where the model expects it after 48 h; a row sums to at
     most 1. The root keeps weak interactions on long paths from being lost.
     """
     context = make_context(tokenizer, network, None)
-    told = predict_states(model, context, network, conditions, np.array([HORIZON_HOURS]))
+    predicted = predict_states(model, context, network, conditions, np.array([HORIZON_HOURS]))
     logits, wiring = model.infer_gates(**to_device(context, model.device))
     gates = logits.gates(wiring)
     size = len(network.molecules)
     effect = torch.zeros(size, size)
     each = torch.arange(size)
-    for states, condition in zip(told.states[:, 0], conditions, strict=True):
+    for states, condition in zip(predicted.states[:, 0], conditions, strict=True):
         state = torch.tensor(states, dtype=torch.float32, device=model.device)
         inputs = gates.input_F.clone()
         for name, level in condition.stimuli.items():
             inputs[network.molecule_index[name]] = level
-        silenced = state[:, None].repeat(1, size + 1)
-        silenced[each, each] = 0.0
-        drive = Drive(gates, wiring, inputs[:, None])(silenced)
+        without_source = state[:, None].repeat(1, size + 1)
+        without_source[each, each] = 0.0
+        drive = Drive(gates, wiring, inputs[:, None])(without_source)
         effect += (drive[:, :size] - drive[:, size:]).abs().cpu()
     attention = (effect / len(conditions)).sqrt().double().numpy()
     return attention / np.maximum(attention.sum(1, keepdims=True), 1.0)
@@ -128,7 +128,7 @@ def wired(network: SignalingNetwork) -> np.ndarray:
 
 
 def even_attention(network: SignalingNetwork) -> np.ndarray:
-    """What somebody attends to who only knows the wiring: all sources alike (N, N)."""
+    """Attention by the wiring alone: all sources alike (N, N)."""
     return _rows_to_one(wired(network))
 
 
@@ -152,7 +152,7 @@ def crosstalk(network: SignalingNetwork, attention: np.ndarray) -> dict[Pair, fl
     return of_pairs(network, lambda of_a: arrival(attention, of_a))
 
 
-def crosstalk_of(network: SignalingNetwork, checkpoint: str) -> pd.DataFrame:
+def score_crosstalk(network: SignalingNetwork, checkpoint: str) -> pd.DataFrame:
     """Columns from, to and score of every ordered pair of pathways, the strongest first.
 
     Args:
@@ -162,15 +162,15 @@ def crosstalk_of(network: SignalingNetwork, checkpoint: str) -> pd.DataFrame:
     Raises:
         ValueError: there are no two pathways, or the checkpoint is fine-tuned.
     """
-    shown = network.without_kinetics()
-    if not ordered_pairs(shown):
+    visible = network.without_kinetics()
+    if not ordered_pairs(visible):
         raise HMLMError(
             f"network {network.name!r} has {len(network.pathways)} pathways; expected at least 2 "
             "that differ in their molecules"
         )
     model, tokenizer = load_foundation(checkpoint)
-    attention = gate_attention(model, tokenizer, shown, single_stimuli(shown))
-    scores = crosstalk(shown, attention)
+    attention = gate_attention(model, tokenizer, visible, single_stimuli(visible))
+    scores = crosstalk(visible, attention)
     rows = [{"from": a, "to": b, "score": score} for (a, b), score in scores.items()]
     return pd.DataFrame(rows).sort_values("score", ascending=False, ignore_index=True)
 

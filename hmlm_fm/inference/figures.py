@@ -58,14 +58,14 @@ def plot_trajectories(
         axes.plot(TIMES_HOURS, truth[:, molecule], "k-", label="simulated")
         for (context, states), style in zip(predictions.items(), ("C1--", "C0--"), strict=False):
             predicted = np.concatenate([truth[:1, molecule], states[0, :, molecule]])
-            axes.plot(TIMES_HOURS, predicted, style, label=f"HMLM, {context} conditions seen")
+            axes.plot(TIMES_HOURS, predicted, style, label=f"HMLM, {context} conditions given")
         axes.set_title(sample.drawn.molecules[molecule].name, fontsize=9)
         axes.set_ylim(-0.03, 1.03)
         axes.grid(alpha=0.3)
     grid[0].legend(fontsize=7)
     figure.supxlabel("hours")
     figure.supylabel("activity")
-    figure.suptitle(f"A network that training never saw: {sample.visible.name}", fontsize=10)
+    figure.suptitle(f"A network that training never used: {sample.visible.name}", fontsize=10)
     figure.savefig(path, dpi=120)
 
 
@@ -76,43 +76,49 @@ class Band:
     Attributes:
         name: above it.
         mean, sd: (U) of the prediction.
-        times, known: (T) what was so, and when.
+        times, known: (T) true or measured values, and when; None without.
         is_activity: whether it lies in [0, 1].
     """
 
     name: str
     mean: np.ndarray
     sd: np.ndarray
-    times: np.ndarray
-    known: np.ndarray
+    times: np.ndarray | None = None
+    known: np.ndarray | None = None
     is_activity: bool = True
 
 
 def plot_bands(
-    title: str, hours: np.ndarray, panels: Sequence[Band], known: tuple[str, str], path: Path
+    title: str,
+    hours: np.ndarray,
+    panels: Sequence[Band],
+    known: tuple[str, str] | None,
+    path: Path,
 ) -> None:
-    """Predicted trajectories of one condition with their 90 % band, and what was so, as a PNG.
+    """Predicted trajectories of one condition with their 90 % band, and known values, as a PNG.
 
     Args:
         title: of the figure.
         hours: (U) of the predictions.
         panels: one each.
-        known: how matplotlib is to draw what was so, and what it is called.
+        known: matplotlib's style of known values, and their label; None without any.
         path: of the file.
     """
     columns = min(len(panels), 4)
     lines = -(-len(panels) // columns)
     figure = Figure(figsize=(2.8 * columns, 2.5 * lines), layout="constrained")
     grid = figure.subplots(lines, columns, sharex=True, squeeze=False).ravel()
-    style, called = known
     for axes, panel in zip(grid, panels, strict=False):
         half = NORMAL_QUANTILE * panel.sd
         axes.fill_between(hours, panel.mean - half, panel.mean + half, color="C0", alpha=0.25, lw=0)
         axes.plot(hours, panel.mean, "C0", label="HMLM")
-        axes.plot(panel.times, panel.known, style, label=called)
+        low, high = 0.0, 1.0
+        if known is not None and panel.times is not None and panel.known is not None:
+            axes.plot(panel.times, panel.known, known[0], label=known[1])
+            low, high = min(low, panel.known.min()), max(high, panel.known.max())
         axes.set_title(_plain(panel.name), fontsize=9)
         if panel.is_activity:
-            axes.set_ylim(min(-0.05, panel.known.min() - 0.05), max(1.05, panel.known.max() + 0.05))
+            axes.set_ylim(low - 0.05, high + 0.05)
         axes.grid(alpha=0.3)
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
@@ -184,8 +190,8 @@ def plot_crosstalk(path: Path, table: pd.DataFrame, title: str) -> None:
     image = axis.imshow(square.to_numpy(), cmap="viridis")
     axis.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
     axis.set_yticks(range(len(names)), names, fontsize=8)
-    axis.set_xlabel("listens")
-    axis.set_ylabel("is heard")
+    axis.set_xlabel("target pathway")
+    axis.set_ylabel("source pathway")
     figure.colorbar(image, ax=axis, label="score")
     axis.set_title(f"crosstalk, {title}", fontsize=9)
     figure.savefig(path, dpi=110)

@@ -8,7 +8,7 @@ import torch
 from ..dynamics.logic_ode import LogicODE
 from ..measurements.measured import Measurements
 from ..model.conditions import MODALITIES, TREATMENTS
-from ..model.errors import HMLMError
+from ..model.error_base import HMLMError
 from ..model.fields import to_device
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork

@@ -8,7 +8,7 @@ import torch
 from transformers import PreTrainedConfig
 
 from ..model.configuration_hmlm import HMLMConfig
-from ..model.errors import HMLMError
+from ..model.error_base import HMLMError
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.tokenization_hmlm import HMLMTokenizer
 from .shipped import checkpoint_path

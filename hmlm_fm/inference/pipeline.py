@@ -17,7 +17,7 @@ from ..formats import load_network
 from ..measurements.time_scale import scale_condition, scale_observation, time_scale_for
 from ..model.condition_encoding import check_baseline, check_observation
 from ..model.conditions import Condition, Observation
-from ..model.errors import HMLMError
+from ..model.error_base import HMLMError
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
 from ..model.tokenization_hmlm import HMLMTokenizer

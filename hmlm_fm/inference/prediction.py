@@ -1,6 +1,6 @@
-"""What a model says of a network: states of asked conditions, from what is known of others.
+"""Predictions of a model for a network: states of query conditions, given a context.
 
-Shapes: T times, N molecules, Q asked conditions, U query times.
+Shapes: T times, N molecules, Q query conditions, U query times.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from ..measurements.time_scale import scale_condition
 from ..model.condition_encoding import encode_conditions
 from ..model.conditions import LONGEST_HOURS, MODALITIES, Condition
-from ..model.errors import HMLMError
+from ..model.error_base import HMLMError
 from ..model.fields import to_device
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
@@ -44,56 +44,78 @@ def predict_states(
     hours: Sequence[float] | np.ndarray,
     observed: tuple[np.ndarray, np.ndarray] | None = None,
     modality: str = "activity",
-    pace: float | None = None,
+    time_scale: float | None = None,
 ) -> Prediction:
-    """States of asked conditions, all from the baseline that the context states.
+    """States of query conditions, all from the baseline that the context states.
 
     Args:
-        context: of `context_of`.
+        context: of `make_context`.
         conditions: Q of them.
         hours: (U) query times, the same for all.
-        observed: what was seen of the asked conditions themselves: times in hours (T), and states
-            (Q, T, N), NaN where nothing was. The answer uses it on both sides of a time.
+        observed: what was observed of the query conditions themselves: times in hours (T), and
+            states (Q, T, N), NaN where nothing was. The prediction uses it on both sides of a time.
         modality: of `MODALITIES`: what the states show in it, instead of the states themselves.
-        pace: in which the context is told; that of the tissue of a fine-tuned model by default.
+        time_scale: of the context; that of the tissue of a fine-tuned model by default.
 
     Raises:
-        ValueError: there is no such modality, or a time is negative, no number, or beyond
-            `LONGEST_HOURS` of the model's, of which as many pass in an hour as the pace says.
+        HMLMError: there is no such modality, or a time is negative, no number, or beyond
+            `LONGEST_HOURS` of the model's, of which as many pass in an hour as the time scale says.
     """
-    pace = model_time_scale(model) if pace is None else pace
+    time_scale = model_time_scale(model) if time_scale is None else time_scale
     if modality not in MODALITIES:
         raise HMLMError(f"modality {modality!r}; expected one of {', '.join(MODALITIES)}")
-    hours = np.asarray(hours, dtype=float)
-    if hours.ndim != 1:
-        raise HMLMError(f"hours are {hours.tolist()!r}; expected a list of times")
-    if not ((hours >= 0) & (hours * pace <= LONGEST_HOURS)).all():
-        longest = LONGEST_HOURS / pace
-        raise HMLMError(f"hours are {hours.tolist()}; expected times from 0 to {longest:g}")
-    count, molecules = len(conditions), len(network.molecules)
-    if not count or not len(hours):
-        nothing = np.zeros((count, len(hours), molecules), dtype=np.float32)
+    hours = _checked_hours(hours, time_scale)
+    if not len(conditions) or not len(hours):
+        shape = (len(conditions), len(hours), len(network.molecules))
+        nothing = np.zeros(shape, dtype=np.float32)
         return Prediction(nothing, nothing)
-    asked = [scale_condition(condition, pace) for condition in conditions]
-    question: dict[str, Any] = encode_conditions(network, asked, "query_")
-    question["query_hours"] = np.tile((hours * pace).astype(np.float32), (count, 1))
-    tensors = {name: torch.from_numpy(value)[None] for name, value in question.items()}
+    query = _encode_query(context, network, conditions, hours, observed, time_scale)
+    output = model(**to_device({**context, **query}, model.device))
+    states, scale = output.states, output.states_scale
+    if modality != "activity":
+        y = MODALITIES.index(modality)
+        states, scale = output.modality_values[..., y], output.modality_scale[..., y]
+    return Prediction(states[0].cpu().numpy(), scale[0].cpu().numpy())
+
+
+def _checked_hours(hours: Sequence[float] | np.ndarray, time_scale: float) -> np.ndarray:
+    """
+    Raises:
+        HMLMError: they are no list of times, or out of range.
+    """
+    found = np.asarray(hours, dtype=float)
+    if found.ndim != 1:
+        raise HMLMError(f"hours are {found.tolist()!r}; expected a list of times")
+    longest = LONGEST_HOURS / time_scale
+    if not ((found >= 0) & (found * time_scale <= LONGEST_HOURS)).all():
+        raise HMLMError(f"hours are {found.tolist()}; expected times from 0 to {longest:g}")
+    return found
+
+
+def _encode_query(
+    context: Mapping[str, torch.Tensor],
+    network: SignalingNetwork,
+    conditions: Sequence[Condition],
+    hours: np.ndarray,
+    observed: tuple[np.ndarray, np.ndarray] | None,
+    time_scale: float,
+) -> dict[str, torch.Tensor]:
+    """The fields of the queries, with a batch axis of one; see `predict_states`."""
+    count, molecules = len(conditions), len(network.molecules)
+    in_model_hours = [scale_condition(condition, time_scale) for condition in conditions]
+    arrays: dict[str, Any] = encode_conditions(network, in_model_hours, "query_")
+    arrays["query_hours"] = np.tile((hours * time_scale).astype(np.float32), (count, 1))
+    tensors = {name: torch.from_numpy(value)[None] for name, value in arrays.items()}
     if "baseline_state" in context:
         shape = (1, count, molecules)
         tensors["query_initial_state"] = context["baseline_state"][:, None].expand(shape)
         tensors["query_initial_mask"] = context["baseline_mask"][:, None].expand(shape)
     if observed is not None:
-        seen_hours, states = observed
+        observed_hours, states = observed
         tensors["query_observation_hours"] = torch.tensor(
-            np.tile(seen_hours * pace, (1, count, 1)), dtype=torch.float32
+            np.tile(observed_hours * time_scale, (1, count, 1)), dtype=torch.float32
         )
         value = torch.tensor(states[None], dtype=torch.float32)
         tensors["query_observation_mask"] = value.isfinite()
         tensors["query_observation_value"] = value.nan_to_num()
-    batch = {**context, **tensors}
-    output = model(**to_device(batch, model.device))
-    told, scale = output.states, output.states_scale
-    if modality != "activity":
-        y = MODALITIES.index(modality)
-        told, scale = output.modality_values[..., y], output.modality_scale[..., y]
-    return Prediction(told[0].cpu().numpy(), scale[0].cpu().numpy())
+    return tensors

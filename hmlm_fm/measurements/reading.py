@@ -17,7 +17,7 @@ from ..formats import load_network
 from ..formats.measured import read_condition_tables
 from ..model.condition_tensors import held_states
 from ..model.conditions import Condition, Observation
-from ..model.errors import quoted
+from ..model.error_base import quoted
 from ..model.network import SignalingNetwork
 from .measured import Measurements
 from .simulated import visible_network

@@ -18,7 +18,7 @@ import torch
 
 from ..dynamics.simulator import baseline_state, simulate
 from ..model.conditions import Condition, Perturbation
-from ..model.errors import HMLMError
+from ..model.error_base import HMLMError
 from ..model.network import SignalingNetwork
 from .measured import Measurements
 
@@ -68,17 +68,17 @@ class SimulatedTask:
 
 
 def visible_network(network: SignalingNetwork, track: str) -> SignalingNetwork:
-    """What a row may see of a network: no kinetics, and in track `signs` no AND groups."""
+    """The network as a model may see it: no kinetics, and in track `signs` no AND groups."""
     if track not in TRACKS:
         raise HMLMError(f"track {track!r}; expected one of {', '.join(TRACKS)}")
-    shown = network.without_kinetics()
-    return shown.without_logic() if track == "signs" else shown
+    visible = network.without_kinetics()
+    return visible.without_logic() if track == "signs" else visible
 
 
 SPLITS = ("pairs", "triples", "knockouts")
 QUIET_INPUT = 0.1
 STIMULUS_LEVELS = (0.4, 1.0)
-UNSEEN_PAIRS, UNSEEN_KNOCKOUTS, ASKED_CONDITIONS = 15, 25, 64
+HELD_OUT_PAIRS, HELD_OUT_KNOCKOUTS, QUERIES = 15, 25, 64
 TOLERANCE = 1e-4
 """Of one step of the simulator: states are then right to 5e-4, far below any error that counts."""
 
@@ -106,7 +106,7 @@ def simulate_task(
         splits: those to simulate.
 
     Raises:
-        ValueError: fewer than three inputs or regulated molecules, an unknown track, or too small
+        HMLMError: fewer than three inputs or regulated molecules, an unknown track, or too small
             a budget.
         NetworkError: the network has no dynamics.
     """
@@ -118,49 +118,10 @@ def simulate_task(
     if budget.conditions < 4 or budget.times < 2:
         raise HMLMError(f"budget {budget}; expected at least 4 conditions at 2 times")
     truth = with_baseline_inputs(network)
-    rng = np.random.default_rng([2025, 12, seed])
-    pairs = list(combinations(truth.inputs, 2))
-    # A third of the pairs at most: a small network must keep some to learn from.
-    unseen_pairs = _choose(pairs, min(UNSEEN_PAIRS, len(pairs) // 3), rng)
-    regulated = [name for name in truth.names if name not in set(truth.inputs)]
-    unseen_knockouts = _choose(regulated, min(UNSEEN_KNOCKOUTS, len(regulated) // 3), rng)
-    if not unseen_knockouts:
-        raise HMLMError(
-            f"network {network.name!r} has {len(regulated)} molecules that are no inputs; expected "
-            "at least 3, so that knock-outs of some are never seen"
-        )
-    seen_pairs = [pair for pair in pairs if pair not in unseen_pairs]
-    seen_knockouts = [name for name in regulated if name not in unseen_knockouts]
-    triples = list(combinations(truth.inputs, 3))
-
-    def condition(names: Sequence[str], knockouts: Sequence[str] = ()) -> Condition:
-        levels = {name: float(rng.uniform(*STIMULUS_LEVELS)) for name in names}
-        return Condition(levels, tuple(Perturbation(name, kind="knockout") for name in knockouts))
-
-    def stimuli(count: int) -> Sequence[str]:
-        if count == 1:
-            return [str(rng.choice(truth.inputs))]
-        return seen_pairs[rng.integers(len(seen_pairs))]
-
-    training = [
-        condition(
-            stimuli(int(rng.integers(1, 3))),
-            [str(rng.choice(seen_knockouts))] if rng.random() < 0.5 else [],
-        )
-        for _ in range(budget.conditions)
-    ]
-    asked = {
-        "pairs": [condition(unseen_pairs[i % len(unseen_pairs)]) for i in range(ASKED_CONDITIONS)],
-        "triples": [
-            condition(triples[rng.integers(len(triples))]) for _ in range(ASKED_CONDITIONS)
-        ],
-        "knockouts": [
-            condition(stimuli(1), [unseen_knockouts[i % len(unseen_knockouts)]])
-            for i in range(ASKED_CONDITIONS)
-        ],
-    }
-    baseline = baseline_state(truth).numpy()
-    visible = visible_network(network, track)
+    design = _Design(truth, np.random.default_rng([2025, 12, seed]))
+    training = design.training(budget.conditions)
+    queries = design.queries()
+    baseline, visible = baseline_state(truth).numpy(), visible_network(network, track)
 
     def measured(conditions: Sequence[Condition], times_hours: np.ndarray) -> Measurements:
         states = simulate(
@@ -171,8 +132,66 @@ def simulate_task(
     hours = np.arange(HORIZON_HOURS + 1.0)
     return SimulatedTask(
         measured(training, budget.times_hours),
-        {split: measured(asked[split], hours) for split in splits},
+        {split: measured(queries[split], hours) for split in splits},
     )
+
+
+class _Design:
+    """Which conditions are trained on, and which are held out, all drawn from one generator."""
+
+    def __init__(self, network: SignalingNetwork, rng: np.random.Generator) -> None:
+        """
+        Raises:
+            HMLMError: too few molecules that are no inputs.
+        """
+        self.rng, self.inputs = rng, network.inputs
+        pairs = list(combinations(network.inputs, 2))
+        # A third of the pairs at most: a small network must keep some to learn from.
+        self.held_out_pairs = _choose(pairs, min(HELD_OUT_PAIRS, len(pairs) // 3), rng)
+        regulated = [name for name in network.names if name not in set(network.inputs)]
+        self.held_out_knockouts = _choose(
+            regulated, min(HELD_OUT_KNOCKOUTS, len(regulated) // 3), rng
+        )
+        if not self.held_out_knockouts:
+            raise HMLMError(
+                f"network {network.name!r} has {len(regulated)} molecules that are no inputs; "
+                "expected at least 3, so that knock-outs of some are held out"
+            )
+        self.pairs = [pair for pair in pairs if pair not in self.held_out_pairs]
+        self.knockouts = [name for name in regulated if name not in self.held_out_knockouts]
+        self.triples = list(combinations(network.inputs, 3))
+
+    def training(self, count: int) -> list[Condition]:
+        """Conditions of one or two stimuli, half of them with a knock-out."""
+        return [
+            self._condition(
+                self._stimuli(int(self.rng.integers(1, 3))),
+                [str(self.rng.choice(self.knockouts))] if self.rng.random() < 0.5 else [],
+            )
+            for _ in range(count)
+        ]
+
+    def queries(self) -> dict[str, list[Condition]]:
+        """Held-out pairs, any triples, and held-out knock-outs."""
+        pairs, knockouts, each = self.held_out_pairs, self.held_out_knockouts, range(QUERIES)
+        return {
+            "pairs": [self._condition(pairs[i % len(pairs)]) for i in each],
+            "triples": [
+                self._condition(self.triples[self.rng.integers(len(self.triples))]) for _ in each
+            ],
+            "knockouts": [
+                self._condition(self._stimuli(1), [knockouts[i % len(knockouts)]]) for i in each
+            ],
+        }
+
+    def _condition(self, names: Sequence[str], knockouts: Sequence[str] = ()) -> Condition:
+        levels = {name: float(self.rng.uniform(*STIMULUS_LEVELS)) for name in names}
+        return Condition(levels, tuple(Perturbation(name, kind="knockout") for name in knockouts))
+
+    def _stimuli(self, count: int) -> Sequence[str]:
+        if count == 1:
+            return [str(self.rng.choice(self.inputs))]
+        return self.pairs[self.rng.integers(len(self.pairs))]
 
 
 def _choose(items: Sequence, count: int, rng: np.random.Generator) -> list:  # type: ignore[type-arg]

@@ -11,7 +11,7 @@ import numpy as np
 
 from .condition_tensors import ConditionTensors
 from .conditions import LONGEST_HOURS, MODALITIES, PLAUSIBLE_VALUES, Condition, Observation
-from .errors import HMLMError
+from .error_base import HMLMError
 from .network import SignalingNetwork
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from .conditions import PERTURBATION_KINDS, Condition
-from .errors import HMLMError
+from .error_base import HMLMError
 from .network import SignalingNetwork
 
 

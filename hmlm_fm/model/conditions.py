@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from .errors import HMLMError
+from .error_base import HMLMError
 from .network import NetworkError, SignalingNetwork
 
 PERTURBATION_KINDS = ("knockout", "knockdown", "inhibition", "overexpression", "clamp")

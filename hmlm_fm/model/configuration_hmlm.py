@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import PreTrainedConfig
 
-from .errors import HMLMError
+from .error_base import HMLMError
 
 PARTS = (
     "signs",

@@ -1,6 +1,6 @@
-"""What a context shows, laid out as evidence about every molecule's own gate.
+"""Observations of a context, laid out as evidence about every molecule's own gate.
 
-A roll-out is corrected by what was seen (smoothing), so that every molecule's inputs are about
+A roll-out is corrected by observations (smoothing), so that every molecule's inputs are about
 known at all times. Then each molecule's own equation can be solved with these inputs, apart from
 all others. Travels with checkpoints.
 
@@ -23,7 +23,7 @@ from .condition_tensors import (
 from .fields import Fields
 from .gates import Gates
 from .graph import Wiring, rank_within
-from .observation import ACTIVITY, observe_points, translate
+from .observation import ACTIVITY, Translated, observe_points, translate
 from .smoothing import smoothing_correction
 from .transducer import Drive, RollOut, Transducer, baseline_shift, grid_hours
 
@@ -68,7 +68,7 @@ class Context:
         )
 
     def roll_out(self, gates: Gates, wiring: Wiring, transducer: Transducer) -> RollOut:
-        """The conditions, as gates let expect them, up to the last observation."""
+        """A roll-out of the conditions, up to the last observation."""
         shape = (*self.fields.observation_index.shape[:2], wiring.molecules)
         unknown = self.baseline_BN.new_zeros(shape)
         return transducer(
@@ -93,8 +93,8 @@ class Context:
         modality = self.fields.observation_modality[self.place]
         return observe_points(*self.at_observations(roll_out), gates, flat, modality)
 
-    def missed(self, roll_out: RollOut, gates: Gates) -> torch.Tensor:
-        """The mean squared error of a roll-out at what was observed after time 0 (B)."""
+    def mean_squared_error(self, roll_out: RollOut, gates: Gates) -> torch.Tensor:
+        """Of a roll-out, over what was observed after time 0 (B)."""
         later = self.hours_O > 0
         error = self.expected(roll_out, gates) - self.fields.observation_value[self.place]
         error, row = error[later].square(), self.place[0][later]
@@ -105,7 +105,7 @@ class Context:
 
 @dataclass
 class Evidence:
-    """What a context shows, laid out for the local solution of every molecule.
+    """Observations of a context, laid out for the local solution of every molecule.
 
     Attributes:
         hours_FCG: times of the inference grid, from 0, the ends of windows among them.
@@ -115,9 +115,9 @@ class Evidence:
         rest_F: states at rest; `rest_known_F`: where they are known, and not taken from gates.
         molecule_O, condition_O: flat molecule and condition of each observation.
         step_O, since_O: grid time before it, and the hours since.
-        value_O: the state that was seen, or the drive where `is_drive_O`.
+        value_O: the state that was observed, or the drive where `is_drive_O`.
         weight_O: what it is worth, 1 for an activity.
-        is_drive_O: whether it tells of the drive, as mRNA does.
+        is_drive_O: whether it is of the drive, as mRNA is.
     """
 
     hours_FCG: torch.Tensor
@@ -140,6 +140,32 @@ class Evidence:
         return values_O.new_zeros(len(self.state_FCG)).index_add(0, self.molecule_O, values_O)
 
 
+@dataclass(frozen=True)
+class _Observed:
+    """The observations that are evidence, as states or drives, on the inference grid.
+
+    Attributes:
+        row, condition, molecule: of each (O).
+        hours: when each was made (O).
+        expected: the state that the roll-out lets expect (O).
+        translated: in the language of states.
+        grid: times (R, G) of the B · C rows; `step`: the grid time before each observation (O).
+        free: where no perturbation holds the molecule then (O).
+        effects: of perturbations on the grid, with the axes (F, K); None without perturbations.
+    """
+
+    row: torch.Tensor
+    condition: torch.Tensor
+    molecule: torch.Tensor
+    hours: torch.Tensor
+    expected: torch.Tensor
+    translated: Translated
+    grid: torch.Tensor
+    step: torch.Tensor
+    free: torch.Tensor
+    effects: PerturbationEffects | None
+
+
 @torch.no_grad()
 def gather_evidence(
     context: Context,
@@ -147,39 +173,60 @@ def gather_evidence(
     gates: Gates,
     translated: bool = True,
 ) -> Evidence | None:
-    """Evidence of what a context shows; None where it shows nothing after time 0.
+    """Evidence that a context holds; None where it holds nothing after time 0.
 
     Args:
-        context: what was seen.
+        context: what was observed.
         roll_out: of its conditions.
         gates: that it was made with.
         translated: whether modalities other than activity are evidence too, as Ω↔ reads them.
     """
-    fields = context.fields
-    batch, conditions = fields.observation_index.shape[:2]
+    observed = _observed_on_grid(context, roll_out, translated)
+    if observed is None:
+        return None
+    batch, conditions = context.fields.observation_index.shape[:2]
     molecules = context.baseline_BN.shape[1]
-    expected, drive = context.at_observations(roll_out)
+    by_condition = observed.grid.unflatten(0, (batch, conditions))
+    state = _smoothed_states(context, roll_out, gates, observed, by_condition)
+
+    def flat(rows_RN: torch.Tensor) -> torch.Tensor:
+        return rows_RN.view(batch, conditions, molecules).transpose(1, 2).flatten(0, 1)
+
+    useful = observed.free & (observed.hours > 0)
+    own_grid = observed.grid[observed.row * conditions + observed.condition]
+    since = observed.hours - own_grid.gather(1, observed.step[:, None]).squeeze(1)
+    return Evidence(
+        hours_FCG=by_condition.repeat_interleave(molecules, 0),
+        state_FCG=state,
+        stimulus_FC=flat(context.conditions.stimulus_RN),
+        stimulated_FC=flat(context.conditions.stimulated_RN),
+        effects=observed.effects,
+        rest_F=roll_out.rest_F,
+        rest_known_F=context.known_BN.flatten().bool(),
+        molecule_O=(observed.row * molecules + observed.molecule)[useful],
+        condition_O=observed.condition[useful],
+        step_O=observed.step[useful],
+        since_O=since[useful],
+        value_O=observed.translated.value_O[useful],
+        weight_O=observed.translated.weight_O[useful],
+        is_drive_O=observed.translated.is_drive_O[useful],
+    )
+
+
+def _observed_on_grid(context: Context, roll_out: RollOut, translated: bool) -> _Observed | None:
+    """The observations that are evidence; None where there is none after time 0."""
+    fields, rows = context.fields, context.conditions
+    batch, conditions = fields.observation_index.shape[:2]
     modality = fields.observation_modality[context.place]
     used = slice(None) if translated else modality == ACTIVITY
     row, condition, position = (x[used] for x in context.place)
-    if not len(row):
-        return None
     molecule, hours = context.molecule_O[used], context.hours_O[used]
-    expected, drive = expected[used], drive[used]
-    seen = translate(
-        fields.observation_value[row, condition, position].to(hours),
-        modality[used],
-        row,
-        batch,
-        expected,
-        drive,
-    )
-    last = latest(hours)
-    if last <= 0:
+    if not len(row) or latest(hours) <= 0:
         return None
-
-    rows = context.conditions
-    grid = grid_hours(last + 6.0)[::GRID_STRIDE].to(hours).expand(batch * conditions, -1)
+    expected, drive = (x[used] for x in context.at_observations(roll_out))
+    value = fields.observation_value[row, condition, position].to(hours)
+    as_states = translate(value, modality[used], row, batch, expected, drive)
+    grid = grid_hours(latest(hours) + 6.0)[::GRID_STRIDE].to(hours).expand(batch * conditions, -1)
     perturbed = rows.perturbation_index_RE.shape[1] > 0
     if perturbed:
         ends = rows.boundaries_within(float(grid[0, -1])).to(grid)
@@ -189,28 +236,44 @@ def gather_evidence(
     effects = _effects_on_grid(rows, grid, batch) if perturbed else None
     own_grid = grid[row * conditions + condition]
     step = torch.searchsorted(own_grid, hours[:, None].contiguous(), right=True) - 1
-    step = step.clamp(0, grid.shape[1] - 2)
-    flat_molecule = row * molecules + molecule
-    # What a perturbation held says nothing about gates, nor about the roll-out's error.
+    step = step.clamp(0, grid.shape[1] - 2).squeeze(1)
+    # What a perturbation held is no evidence on gates, nor on the roll-out's error.
     free = torch.ones_like(hours, dtype=torch.bool)
     if effects is not None:
-        free = ~effects.held_RN[flat_molecule, condition * grid.shape[1] + step.squeeze(1)]
+        flat_molecule = row * context.baseline_BN.shape[1] + molecule
+        free = ~effects.held_RN[flat_molecule, condition * grid.shape[1] + step]
+    return _Observed(
+        row, condition, molecule, hours, expected, as_states, grid, step, free, effects
+    )
 
-    # A table (B, C, S, N) of the states seen of each molecule.
-    of_state = free & ~seen.is_drive_O
-    row_S, condition_S, molecule_S = (x[of_state] for x in (row, condition, molecule))
+
+def _smoothed_states(
+    context: Context,
+    roll_out: RollOut,
+    gates: Gates,
+    observed: _Observed,
+    by_condition: torch.Tensor,
+) -> torch.Tensor:
+    """States (F, C, G) of a roll-out on the inference grid (B, C, G), corrected by observations."""
+    batch, conditions = by_condition.shape[:2]
+    molecules, rows = context.baseline_BN.shape[1], context.conditions
+    # A table (B, C, S, N) of the states observed of each molecule.
+    of_state = observed.free & ~observed.translated.is_drive_O
+    row_S, condition_S, molecule_S = (
+        x[of_state] for x in (observed.row, observed.condition, observed.molecule)
+    )
     rank = rank_within((row_S * conditions + condition_S) * molecules + molecule_S)
     place = (row_S, condition_S, rank, molecule_S)
     most = int(rank.max()) + 1 if len(rank) else 1
-    table = expected.new_zeros(batch, conditions, most, molecules)
-    by_condition = grid.unflatten(0, (batch, conditions))
+    table = observed.expected.new_zeros(batch, conditions, most, molecules)
     every_hour = by_condition.unsqueeze(-1).expand(-1, -1, -1, molecules)
-    seen_hours = table.index_put(place, hours[of_state])
+    observed_hours = table.index_put(place, observed.hours[of_state])
+    residual = (observed.translated.value_O - observed.expected)[of_state]
     correction, _ = smoothing_correction(
-        table.index_put(place, (seen.value_O - expected)[of_state]),
+        table.index_put(place, residual),
         table.bool().index_put(place, torch.ones_like(row_S, dtype=torch.bool)),
-        seen_hours,
-        rows.released_by(seen_hours),
+        observed_hours,
+        rows.released_by(observed_hours),
         context.known_BN.bool().unsqueeze(1).expand(-1, conditions, -1),
         by_condition,
         rows.released_by(every_hour),
@@ -218,29 +281,9 @@ def gather_evidence(
     )
     smoothed = roll_out.at(by_condition)[0] + correction
     state = smoothed.clamp(0, 1).permute(0, 3, 1, 2).flatten(0, 1)
-    if effects is not None:
-        state = effects.hold(state.flatten(1)).view_as(state)
-
-    def flat(rows_RN: torch.Tensor) -> torch.Tensor:
-        return rows_RN.view(batch, conditions, molecules).transpose(1, 2).flatten(0, 1)
-
-    useful = free & (hours > 0)
-    return Evidence(
-        hours_FCG=by_condition.repeat_interleave(molecules, 0),
-        state_FCG=state,
-        stimulus_FC=flat(rows.stimulus_RN),
-        stimulated_FC=flat(rows.stimulated_RN),
-        effects=effects,
-        rest_F=roll_out.rest_F,
-        rest_known_F=context.known_BN.flatten().bool(),
-        molecule_O=flat_molecule[useful],
-        condition_O=condition[useful],
-        step_O=step.squeeze(1)[useful],
-        since_O=(hours - own_grid.gather(1, step).squeeze(1))[useful],
-        value_O=seen.value_O[useful],
-        weight_O=seen.weight_O[useful],
-        is_drive_O=seen.is_drive_O[useful],
-    )
+    if observed.effects is not None:
+        state = observed.effects.hold(state.flatten(1)).view_as(state)
+    return state
 
 
 def latest(hours: torch.Tensor) -> float:

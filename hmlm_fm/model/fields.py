@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import torch
 
 from .conditions import MODALITIES
-from .errors import HMLMError, did_you_mean
+from .error_base import HMLMError, did_you_mean
 
 Forward = TypeVar("Forward", bound=Callable[..., Any])
 

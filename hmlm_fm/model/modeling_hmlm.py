@@ -20,7 +20,7 @@ from transformers import initialization as init
 
 from .condition_tensors import condition_rows, values_and_mask
 from .configuration_hmlm import HMLMConfig
-from .errors import HMLMError
+from .error_base import HMLMError
 from .evidence import Context
 from .fields import Fields, check_fields, takes_fields
 from .gates import GateLogits, PresetTable, QuietLinear

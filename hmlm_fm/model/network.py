@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from math import inf
 
-from .errors import HMLMError, listed
+from .error_base import HMLMError, listed
 
 MOLECULE_KINDS = (
     "protein",

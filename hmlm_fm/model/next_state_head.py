@@ -116,12 +116,12 @@ class PredictedStates:
 
 @dataclass
 class RolledOut:
-    """The states that were asked for (B, Q, U, N), before anything is read of them.
+    """States of the queries (B, Q, U, N), before they are translated into modalities.
 
     Attributes:
         gates: that they follow.
-        states, scale: corrected by what was seen of them, with their standard deviations.
-        drives, free_scale: what they move towards, and the scale of what nothing was seen of.
+        states, scale: corrected by observations of the queries, with their standard deviations.
+        drives, free_scale: what they move towards, and the scale without observations.
         exact: where the state is known exactly.
     """
 
@@ -188,40 +188,46 @@ class NextStateHead(nn.Module):
         with torch.autocast(encoding_BND.device.type, enabled=False):
             logits = self.infer(encoding_BND, wiring, context, rounds)
             if self.tissue is None:
-                told = self._roll_out(logits.gates(wiring), wiring, query)
-                values, value_scale = observe(told.states, told.drives, told.gates)
-                return PredictedStates(told.gates, told.states, told.scale, values, value_scale)
-            return self._of_members(self.tissue, logits, wiring, query)
+                rolled_out = self._roll_out(logits.gates(wiring), wiring, query)
+                values, value_scale = observe(
+                    rolled_out.states, rolled_out.drives, rolled_out.gates
+                )
+                return PredictedStates(
+                    rolled_out.gates, rolled_out.states, rolled_out.scale, values, value_scale
+                )
+            return self._predict_by_members(self.tissue, logits, wiring, query)
 
-    def _of_members(
+    def _predict_by_members(
         self, tissue: TissueGates, logits: GateLogits, wiring: Wiring, query: Query
     ) -> PredictedStates:
-        """What the members of a tissue say together, and how sure they are of it."""
+        """The mean prediction of a tissue's members, and its standard deviation."""
         members = tissue.members
         wiring_of_all = wiring.repeated(members)
-        told = self._roll_out(
+        rolled_out = self._roll_out(
             tissue(logits, wiring).gates(wiring_of_all),
             wiring_of_all,
             query.repeated(members),
             tissue,
         )
         perturbed = query.conditions.perturbed_R
-        states, scale = tissue.pooled(told.states, told.scale, perturbed)
-        drives, drive_scale = tissue.pooled(told.drives, told.free_scale, perturbed)
-        scale = torch.where(told.exact[:1], LEAST_SCALE, scale.clamp(LEAST_SCALE, WIDEST_SCALE))
+        states, scale = tissue.pooled(rolled_out.states, rolled_out.scale, perturbed)
+        drives, drive_scale = tissue.pooled(rolled_out.drives, rolled_out.free_scale, perturbed)
+        scale = torch.where(
+            rolled_out.exact[:1], LEAST_SCALE, scale.clamp(LEAST_SCALE, WIDEST_SCALE)
+        )
         # Instruments are the tissue's own, and not those whose scales pretraining learned: what is
         # uncertain of a value is the state or the drive behind it, and what members read them by.
-        together = states.expand_as(told.states), drives.expand_as(told.drives)
-        read, _ = observe(*together, told.gates)
+        together = states.expand_as(rolled_out.states), drives.expand_as(rolled_out.drives)
+        read, _ = observe(*together, rolled_out.gates)
         _, apart = tissue.pooled(read, torch.zeros_like(read), perturbed)
         drive_scale = drive_scale.clamp(max=WIDEST_SCALE)
-        shown = shown_scale(scale, drive_scale, *together, told.gates)
-        values, _ = observe(told.states, told.drives, told.gates)
+        shown = shown_scale(scale, drive_scale, *together, rolled_out.gates)
+        values, _ = observe(rolled_out.states, rolled_out.drives, rolled_out.gates)
         value_scale = (shown.mean(0, keepdim=True) ** 2 + apart**2).sqrt()
         values, value_scale = tissue.pooled_where_measured(values, value_scale, perturbed)
         if tissue.shown_discrepancy is not None:
             values = tissue.shown_discrepancy.of_values(values, query.conditions, query.hours_BQU)
-        return PredictedStates(told.gates, states, scale, values, value_scale)
+        return PredictedStates(rolled_out.gates, states, scale, values, value_scale)
 
     def infer(
         self,
@@ -230,7 +236,7 @@ class NextStateHead(nn.Module):
         context: Context | None,
         rounds: torch.Tensor | None = None,
     ) -> GateLogits:
-        """Logits of the gates, read off the encoding and corrected by what a context shows.
+        """Logits of the gates, read off the encoding and corrected by a context.
 
         Gates and what went on between the observations are inferred in turn: better gates roll out
         closer to what was seen, and leave less to be guessed between (as in the EM algorithm of
@@ -244,10 +250,10 @@ class NextStateHead(nn.Module):
         found = self._in_rounds(logits, wiring, context, count)
         if self.training:
             return found
-        # Where networks run away from small differences, a first guess that is sure and wrong may
-        # lead nowhere. The defaults are another, and what was seen tells which one does.
+        # Where networks run away from small differences, a first guess that is certain and wrong
+        # may lead nowhere. The defaults are another, and the observations decide which one does.
         other = self._in_rounds(self.gates.untrained(logits, wiring), wiring, context, count)
-        better_B = self._missed(other, wiring, context) < MUCH_LESS * self._missed(
+        better_B = self._error(other, wiring, context) < MUCH_LESS * self._error(
             found, wiring, context
         )
         return of_networks(better_B, other, found, wiring)
@@ -269,10 +275,10 @@ class NextStateHead(nn.Module):
         return logits
 
     @torch.no_grad()
-    def _missed(self, logits: GateLogits, wiring: Wiring, context: Context) -> torch.Tensor:
-        """What gates miss of the context, rolled out (B)."""
+    def _error(self, logits: GateLogits, wiring: Wiring, context: Context) -> torch.Tensor:
+        """The mean squared error of gates on the context, rolled out (B)."""
         gates = logits.gates(wiring)
-        return context.missed(context.roll_out(gates, wiring, self.transducer), gates)
+        return context.mean_squared_error(context.roll_out(gates, wiring, self.transducer), gates)
 
     def _roll_out(
         self,
@@ -282,8 +288,8 @@ class NextStateHead(nn.Module):
         tissue: TissueGates | None = None,
     ) -> RolledOut:
         hours, conditions = query.hours_BQU, query.conditions
-        batch, asked = hours.shape[:2]
-        unknown = conditions.stimulus_RN.new_zeros(batch, asked, wiring.molecules)
+        batch, queries = hours.shape[:2]
+        unknown = conditions.stimulus_RN.new_zeros(batch, queries, wiring.molecules)
         initial, initial_known = values_and_mask(query.initial_BQN, query.initial_mask_BQN, unknown)
         baseline, known = values_and_mask(query.baseline_BN, query.baseline_mask_BN, unknown[:, 0])
         observed_hours = query.observed_hours_BQS
@@ -295,34 +301,34 @@ class NextStateHead(nn.Module):
         )
         states, drives = roll_out.at(hours)
         if tissue is None:
-            first = roll_out.state_GFQ[0].view(batch, wiring.molecules, asked).transpose(1, 2)
+            first = roll_out.state_GFQ[0].view(batch, wiring.molecules, queries).transpose(1, 2)
             scale = free_scale = state_scale(states, first, hours, gates)
         else:
             scale = free_scale = tissue.missed_N.expand_as(states)
         discrepancy = tissue.discrepancy if tissue is not None else None
         if discrepancy is not None:
             states = discrepancy.of_states(states, conditions, hours)
-        told_at_start = initial_known.bool() | known.bool().unsqueeze(1)
+        known_at_start = initial_known.bool() | known.bool().unsqueeze(1)
         if observed_hours is not None and self.config.has("smoothing"):
             assert query.observed_BQSN is not None
             assert query.observed_mask_BQSN is not None
-            foreseen = roll_out.at(observed_hours)[0]
+            predicted = roll_out.at(observed_hours)[0]
             if discrepancy is not None:
-                foreseen = discrepancy.of_states(foreseen, conditions, observed_hours)
-            states, narrowed = corrected_states(
+                predicted = discrepancy.of_states(predicted, conditions, observed_hours)
+            states, narrower = corrected_states(
                 states,
                 hours,
-                query.observed_BQSN - foreseen,
+                query.observed_BQSN - predicted,
                 query.observed_mask_BQSN,
                 observed_hours,
                 conditions,
-                told_at_start,
+                known_at_start,
                 gates.smoothing_F2,
                 scale,
             )
-            assert narrowed is not None
-            scale = narrowed
+            assert narrower is not None
+            scale = narrower
         held, _ = perturbed_at(conditions, hours)
-        exact = held | told_at_start.unsqueeze(2) & (hours <= 0).unsqueeze(-1)
+        exact = held | known_at_start.unsqueeze(2) & (hours <= 0).unsqueeze(-1)
         scale = torch.where(exact, LEAST_SCALE, scale)
         return RolledOut(gates, states, scale, drives, free_scale, exact)

@@ -17,7 +17,7 @@ from torch import nn
 
 from .condition_tensors import ConditionTensors, perturbed_at
 from .configuration_hmlm import HMLMConfig
-from .errors import HMLMError
+from .error_base import HMLMError
 from .gates import GateLogits
 from .graph import Wiring
 from .observation import moved_states

@@ -2,7 +2,7 @@
 
 A molecule is one token, composed of the identifiers of its members; an interaction is one or more
 literals (signed sources joined by AND) with a target. Nothing kinetic is ever encoded, so a model
-cannot know what it is asked to infer. This file travels with every checkpoint.
+cannot know what it has to infer. This file travels with every checkpoint.
 
 Axes are named by the letters of `fields`.
 """
@@ -23,7 +23,7 @@ from transformers.utils import logging
 from .attention_pairs import attention_pairs, pair_positions, possible_partners
 from .condition_encoding import encode_baseline, encode_context
 from .conditions import Condition, Observation
-from .errors import HMLMError
+from .error_base import HMLMError
 from .fields import FIELDS, MASK_OF
 from .network import (
     COMPARTMENTS,
@@ -116,10 +116,10 @@ class HMLMTokenizer(PreTrainedTokenizer):
         Args:
             networks: one, or a list. A list is padded to its largest network.
             conditions: the conditions of the context of one network.
-            observations: what was seen under each condition; as many lists as conditions.
+            observations: what was measured of each condition; as many lists as conditions.
             baseline: state of molecules at rest, in [0, 1], by name, where it was measured.
             return_tensors: "pt", "np", or None for unpadded numpy arrays of a single network.
-            warn_unknown: say which molecules have no token of their own.
+            warn_unknown: warn of molecules without a token of their own.
 
         Returns:
             The fields of `FIELDS` that the network and the context fill, with a leading batch axis
@@ -157,7 +157,16 @@ class HMLMTokenizer(PreTrainedTokenizer):
         self, network: SignalingNetwork, warn_unknown: bool = True
     ) -> dict[str, np.ndarray]:
         """The wiring of one network as unpadded numpy arrays; see `FIELDS`."""
-        index, ids = network.molecule_index, self.vocabulary.index
+        return (
+            self._encode_molecules(network, warn_unknown)
+            | self._encode_interactions(network)
+            | _encode_pathways(network)
+        )
+
+    def _encode_molecules(
+        self, network: SignalingNetwork, warn_unknown: bool
+    ) -> dict[str, np.ndarray]:
+        ids = self.vocabulary.index
         members = [
             [
                 ids[t]
@@ -172,6 +181,19 @@ class HMLMTokenizer(PreTrainedTokenizer):
                 f"network {network.name!r}: {len(unknown)} molecules have no token and are known "
                 f"by their kind and their place in the graph alone: {', '.join(unknown)}"
             )
+        return {
+            "input_ids": _ragged([known or [self.unk_token_id] for known in members]),
+            "attention_mask": np.ones(len(network.molecules), dtype=np.int64),
+            "molecule_kind_ids": np.array(
+                [MOLECULE_KINDS.index(m.kind) for m in network.molecules]
+            ),
+            "compartment_ids": np.array(
+                [COMPARTMENTS.index(m.compartment) for m in network.molecules]
+            ),
+        }
+
+    def _encode_interactions(self, network: SignalingNetwork) -> dict[str, np.ndarray]:
+        index, size = network.molecule_index, len(network.molecules)
         literals = [
             (i, index[source], sign)
             for i, interaction in enumerate(network.interactions)
@@ -182,34 +204,14 @@ class HMLMTokenizer(PreTrainedTokenizer):
         )
         target_I = np.array([index[i.target] for i in network.interactions], dtype=np.int64)
         target_J = target_I[interaction_J]
-        size = len(network.molecules)
         pair, hops, siblings = attention_pairs(
             source_J, target_J, interaction_J, size, self.max_hops
         )
-        partners = (
-            np.empty((0, 2), dtype=np.int64)
-            if network.logic_known
-            else possible_partners(target_J, interaction_J)
-        )
-        # A network that names no pathway is one pathway itself.
-        membership = (
-            [
-                (i, network.pathway_index[name])
-                for i, molecule in enumerate(network.molecules)
-                for name in molecule.pathways
-            ]
-            if network.pathways
-            else [(i, 0) for i in range(size)]
-        )
+        partners = np.empty((0, 2), dtype=np.int64)
+        if not network.logic_known:
+            partners = possible_partners(target_J, interaction_J)
+        ends = ((target_J, source_J), (source_J, target_J))
         return {
-            "input_ids": _ragged([known or [self.unk_token_id] for known in members]),
-            "attention_mask": np.ones(size, dtype=np.int64),
-            "molecule_kind_ids": np.array(
-                [MOLECULE_KINDS.index(m.kind) for m in network.molecules]
-            ),
-            "compartment_ids": np.array(
-                [COMPARTMENTS.index(m.compartment) for m in network.molecules]
-            ),
             "interaction_target": target_I,
             "interaction_kind_ids": np.array(
                 [INTERACTION_KINDS.index(i.kind) for i in network.interactions], dtype=np.int64
@@ -217,19 +219,11 @@ class HMLMTokenizer(PreTrainedTokenizer):
             "literal_interaction": interaction_J,
             "literal_source": source_J,
             "literal_sign": sign_J,
-            "literal_pair": np.stack(
-                [
-                    pair_positions(pair, target_J, source_J, size),
-                    pair_positions(pair, source_J, target_J, size),
-                ],
-                axis=1,
-            ),
+            "literal_pair": np.stack([pair_positions(pair, *e, size) for e in ends], axis=1),
             "pair_index": pair,
             "pair_hops": hops,
             "pair_siblings": siblings,
             "partner_index": partners,
-            "membership_index": np.array(membership, dtype=np.int64).reshape(-1, 2),
-            "pathway_mask": np.ones(max(len(network.pathways), 1), dtype=np.int64),
         }
 
     # -- batching ---------------------------------------------------------------------------
@@ -360,6 +354,21 @@ class HMLMTokenizer(PreTrainedTokenizer):
 def _is_network(given: object) -> bool:
     """By what it has: loaded as a checkpoint's own code, this file has a class of its own."""
     return all(hasattr(given, name) for name in ("molecules", "interactions", "pathways"))
+
+
+def _encode_pathways(network: SignalingNetwork) -> dict[str, np.ndarray]:
+    """Which molecule is in which pathway; a network that names none is one pathway itself."""
+    membership = [(i, 0) for i in range(len(network.molecules))]
+    if network.pathways:
+        membership = [
+            (i, network.pathway_index[name])
+            for i, molecule in enumerate(network.molecules)
+            for name in molecule.pathways
+        ]
+    return {
+        "membership_index": np.array(membership, dtype=np.int64).reshape(-1, 2),
+        "pathway_mask": np.ones(max(len(network.pathways), 1), dtype=np.int64),
+    }
 
 
 def _check_library(return_tensors: str | None) -> None:

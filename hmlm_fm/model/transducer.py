@@ -54,7 +54,7 @@ class Drive:
             gates, wiring: of the networks.
             input_FQ: levels of the molecules' inputs, stimuli included.
             shift_F: logits from `baseline_shift`, which correct drives; with `stimulated_FQ`.
-            stimulated_FQ: where an input is a stimulus; told wherever there is a shift.
+            stimulated_FQ: where an input is a stimulus; given wherever there is a shift.
         """
         self.wiring = wiring
         c, activates = gates.c_J[:, None], gates.activates_J[:, None]
@@ -185,7 +185,7 @@ def grid_hours(horizon_hours: float) -> torch.Tensor:
 
 @dataclass
 class RollOut:
-    """States and drives of a roll-out at its grid times, to be read at any time.
+    """States and drives of a roll-out at its grid times, to be evaluated at any time.
 
     Attributes:
         hours_RG: grid times of every row, those of its own windows included.
@@ -204,13 +204,13 @@ class RollOut:
 
     def at(self, hours_BQU: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """States and drives at query times: two tensors (B, Q, U, N)."""
-        batch, asked, _ = hours_BQU.shape
+        batch, queries, _ = hours_BQU.shape
         hours_RU = hours_BQU.flatten(0, 1)
         step_RU = torch.searchsorted(self.hours_RG.contiguous(), hours_RU.contiguous(), right=True)
         step_RU = (step_RU - 1).clamp(0, self.hours_RG.shape[1] - 1)
 
         def by_row(value_RU: torch.Tensor) -> torch.Tensor:
-            return value_RU.T.unflatten(1, (batch, 1, asked))
+            return value_RU.T.unflatten(1, (batch, 1, queries))
 
         tau = self.tau_hours_F.view(batch, -1, 1)
         place = by_row(step_RU).expand(-1, -1, tau.shape[1], -1).flatten(1, 2)
@@ -227,26 +227,26 @@ class RollOut:
     def at_points(
         self,
         row_O: torch.Tensor,
-        asked_O: torch.Tensor,
+        query_O: torch.Tensor,
         molecule_O: torch.Tensor,
         hours_O: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """State and drive of single molecules at single times: two (O)."""
-        asked = self.state_GFQ.shape[2]
+        queries = self.state_GFQ.shape[2]
         flat = row_O * (self.state_GFQ.shape[1] // self.batch) + molecule_O
-        hours_OG = self.hours_RG[row_O * asked + asked_O].contiguous()
+        hours_OG = self.hours_RG[row_O * queries + query_O].contiguous()
         step = torch.searchsorted(hours_OG, hours_O[:, None].contiguous(), right=True) - 1
         step = step.clamp(0, hours_OG.shape[1] - 1)
         passed = hours_O - hours_OG.gather(1, step).squeeze(1)
-        state = self.state_GFQ[step.squeeze(1), flat, asked_O]
-        drive = self.drive_GFQ[step.squeeze(1), flat, asked_O]
+        state = self.state_GFQ[step.squeeze(1), flat, query_O]
+        drive = self.drive_GFQ[step.squeeze(1), flat, query_O]
         return torch.lerp(state, drive, -torch.expm1(-passed / self.tau_hours_F[flat])), drive
 
 
 class Transducer(nn.Module):
     """Rolls states out under conditions, from gates that were read off an encoding.
 
-    Where nobody knows the state at rest, it is searched for in evaluation mode; in training mode
+    Where the state at rest is not known, it is searched for in evaluation mode; in training mode
     the gates' guess, from which the search begins, is learned by being taken as it is.
     """
 
@@ -273,12 +273,12 @@ class Transducer(nn.Module):
             initial_BQN, initial_mask_BQN: states at time 0 and where they are known; elsewhere
                 the baseline, or the state at rest of the gates, stands in.
             baseline_BN, baseline_mask_BN: states at rest and where they are known.
-            horizon_hours: the last time that will be asked.
+            horizon_hours: the last query time.
         """
-        batch, asked, molecules = initial_BQN.shape
+        batch, queries, molecules = initial_BQN.shape
 
         def flat(rows_RN: torch.Tensor) -> torch.Tensor:
-            return rows_RN.view(batch, asked, molecules).transpose(1, 2).reshape(-1, asked)
+            return rows_RN.view(batch, queries, molecules).transpose(1, 2).reshape(-1, queries)
 
         baseline = baseline_BN.flatten()
         known = baseline_mask_BN.flatten().bool()
@@ -291,13 +291,9 @@ class Transducer(nn.Module):
         inputs = torch.where(stimulated, flat(conditions.stimulus_RN), gates.input_F[:, None])
         shift = baseline_shift(gates, wiring, rest, known)
         drive_of = Drive(gates, wiring, inputs, shift, stimulated)
-
-        hours = grid_hours(horizon_hours).to(state.device)
-        boundaries = conditions.boundaries_within(float(hours[-1])).to(hours)
-        hours_RG, step_GBQ = hours.expand(batch * asked, -1), hours.diff().view(-1, 1, 1)
-        if boundaries.shape[1]:
-            hours_RG = torch.cat([hours_RG, boundaries], dim=1).sort(dim=1).values
-            step_GBQ = hours_RG.diff().T.unflatten(1, (batch, asked))
+        hours_RG, step_GBQ, has_windows = _grid_of_rows(
+            conditions, grid_hours(horizon_hours).to(state.device), batch, queries
+        )
         tau = gates.tau_hours_F.view(batch, molecules, 1)
         # How much of the way to its drive a state goes in each step.
         passed_GFQ = -torch.expm1(-step_GBQ.unsqueeze(2) / tau).flatten(1, 2)
@@ -309,9 +305,8 @@ class Transducer(nn.Module):
         for g, passed in enumerate(passed_GFQ.unbind(), start=1):
             drive = drive_of(state, effects)
             state = torch.lerp(state, drive, passed)
-            # Nothing changes between windows: a held state stays, and only late ones are asked
-            # again.
-            if effects is not None and boundaries.shape[1]:
+            # Nothing changes between windows: a held state stays.
+            if effects is not None and has_windows:
                 effects = conditions.effects_at(hours_RG[:, g]).mapped(flat)
                 state = effects.hold(state)
             states.append(state)
@@ -320,3 +315,16 @@ class Transducer(nn.Module):
         return RollOut(
             hours_RG, torch.stack(states), torch.stack(drives), gates.tau_hours_F, rest, batch
         )
+
+
+def _grid_of_rows(
+    conditions: ConditionTensors, hours_G: torch.Tensor, batch: int, queries: int
+) -> tuple[torch.Tensor, torch.Tensor, bool]:
+    """The grid times of every row (R, G), the ends of its own windows among them, the steps between
+    (G, B or 1, Q or 1), and whether there are windows."""
+    hours_RG, step_GBQ = hours_G.expand(batch * queries, -1), hours_G.diff().view(-1, 1, 1)
+    boundaries = conditions.boundaries_within(float(hours_G[-1])).to(hours_G)
+    if not boundaries.shape[1]:
+        return hours_RG, step_GBQ, False
+    hours_RG = torch.cat([hours_RG, boundaries], dim=1).sort(dim=1).values
+    return hours_RG, hours_RG.diff().T.unflatten(1, (batch, queries)), True

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from .errors import HMLMError
+from .error_base import HMLMError
 
 SPECIAL_TOKENS = ("[PAD]", "[MASK]", "[UNK]")
 

@@ -22,7 +22,7 @@ from ..dynamics.draw import EXPRESSION_KINDS
 from ..dynamics.trajectories import TIMES_HOURS, Trajectories
 from ..model.condition_encoding import encode_conditions
 from ..model.conditions import MODALITIES, Condition
-from ..model.errors import HMLMError
+from ..model.error_base import HMLMError
 from ..model.tokenization_hmlm import HMLMTokenizer
 
 MASKED_SHARE = 0.15

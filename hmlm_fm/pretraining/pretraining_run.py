@@ -27,7 +27,7 @@ from ..corpora.tokenised import TokenisedCorpus
 from ..dynamics.trajectories import Trajectories, draw_topology
 from ..inference.figures import plot_losses, plot_trajectories
 from ..model.configuration_hmlm import SIZES, HMLMConfig
-from ..model.errors import HMLMError
+from ..model.error_base import HMLMError
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import NetworkError, SignalingNetwork
 from ..model.tokenization_hmlm import HMLMTokenizer

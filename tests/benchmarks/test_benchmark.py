@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from hmlm_fm import load_network
 from hmlm_fm.benchmarks.baselines.hmlm import FineTuned, FineTunedInFull, InContext
-from hmlm_fm.benchmarks.command import TASK_NAMES, BenchmarkOptions, run_benchmark
+from hmlm_fm.benchmarks.benchmark_options import TASK_NAMES, BenchmarkOptions
+from hmlm_fm.benchmarks.command import run_benchmark
 from hmlm_fm.benchmarks.entries import ENTRIES, Resources, selected
 from hmlm_fm.benchmarks.measuring import QUICK
 from hmlm_fm.benchmarks.report import summarise
@@ -28,7 +29,7 @@ from hmlm_fm.inference.shipped import checkpoint_path
 from hmlm_fm.measurements.baseline import mean_squared_error
 from hmlm_fm.measurements.simulated import Budget, simulate_task
 from hmlm_fm.measurements.trivial import Hold, TrainingMean
-from hmlm_fm.model.errors import HMLMError
+from hmlm_fm.model.error_base import HMLMError
 from hmlm_fm.model.modeling_hmlm import HMLMForSignaling
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
 from hmlm_fm.model.tokenization_hmlm import HMLMTokenizer

@@ -12,7 +12,8 @@ from hmlm_fm.benchmarks.baselines.hmlm import FineTuned, InContext
 from hmlm_fm.benchmarks.baselines.linear_dynamics import LinearDynamics
 from hmlm_fm.benchmarks.baselines.neural import NeuralODE, RecurrentOnGraph
 from hmlm_fm.benchmarks.baselines.regression import BayesianRidge, RidgeOnCondition
-from hmlm_fm.benchmarks.command import BenchmarkOptions, run_benchmark
+from hmlm_fm.benchmarks.benchmark_options import BenchmarkOptions
+from hmlm_fm.benchmarks.command import run_benchmark
 from hmlm_fm.benchmarks.tasks.held_out_conditions import SPLIT, measured_task, score_measured
 from hmlm_fm.common.errors import FormatError
 from hmlm_fm.fitting.ensemble import FitSettings

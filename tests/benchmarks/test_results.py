@@ -15,7 +15,7 @@ from hmlm_fm.benchmarks.results import (
     read_results,
     with_headlines,
 )
-from hmlm_fm.model.errors import HMLMError
+from hmlm_fm.model.error_base import HMLMError
 
 ROOT = Path(__file__).parents[2]
 RESULTS, PAGE = ROOT / "docs/results", ROOT / "docs/results.md"

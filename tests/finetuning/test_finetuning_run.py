@@ -23,7 +23,7 @@ from hmlm_fm.inference.pipeline import SignalingPipeline
 from hmlm_fm.inference.shipped import checkpoint_path
 from hmlm_fm.measurements.reading import read_measurements
 from hmlm_fm.model.conditions import Condition, Observation, Perturbation
-from hmlm_fm.model.errors import HMLMError
+from hmlm_fm.model.error_base import HMLMError
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from hmlm_fm.inference.loading import load_pretrained
 from hmlm_fm.inference.pipeline import BASELINE_FILE, NETWORK_FILE, SignalingPipeline
 from hmlm_fm.measurements.time_scale import scale_condition, scale_observation
 from hmlm_fm.model.conditions import Condition, Observation, Perturbation
-from hmlm_fm.model.errors import HMLMError
+from hmlm_fm.model.error_base import HMLMError
 from hmlm_fm.model.network import NetworkError
 
 

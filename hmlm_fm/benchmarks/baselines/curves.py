@@ -20,7 +20,7 @@ from ...measurements.baseline import Baseline
 from ...measurements.measured import Measurements
 from ...measurements.trivial import hold_perturbed
 from ...model.conditions import Condition
-from ...model.errors import HMLMError
+from ...model.error_base import HMLMError
 
 
 class ObservedCurve(Baseline):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...dynamics.logic_ode import LogicODE
-from ...model.errors import HMLMError
+from ...model.error_base import HMLMError
 from ...model.network import SignalingNetwork
 
 PYTHON_HEAD = '''"""Netflux's functions, with the AND of several sources divided by w^(k-1)."""

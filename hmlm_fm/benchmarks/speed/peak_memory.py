@@ -18,7 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 import psutil
 import torch
 
-from ...model.errors import HMLMError
+from ...model.error_base import HMLMError
 
 Step = Callable[[], object]
 PROCESSES = 3

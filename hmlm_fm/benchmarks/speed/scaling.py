@@ -16,7 +16,7 @@ import numpy as np
 from torch import nn
 
 from ...model.configuration_hmlm import HMLMConfig
-from ...model.errors import HMLMError
+from ...model.error_base import HMLMError
 from ...model.network import Interaction, Molecule, SignalingNetwork
 from ...model.tokenization_hmlm import HMLMTokenizer
 from ...model.vocabulary import SPECIAL_TOKENS

@@ -25,7 +25,7 @@ from ...dynamics.logic_ode import LogicODE
 from ...dynamics.sbml_trajectories import roadrunner_module
 from ...dynamics.simulator import baseline_state
 from ...model.conditions import Condition, Perturbation
-from ...model.errors import HMLMError
+from ...model.error_base import HMLMError
 from ...model.network import SignalingNetwork
 from ..entries import Entry, Result
 from .exported_equations import python_equations, sbml_equations, state_names

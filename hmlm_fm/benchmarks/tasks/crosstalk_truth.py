@@ -41,7 +41,7 @@ from ...inference.loading import untrained_model
 from ...inference.prediction import predict_states
 from ...measurements.simulated import HORIZON_HOURS, visible_network, with_baseline_inputs
 from ...model.conditions import Condition, Perturbation
-from ...model.errors import HMLMError
+from ...model.error_base import HMLMError
 from ...model.modeling_hmlm import HMLMForSignaling
 from ...model.network import SignalingNetwork, merge_networks
 from ...model.tokenization_hmlm import HMLMTokenizer

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...measurements.simulated import HORIZON_HOURS, Budget, SimulatedTask, simulate_task
-from ...model.errors import HMLMError
+from ...model.error_base import HMLMError
 from ...model.network import SignalingNetwork
 
 

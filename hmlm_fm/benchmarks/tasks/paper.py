@@ -27,7 +27,7 @@ from ...measurements.measured import Measurements
 from ...measurements.metrics import score
 from ...measurements.simulated import Budget, SimulatedTask
 from ...model.conditions import Condition
-from ...model.errors import HMLMError
+from ...model.error_base import HMLMError
 from ...model.network import SignalingNetwork
 from ..entries import ENTRIES_OF_OBSERVED_CONDITIONS, Entry, Resources
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from ...formats.identifiers import Identifiers, identifier_key
 from ...formats.kgml import LICENCE, read_kgml
-from ...model.errors import HMLMError
+from ...model.error_base import HMLMError
 from ..client import Client, ClientSettings, ReplyError, open_service, refuse_web_pages
 from ..harvesting import Collector
 from ..records import Harvest, Problem

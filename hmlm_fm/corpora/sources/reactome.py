@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from ...formats.identifiers import Identifiers, identifier_key
 from ...formats.sbml.sbml import read_sbml
-from ...model.errors import HMLMError
+from ...model.error_base import HMLMError
 from ...model.network import Pathway, SignalingNetwork
 from ..client import Client, ClientSettings, ReplyError, open_service, refuse_web_pages
 from ..harvesting import Collector

@@ -29,7 +29,7 @@ from ...model.conditions import (
     Observation,
     Perturbation,
 )
-from ...model.errors import did_you_mean, quoted
+from ...model.error_base import did_you_mean, quoted
 from ...model.network import SignalingNetwork
 from ..lost_content import refuse_breaks
 from ..tables import (

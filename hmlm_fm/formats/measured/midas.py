@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from ...common.errors import FormatError, FormatWarning
 from ...common.files import read_start, read_text
 from ...model.conditions import MODALITIES, Condition, Observation, Perturbation
-from ...model.errors import HMLMError, did_you_mean, quoted
+from ...model.error_base import HMLMError, did_you_mean, quoted
 from ...model.network import SignalingNetwork
 from ..tables import PathLike, header_of_text, number_of, rows_of, warn_of_unknown
 from .condition_tables import check_ranges

@@ -1,0 +1,110 @@
+"""The options of the short commands, each declared once; see `dataclass_command`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .dataclass_command import argument, option
+
+STRENGTH = "NAME=STRENGTH[@START-END]"
+
+
+@dataclass(kw_only=True)
+class TreatmentOptions:
+    """What is done to a network in one condition, or a table of conditions."""
+
+    stimulus: list[str] = option([], "Level of an input in [0, 1]; repeatable.", "NAME=LEVEL")
+    knockout: list[str] = option(
+        [], "State 0 from START, in hours; repeatable.", "NAME[@START-END]"
+    )
+    knockdown: list[str] = option([], "ymax x (1 - strength).", STRENGTH)
+    inhibition: list[str] = option([], "What is passed on x (1 - strength).", STRENGTH)
+    overexpression: list[str] = option([], "ymax x (1 + strength).", STRENGTH)
+    clamp: list[str] = option([], "Hold the state at a value in [0, 1].", STRENGTH)
+    conditions: Path | None = option(None, "A table of conditions, instead of these.", "FILE")
+
+
+@dataclass(kw_only=True)
+class OutputOptions:
+    """What is written."""
+
+    out: Path | None = option(None, "Where to write the table.", "FILE.csv")
+    plot: Path | None = option(None, "Where to draw it.", "FILE.png")
+    force: bool = option(False, "Replace files that exist.")
+
+
+@dataclass(kw_only=True)
+class SimulateOptions(TreatmentOptions, OutputOptions):
+    """Simulate a network's logic ODE under conditions; windows of perturbations are in hours."""
+
+    network: str = argument("A shipped network's name, or a file.", "NETWORK")
+    pathway: str | None = option(None, "The network to take of several.", "NAME")
+    hours: float | None = option(None, "The last time, in hours (48).", "HOURS")
+    step: float | None = option(None, "Hours between times (1).", "HOURS")
+    times: str | None = option(None, "Times in hours, instead of these.", "H,H,...")
+    start: str = option(
+        "rest", "rest (the steady state), zero, or network (its y0).", flag="--from"
+    )
+    molecule: list[str] = option([], "One to report; repeatable.", "NAME")
+
+
+@dataclass(kw_only=True)
+class PredictOptions(TreatmentOptions, OutputOptions):
+    """Predict states by a pretrained checkpoint, or by the folder of a fine-tuned model."""
+
+    checkpoint: str = argument(
+        "hmlm-small, a folder, or a name on a hub; or a fine-tuned folder.", "FOLDER_OR_CHECKPOINT"
+    )
+    network: str = option(
+        "", "Of a pretrained checkpoint: a shipped network's name, or a file.", "NETWORK"
+    )
+    pathway: str | None = option(None, "The network to take of several.", "NAME")
+    hours: str = option("0,6,24,48", "Times in hours.", "H,H,...")
+    modality: str = option(
+        "activity",
+        "activity in [0, 1], or what the states show as phosphoprotein, mRNA, and so on.",
+    )
+    molecule: list[str] = option([], "One to report; repeatable.", "NAME")
+
+
+@dataclass(kw_only=True)
+class ConvertOptions:
+    """Write networks in another format, and report what that format does not hold; or a MIDAS table
+    of measurements as the two tables conditions.csv and observations.csv."""
+
+    source: str = argument(
+        "A file of networks, a shipped network's name, a corpus; or a MIDAS table.", "IN"
+    )
+    target: str = argument(
+        "The file; with --to, a folder of one file per network; of MIDAS, a folder.", "OUT"
+    )
+    pathway: str | None = option(None, "The network to take of several.", "NAME")
+    mapping: list[Path] = option(
+        [], "A table that states what identifiers mean; repeatable.", "FILE"
+    )
+    to: str | None = option(None, "The format of OUT, where its ending does not show it.", "FORMAT")
+    network: str = option("", "Of MIDAS: the network whose molecules it measures.", "NETWORK")
+    time_unit: str = option("minutes", "Of MIDAS: seconds, minutes or hours.", "UNIT")
+    modality: str = option("activity", "Of MIDAS: activity in [0, 1], phosphoprotein, and so on.")
+    inhibition: float | None = option(
+        None, "Of MIDAS: what inhibitors take away of what is passed on, in [0, 1]."
+    )
+    cell_line: str | None = option(None, "Of MIDAS: the line to read, of several.", "NAME")
+    force: bool = option(False, "Replace files that exist.")
+
+
+@dataclass(kw_only=True)
+class CrosstalkOptions(OutputOptions):
+    """Score which pathways act on which, by what a model attends to."""
+
+    network: str = argument("A shipped network's name, or a file.", "NETWORK")
+    model: str = option("hmlm-small", "A checkpoint: hmlm-small, a folder, or a name on a hub.")
+    pathway: str | None = option(None, "The network to take of several.", "NAME")
+
+
+@dataclass(kw_only=True)
+class InfoOptions:
+    """Describe a network, a checkpoint, a corpus or a measured set."""
+
+    name: str = argument("A name that ships with the package, a file, or a folder.", "NAME")
