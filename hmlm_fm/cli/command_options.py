@@ -85,7 +85,7 @@ class ConvertOptions:
     )
     to: str | None = option(None, "The format of OUT, where its ending does not show it.", "FORMAT")
     network: str = option("", "Of MIDAS: the network whose molecules it measures.", "NETWORK")
-    time_unit: str = option("minutes", "Of MIDAS: seconds, minutes or hours.", "UNIT")
+    time_unit: str = option("minutes", "Of MIDAS: minutes or hours.", "UNIT")
     modality: str = option("activity", "Of MIDAS: activity in [0, 1], phosphoprotein, and so on.")
     inhibition: float | None = option(
         None, "Of MIDAS: what inhibitors take away of what is passed on, in [0, 1]."

@@ -14,7 +14,8 @@ import torch
 from typer.testing import CliRunner, Result
 
 from hmlm_fm.cli.main import app
-from hmlm_fm.cli.simulation import parse_perturbation, parse_stimulus, times_of
+from hmlm_fm.cli.condition_arguments import parse_perturbation, parse_stimulus
+from hmlm_fm.cli.simulation import times_of
 from hmlm_fm.dynamics import baseline_state, simulate
 from hmlm_fm.formats import FormatError, load_network, write_json
 from hmlm_fm.model.conditions import Condition, Perturbation
@@ -253,7 +254,7 @@ def test_files_are_replaced_only_by_force(chain, tmp_path):
         (["--stimulus", "A=-0.1"], "level -0.1; expected a number in [0, 1]"),
         (["--stimulus", "A=0.5@1-2"], "a stimulus lasts for the whole run"),
         (["--stimulus", "A=0.5", "--stimulus", "A=0.6"], "several levels of stimulus 'A'"),
-        (["--knockout", "A", "--knockout", "A"], "the knockout of 'A' is asked for twice"),
+        (["--knockout", "A", "--knockout", "A"], "the knockout of 'A' is given twice"),
         (["--molecule", "c"], "there is no molecule 'c' in network 'chain'; did you mean 'C'?"),
         (["--hours", "0"], "--hours is 0.0; expected a number above 0"),
         (["--hours", "nan"], "--hours is nan; expected a number above 0"),

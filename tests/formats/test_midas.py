@@ -182,24 +182,26 @@ def test_bad_options_are_refused(table, toy_network, options, problem):
 
 
 def test_the_command_writes_what_the_other_commands_read(table, toy_network, tmp_path):
-    network, done, measured = (tmp_path / n for n in ("toy.json", "done.csv", "measured.csv"))
+    network, folder = tmp_path / "toy.json", tmp_path / "measured"
     write_networks((toy_network,), str(network), None)
-    arguments = ["midas", str(table(TABLE)), "--network", str(network)]
-    arguments += ["--conditions", str(done), "--observations", str(measured)]
+    arguments = ["convert", str(table(TABLE)), str(folder)]
+    without = CliRunner().invoke(app, arguments)
+    assert without.exit_code == 2
+    assert "expected --network, whose molecules it measures" in without.output
+    arguments += ["--network", str(network)]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "3 conditions" in result.output
     assert "7 values" in result.output
     conditions, observations = read_midas(tmp_path / "MD-table.csv", toy_network)
-    assert read_conditions(done, toy_network) == conditions
-    assert read_observations(measured, toy_network, conditions) == observations
+    written = folder / "conditions.csv", folder / "observations.csv"
+    assert read_conditions(written[0], toy_network) == conditions
+    assert read_observations(written[1], toy_network, conditions) == observations
 
     again = CliRunner().invoke(app, arguments)
     assert again.exit_code == 2
     assert "replace it with --force" in again.output
-    arguments[-1] = str(done)
-    both = CliRunner().invoke(app, [*arguments, "--force"])
-    assert "expected two" in both.output
+    assert CliRunner().invoke(app, [*arguments, "--force"]).exit_code == 0
 
 
 def test_one_table_of_midas_holds_what_two_tables_hold(table, toy_network, tmp_path):
