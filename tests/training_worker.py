@@ -19,7 +19,6 @@ from hmlm_fm.dynamics.trajectories import make_trajectories
 from hmlm_fm.formats import load_core
 from hmlm_fm.pretraining.objectives import PretrainingExamples
 from hmlm_fm.pretraining.pretraining_options import PretrainingOptions, training_arguments
-from hmlm_fm.pretraining.progress import Progress
 from hmlm_fm.pretraining.trainer import PretrainingTrainer
 
 
@@ -44,15 +43,12 @@ def main() -> None:
     examples = PretrainingExamples(
         corpus, tokenizer, 4 * options.steps, seed=0, batch_size=4, language_networks=2
     )
-    progress = Progress()
     trainer = PretrainingTrainer(
         model=HMLMForSignaling(config),
         args=arguments,
         train_dataset=examples,
         data_collator=examples.collate,
-        callbacks=[progress],
     )
-    progress.trainer = trainer
     trainer.train(resume_from_checkpoint=options.resume_from_checkpoint)
     disconnect(arguments.distributed_state)
     if arguments.distributed_state.is_main_process:

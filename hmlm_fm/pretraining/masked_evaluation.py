@@ -114,7 +114,7 @@ def ranks_of_model(
         logits = model(**to_device(batch, model.device)).logits.float().cpu().numpy()
         for row, query in enumerate(batch_queries):
             scores = logits[row, query.molecule]
-            ranks.append(_rank(scores, query.candidates, query.own))
+            ranks.append(rank_among_candidates(scores, query.candidates, query.own))
             surprise = logsumexp(scores[query.candidates]) - logsumexp(scores[query.own])
             surprises.append(float(surprise))
     return ranks, surprises
@@ -122,7 +122,10 @@ def ranks_of_model(
 
 def ranks_of_baseline(baseline: Scorer, queries: Sequence[MaskedQuery]) -> list[int]:
     """The rank of each answer among its candidates."""
-    return [_rank(baseline.scores(q.network, q.molecule), q.candidates, q.own) for q in queries]
+    return [
+        rank_among_candidates(baseline.scores(q.network, q.molecule), q.candidates, q.own)
+        for q in queries
+    ]
 
 
 def top_shares(ranks: Sequence[int]) -> dict[str, Any]:
@@ -159,7 +162,9 @@ def evaluate_masked_molecules(
     return found
 
 
-def _rank(scores_V: np.ndarray, candidates_V: np.ndarray, own: Sequence[int]) -> int:
+def rank_among_candidates(
+    scores_V: np.ndarray, candidates_V: np.ndarray, own: Sequence[int]
+) -> int:
     """How many candidates score above the best own member; ties count half against it.
 
     Scores that are no numbers rank last.

@@ -13,8 +13,8 @@ import pytest
 import torch
 from typer.testing import CliRunner, Result
 
-from hmlm_fm.cli.main import app
 from hmlm_fm.cli.condition_arguments import parse_perturbation, parse_stimulus
+from hmlm_fm.cli.main import app
 from hmlm_fm.cli.simulation import times_of
 from hmlm_fm.dynamics import baseline_state, simulate
 from hmlm_fm.formats import FormatError, load_network, write_json

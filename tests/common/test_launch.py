@@ -102,8 +102,8 @@ def test_scripts_are_shell_and_name_what_exists():
         assert path.stat().st_mode & 0o100, path.name
 
 
-def test_the_readme_names_every_file():
-    text = (LAUNCH / "README.md").read_text()
+def test_the_pages_name_every_file():
+    text = (LAUNCH / "README.md").read_text() + (ROOT / "docs" / "launching.md").read_text()
     for path in LAUNCH.iterdir():
         assert path.name == "README.md" or path.name in text, path.name
 

@@ -10,7 +10,9 @@ import pytest
 
 from hmlm_fm import Condition, Perturbation, SignalingPipeline
 
-FOLDERS = sorted(path for path in (Path(__file__).parents[1] / "fixtures").iterdir() if path.is_dir())
+FOLDERS = sorted(
+    path for path in (Path(__file__).parents[1] / "fixtures").iterdir() if path.is_dir()
+)
 CONDITIONS = {
     "EGF": Condition({"EGF": 0.8}),
     "both": Condition({"EGF": 0.6, "TNF": 0.7}, (Perturbation("RAF1", "knockdown", 0.5),)),

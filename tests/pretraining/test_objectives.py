@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from hmlm_fm.pretraining.evaluation import _rank
 from toys import toy_network
 
 from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer, load_network
@@ -24,7 +23,11 @@ from hmlm_fm.model.masked_molecule_head import (
 from hmlm_fm.model.network import Interaction, Molecule, Pathway, SignalingNetwork
 from hmlm_fm.pretraining.ablations import evaluate_ablations
 from hmlm_fm.pretraining.masked_baselines import Frequency, NeighbourLookUp
-from hmlm_fm.pretraining.masked_evaluation import evaluate_masked_molecules, wilson_interval
+from hmlm_fm.pretraining.masked_evaluation import (
+    evaluate_masked_molecules,
+    rank_among_candidates,
+    wilson_interval,
+)
 from hmlm_fm.pretraining.objectives import (
     Instrument,
     PretrainingExamples,
@@ -376,8 +379,8 @@ def test_pathways_alone_teach_company(tokenizer):
 
 
 def test_scores_that_are_no_numbers_rank_last():
-    assert _rank(np.array([0.3, 0.9, 0.1, 0.5]), np.ones(4, dtype=bool), [3]) == 1
-    assert _rank(np.full(4, np.nan), np.ones(4, dtype=bool), [3]) == 3
+    assert rank_among_candidates(np.array([0.3, 0.9, 0.1, 0.5]), np.ones(4, dtype=bool), [3]) == 1
+    assert rank_among_candidates(np.full(4, np.nan), np.ones(4, dtype=bool), [3]) == 3
 
 
 def test_intervals():

@@ -21,11 +21,12 @@ from ...corpora.corpus_loading import Sides, load_for_training
 from ...model.modeling_hmlm import HMLMForSignaling
 from ...model.network import SignalingNetwork
 from ...model.tokenization_hmlm import HMLMTokenizer
-from ...pretraining.evaluation import masked_queries, ranks_of_baseline
 from ...pretraining.masked_baselines import Frequency, NeighbourLookUp
 from ...pretraining.masked_evaluation import (
     MaskedQuery,
     Scorer,
+    masked_queries,
+    ranks_of_baseline,
     ranks_of_model,
     token_reader,
     top_shares,
