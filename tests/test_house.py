@@ -14,7 +14,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "hmlm_fm"
-MODULES = sorted(PACKAGE.rglob("*.py"))
+# Beside shipped weights lies a copy of the model, once it was asked for.
+MODULES = sorted(p for p in PACKAGE.rglob("*.py") if "checkpoints" not in p.parts)
 MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_ENTRIES = 450, 60, 16
 HEAVY = (
     "torch",

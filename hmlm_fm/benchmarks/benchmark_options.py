@@ -27,8 +27,10 @@ def _option(default: Any, help: str, tasks: Sequence[str] = TASK_NAMES, metavar:
 
 @dataclass
 class BenchmarkOptions:
-    """Options of one benchmark; the metadata of a field hold its help, the tasks that take it, and
-    what stands for its value in the help."""
+    """Measure HMLM beside everything simpler."""
+
+    # The metadata of a field hold its help, the tasks that take it, and what stands for its value
+    # in the help.
 
     task: str = field(metadata={"help": f"What to measure: {', '.join(TASK_NAMES)}."})
     model: str = _option(

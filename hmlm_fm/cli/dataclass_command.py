@@ -85,6 +85,6 @@ def add_command(
         )
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
-    app.command(name, help=inspect.cleandoc(kind.__doc__ or ""), epilog=f"Example: {example}")(
+    app.command(name, help=" ".join((kind.__doc__ or "").split()), epilog=f"Example: {example}")(
         command
     )

@@ -11,7 +11,7 @@ from typing import Any
 from ..common.errors import FormatError
 from ..common.files import read_text
 from ..common.words import counted
-from ..formats.measured import read_condition_tables
+from ..formats.measured import is_midas, read_condition_tables
 from ..formats.measured.measured_tables import CONDITIONS_FILE, OBSERVATIONS_FILE
 from ..model.error_base import listed
 from ..model.network import SignalingNetwork
@@ -34,6 +34,8 @@ def run_info(options: InfoOptions) -> None:
         facts = [("checkpoint", options.name), *checkpoint_facts(folder_with_code(options.name))]
     elif (path / CONFIG_FILE).is_file():
         facts = [("checkpoint", options.name), *checkpoint_facts(path)]
+    elif path.is_file() and is_midas(path):
+        facts = [("measured set", options.name), *midas_facts(path)]
     elif (path / CONDITIONS_FILE).is_file() and (path / OBSERVATIONS_FILE).is_file():
         facts = [("measured set", options.name), *measured_facts(path)]
     else:
@@ -122,6 +124,16 @@ def measured_facts(folder: Path) -> Iterator[tuple[str, object]]:
     yield "molecules measured", len({o.molecule for o in every})
     yield "times", ", ".join(f"{t:g}" for t in sorted({o.time_hours for o in every})) + " hours"
     yield "modalities", ", ".join(sorted({o.modality for o in every}))
+
+
+def midas_facts(path: Path) -> Iterator[tuple[str, object]]:
+    """Of a table in CellNOpt's MIDAS format, by the prefixes of its columns."""
+    header, *rows = [line for line in read_text(path).splitlines() if line.strip()]
+    names = [name.strip().strip('"') for name in header.split(",")]
+    yield "format", "MIDAS; hmlm convert writes it as two tables"
+    yield "rows", len(rows)
+    for prefix, what in (("TR:", "treatments"), ("DV:", "readouts")):
+        yield what, listed(n[len(prefix) :] for n in names if n.upper().startswith(prefix))
 
 
 def _json(path: Path) -> Mapping[str, Any]:
