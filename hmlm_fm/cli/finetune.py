@@ -17,7 +17,10 @@ from __future__ import annotations
 from ..common.option_parsing import parse_options
 from .plain_arguments import exit_code
 
-EXAMPLE = "hmlm finetune --network egf --budget 8x4 --steps 10 --members 2 --output_dir outputs/egf"
+EXAMPLE = (
+    "hmlm finetune --network cardiac-fibroblast --budget 8x4 --steps 10 --members 2 "
+    "--output_dir outputs/fibroblast"
+)
 
 
 def run(arguments: list[str]) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from transformers import PreTrainedConfig
+from transformers.utils import logging
 
 from ..model.configuration_hmlm import HMLMConfig
 from ..model.error_base import HMLMError
@@ -26,8 +29,9 @@ def load_pretrained(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTok
     """
     folder, place = checkpoint_path(str(name_or_path)), f"checkpoint {name_or_path}"
     try:
-        model = HMLMForSignaling.from_pretrained(folder)
-        tokenizer = HMLMTokenizer.from_pretrained(folder)
+        with _without_progress_bar():
+            model = HMLMForSignaling.from_pretrained(folder)
+            tokenizer = HMLMTokenizer.from_pretrained(folder)
     except HMLMError as error:
         raise error.at(place) from None
     except OSError as error:
@@ -47,6 +51,18 @@ def load_pretrained(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTok
             path=place,
         )
     return model.eval(), tokenizer
+
+
+@contextlib.contextmanager
+def _without_progress_bar() -> Iterator[None]:
+    """A bar for weights that are loaded within a second would only hide what a command prints."""
+    enabled = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if enabled:
+            logging.enable_progress_bar()
 
 
 def load_foundation(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTokenizer]:
