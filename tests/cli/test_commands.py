@@ -133,7 +133,10 @@ def test_a_table_of_conditions_is_predicted(tmp_path):
         (["nowhere"], "checkpoint nowhere: there is no such folder"),
         ([FITTED, "--hours", "3,1"], "--hours has 1.0 after 3.0"),
         ([FITTED, "--hours", "soon"], "a time in --hours is 'soon'; expected a number"),
-        ([FITTED, "--stimulus", "EGFR=1"], "no molecule 'EGFR' in network 'fixture'; did you mean 'EGF'"),
+        (
+            [FITTED, "--stimulus", "EGFR=1"],
+            "no molecule 'EGFR' in network 'fixture'; did you mean 'EGF'",
+        ),
         ([FITTED, "--stimulus", "EGF=2"], "level 2; expected a number in [0, 1]"),
         ([FITTED, "--modality", "smell"], "modality 'smell'; expected one of activity"),
         ([FITTED, "--pathway", "p"], "--pathway is given without --network"),

@@ -16,6 +16,7 @@ from hmlm_fm import Condition, HMLMConfig, HMLMForSignaling, HMLMTokenizer
 from hmlm_fm.formats import load_core
 from hmlm_fm.inference.loading import load_pretrained
 from hmlm_fm.inference.pipeline import SignalingPipeline
+from hmlm_fm.inference.shipped import code_files, folder_with_code
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
 
 LOAD_ELSEWHERE = """
@@ -24,8 +25,8 @@ sys.path = [p for p in sys.path if p not in ("", sys.argv[2])]
 import importlib.util
 class Blocked:
     def find_spec(self, name, path=None, target=None):
-        if name == "hmlm_fm" or name.startswith("hmlm_fm."):
-            raise ModuleNotFoundError("No module named 'hmlm_fm'", name="hmlm_fm")
+        if name.split(".")[0] in ("hmlm_fm", "torch_geometric"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Blocked())
 from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoTokenizer
 folder = sys.argv[1]
@@ -42,6 +43,7 @@ network = made["SignalingNetwork"](
     "pair",
     (made["Molecule"]("EGF", members=("EGF",)), made["Molecule"]("EGFR", members=("EGFR",))),
     (made["Interaction"](("EGF",), (1,), "EGFR", "binding"),))
+model.set_attn_implementation("sparse")
 with torch.no_grad():
     torch.save(model.eval()(**tokenizer(network)).logits, sys.argv[3])
 assert type(model).__module__.startswith("transformers_modules")
@@ -90,7 +92,11 @@ def _run(code, *arguments, **environment):
     )
 
 
-def test_the_folder_loads_without_the_package(folder, tmp_path):
+@pytest.mark.parametrize("shipped", [False, True])
+def test_a_folder_loads_without_the_package_and_torch_geometric(folder, shipped, tmp_path):
+    """By the sparse backend, whose softmax is then one of torch; the shipped one from the folder
+    that `hmlm info` names."""
+    folder = folder_with_code("hmlm-small") if shipped else folder
     network = SignalingNetwork(
         "pair",
         (Molecule("EGF", members=("EGF",)), Molecule("EGFR", members=("EGFR",))),
@@ -108,7 +114,16 @@ def test_the_folder_loads_without_the_package(folder, tmp_path):
     model = HMLMForSignaling.from_pretrained(folder).eval()
     with torch.no_grad():
         expected = model(**HMLMTokenizer()(network)).logits
-    assert torch.equal(torch.load(tmp_path / "logits.pt", weights_only=True), expected)
+    found = torch.load(tmp_path / "logits.pt", weights_only=True)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_code_beside_shipped_weights_is_that_of_the_package():
+    folder = folder_with_code("hmlm-small")
+    (folder / "gates.py").write_text("raise RuntimeError")
+    folder_with_code("hmlm-small")
+    for source in code_files():
+        assert (folder / source.name).read_bytes() == source.read_bytes()
 
 
 def test_a_pipeline_of_what_auto_classes_load(folder, tmp_path, monkeypatch):
