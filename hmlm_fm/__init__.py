@@ -13,7 +13,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from .dynamics.simulator import simulate
     from .finetuning.fine_tune import fine_tune
-    from .formats import load_network
+    from .formats.network_loading import load_network
     from .inference.pipeline import SignalingPipeline
     from .measurements.reading import read_measurements
     from .model.conditions import Condition, Observation, Perturbation
@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "load_network": "formats",
+    "load_network": "formats.network_loading",
     "SignalingNetwork": "model.network",
     "Molecule": "model.network",
     "Interaction": "model.network",

@@ -34,6 +34,13 @@ def test_no_two_modules_have_one_name():
     assert [name for name, times in count.items() if times > 1] == []
 
 
+def test_every_name_has_one_home():
+    """The faces of packages hand no names on, but for the public names of the root."""
+    faces = [path for path in MODULES if path.name == "__init__.py" and path.parent != PACKAGE]
+    bodies = {str(path): ast.parse(path.read_text(encoding="utf-8")).body for path in faces}
+    assert [name for name, body in bodies.items() if len(body) != 1] == []
+
+
 def test_modules_are_short():
     lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
     assert {str(path): n for path, n in lengths.items() if n > MOST_LINES} == {}

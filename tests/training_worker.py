@@ -16,7 +16,7 @@ from hmlm_fm.common.launching import check_launch, describe, disconnect
 from hmlm_fm.common.option_parsing import parse_options
 from hmlm_fm.corpora.tokenised import TokenisedCorpus
 from hmlm_fm.dynamics.trajectories import make_trajectories
-from hmlm_fm.formats import load_core
+from hmlm_fm.formats.network_loading import load_core
 from hmlm_fm.pretraining.objectives import PretrainingExamples
 from hmlm_fm.pretraining.pretraining_options import PretrainingOptions, training_arguments
 from hmlm_fm.pretraining.trainer import PretrainingTrainer

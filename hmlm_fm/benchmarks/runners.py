@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from ..formats import load_network
+from ..formats.network_loading import load_network
 from ..inference.loading import load_foundation
 from ..inference.shipped import checkpoint_path
 from ..measurements.simulated import Budget

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..common.errors import FormatError
-from ..corpora import load_corpus
-from ..formats import Identifiers, shipped_networks
+from ..corpora.corpus_loading import load_corpus
+from ..formats.identifiers import Identifiers
 from ..formats.measured.condition_tables import read_conditions
 from ..formats.network_choice import one_network
+from ..formats.network_loading import shipped_networks
 from ..formats.tables import no_molecule
 from ..model.conditions import LONGEST_HOURS, PERTURBATION_KINDS, Condition, Perturbation
 from ..model.network import SignalingNetwork

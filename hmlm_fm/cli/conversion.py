@@ -8,8 +8,8 @@ from pathlib import Path
 from ..common.errors import FormatError, OptionsError
 from ..common.files import check_output_files, refuse_to_overwrite, whole_folder
 from ..common.words import counted
-from ..formats.measured import is_midas, read_midas, write_condition_tables
-from ..formats.measured.midas import INHIBITION
+from ..formats.measured.measured_tables import write_condition_tables
+from ..formats.measured.midas import INHIBITION, is_midas, read_midas
 from ..formats.network_choice import one_network
 from ..formats.output_formats import files_to_write, writable_format, write_networks
 from .command_options import ConvertOptions

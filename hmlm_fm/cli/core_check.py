@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..corpora.core_evidence import below_thresholds, check_evidence, summarise
-from ..formats import load_core
+from ..formats.network_loading import load_core
 from .plain_arguments import PlainParser, exit_code
 
 if TYPE_CHECKING:

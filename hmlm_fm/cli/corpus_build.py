@@ -24,7 +24,7 @@ from ..corpora.client import ClientSettings
 from ..corpora.corpus_card import CardFacts
 from ..corpora.corpus_statistics import statistics_table
 from ..corpora.records import Harvest
-from ..corpora.sources import SOURCES, Query
+from ..corpora.sources.known_sources import SOURCES, Query
 from .plain_arguments import PlainParser, exit_code
 
 COMMAND = "python corpora/build.py"

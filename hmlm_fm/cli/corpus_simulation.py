@@ -24,7 +24,7 @@ from ..corpora.trajectory_corpus import (
     trajectory_card,
 )
 from ..dynamics.trajectories import FEWEST_CONDITIONS
-from ..formats import load_network, load_networks
+from ..formats.network_loading import load_network, load_networks
 from ..model.network import SignalingNetwork
 from .plain_arguments import PlainParser, exit_code
 

@@ -11,8 +11,12 @@ from typing import Any
 from ..common.errors import FormatError
 from ..common.files import read_text
 from ..common.words import counted
-from ..formats.measured import is_midas, read_condition_tables
-from ..formats.measured.measured_tables import CONDITIONS_FILE, OBSERVATIONS_FILE
+from ..formats.measured.measured_tables import (
+    CONDITIONS_FILE,
+    OBSERVATIONS_FILE,
+    read_condition_tables,
+)
+from ..formats.measured.midas import is_midas
 from ..model.error_base import listed
 from ..model.network import SignalingNetwork
 from .command_options import InfoOptions

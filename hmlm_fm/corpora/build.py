@@ -24,7 +24,7 @@ from .harvesting import files_below
 from .parquet import write_side
 from .records import Harvest, Record
 from .relatives import SIDES, edge_overlap, member_overlap, relatives_by_overlap, split_protected
-from .sources import SOURCES, Progress, Query, Source
+from .sources.known_sources import SOURCES, Progress, Query, Source
 
 REPORTS_FOLDER = "reports"
 

@@ -5,14 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..formats import (
-    FormatError,
-    Identifiers,
-    load_core,
-    load_network,
-    load_networks,
-    shipped_networks,
-)
+from ..common.errors import FormatError
+from ..formats.identifiers import Identifiers
+from ..formats.network_loading import load_core, load_network, load_networks, shipped_networks
 from ..model.error_base import HMLMError
 from ..model.network import SignalingNetwork
 from .layout import is_corpus_folder

@@ -23,7 +23,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from ..formats import load_network
+from ..formats.network_loading import load_network
 from ..model.error_base import HMLMError
 from ..model.network import SignalingNetwork
 

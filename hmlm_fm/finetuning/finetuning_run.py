@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from ..common.errors import OptionsError
 from ..common.launching import connect, describe, disconnect, summed
 from ..fitting.ensemble import FitSettings, Processes
-from ..formats import load_network
+from ..formats.network_loading import load_network
 from ..inference.gate_tables import against_truth
 from ..inference.prediction import Prediction
 from ..measurements.measured import Measurements

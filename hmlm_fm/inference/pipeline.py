@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from ..formats import load_network
+from ..formats.network_loading import load_network
 from ..measurements.time_scale import scale_condition, scale_observation, time_scale_for
 from ..model.condition_encoding import check_baseline, check_observation
 from ..model.conditions import Condition, Observation

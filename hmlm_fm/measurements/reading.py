@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..common.errors import FormatError, FormatWarning
-from ..formats import load_network
-from ..formats.measured import read_condition_tables
+from ..formats.measured.measured_tables import read_condition_tables
+from ..formats.network_loading import load_network
 from ..model.condition_tensors import held_states
 from ..model.conditions import Condition, Observation
 from ..model.error_base import quoted

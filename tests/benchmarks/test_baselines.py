@@ -12,7 +12,7 @@ from hmlm_fm.benchmarks.baselines.linear_dynamics import LinearDynamics
 from hmlm_fm.benchmarks.baselines.neural import NeuralODE, RecurrentOnGraph
 from hmlm_fm.benchmarks.baselines.regression import BayesianRidge, RidgeOnCondition
 from hmlm_fm.benchmarks.baselines.roll_out import time_grid
-from hmlm_fm.dynamics import simulate
+from hmlm_fm.dynamics.simulator import simulate
 from hmlm_fm.measurements.baseline import Baseline, condition_features, mean_squared_error
 from hmlm_fm.measurements.measured import Measurements
 from hmlm_fm.measurements.trivial import Hold, TrainingMean, hold_perturbed

@@ -22,9 +22,9 @@ from hmlm_fm.benchmarks.tasks.registry import TASKS
 from hmlm_fm.cli.main import app
 from hmlm_fm.common.errors import FormatError
 from hmlm_fm.fitting.ensemble import FitSettings
-from hmlm_fm.formats import load_core
 from hmlm_fm.formats.edge_table import write_edge_table
 from hmlm_fm.formats.json_format import write_json
+from hmlm_fm.formats.network_loading import load_core
 from hmlm_fm.inference.shipped import checkpoint_path
 from hmlm_fm.measurements.baseline import mean_squared_error
 from hmlm_fm.measurements.simulated import Budget, simulate_task

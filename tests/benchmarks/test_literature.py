@@ -17,8 +17,7 @@ from hmlm_fm.benchmarks.tasks.literature import (
     score_directions,
 )
 from hmlm_fm.cli.main import app
-from hmlm_fm.common.errors import FormatWarning
-from hmlm_fm.formats import FormatError
+from hmlm_fm.common.errors import FormatError, FormatWarning
 from hmlm_fm.formats.measured.experiments import Experiment, read_experiments
 from hmlm_fm.measurements.simulated import Budget
 from hmlm_fm.model.conditions import Condition

@@ -30,8 +30,7 @@ from hmlm_fm.benchmarks.speed.simulators import (
 )
 from hmlm_fm.benchmarks.speed.speed import Effort, measure_speed
 from hmlm_fm.cli.main import app
-from hmlm_fm.dynamics import simulate
-from hmlm_fm.dynamics.simulator import baseline_state
+from hmlm_fm.dynamics.simulator import baseline_state, simulate
 from hmlm_fm.formats.json_format import write_json
 from hmlm_fm.model.configuration_hmlm import HMLMConfig
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork

@@ -14,8 +14,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from hmlm_fm.cli.main import app
-from hmlm_fm.formats import FormatError, load_network, load_networks, write_json
+from hmlm_fm.common.errors import FormatError
+from hmlm_fm.formats.json_format import write_json
 from hmlm_fm.formats.logic.rules import kind_of_signs
+from hmlm_fm.formats.network_loading import load_network, load_networks
 from hmlm_fm.formats.output_formats import WRITABLE, write_networks
 from hmlm_fm.model.network import Interaction, Molecule, Pathway, SignalingNetwork
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hmlm_fm.cli.corpus import COMMANDS, run_corpus
-from hmlm_fm.corpora import load_corpus
+from hmlm_fm.corpora.corpus_loading import load_corpus
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,8 +16,10 @@ from typer.testing import CliRunner, Result
 from hmlm_fm.cli.condition_arguments import parse_perturbation, parse_stimulus
 from hmlm_fm.cli.main import app
 from hmlm_fm.cli.simulation import times_of
-from hmlm_fm.dynamics import baseline_state, simulate
-from hmlm_fm.formats import FormatError, load_network, write_json
+from hmlm_fm.common.errors import FormatError
+from hmlm_fm.dynamics.simulator import baseline_state, simulate
+from hmlm_fm.formats.json_format import write_json
+from hmlm_fm.formats.network_loading import load_network
 from hmlm_fm.model.conditions import Condition, Perturbation
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
 

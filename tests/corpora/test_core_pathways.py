@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hmlm_fm.corpora.core_evidence import below_thresholds, check_evidence, summarise
-from hmlm_fm.formats import load_core
+from hmlm_fm.formats.network_loading import load_core
 from hmlm_fm.model.network import SignalingNetwork, merge_networks
 
 CORE = load_core()

@@ -15,8 +15,9 @@ import pytest
 from service_server import KEGG_REPLIES, ServiceServer, serving
 
 from hmlm_fm.cli.corpus_build import build
-from hmlm_fm.corpora import load_corpus, load_sides
+from hmlm_fm.common.errors import FormatError
 from hmlm_fm.corpora.build import write_corpus
+from hmlm_fm.corpora.corpus_loading import load_corpus, load_sides
 from hmlm_fm.corpora.parquet import network_from_row, network_to_row
 from hmlm_fm.corpora.records import Harvest, Provenance, Record
 from hmlm_fm.corpora.relatives import (
@@ -26,10 +27,12 @@ from hmlm_fm.corpora.relatives import (
     member_overlap,
     split_protected,
 )
-from hmlm_fm.corpora.sources import SOURCES, kegg
+from hmlm_fm.corpora.sources import kegg
+from hmlm_fm.corpora.sources.known_sources import SOURCES
 from hmlm_fm.corpora.sources.signor import MOST_MOLECULES, communities
-from hmlm_fm.formats import FormatError, load_core, load_network, write_json
 from hmlm_fm.formats.identifiers import Identifiers, identifier_key, key_of_address
+from hmlm_fm.formats.json_format import write_json
+from hmlm_fm.formats.network_loading import load_core, load_network
 from hmlm_fm.formats.statements import Statement
 from hmlm_fm.model.network import Interaction, Molecule, NetworkError, Pathway, SignalingNetwork
 

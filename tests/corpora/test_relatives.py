@@ -9,9 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from hmlm_fm.corpora import cluster_networks, load_corpus, member_overlap, split_networks
-from hmlm_fm.corpora.relatives import OVERLAP_THRESHOLD, SIDES
-from hmlm_fm.formats import FormatError, load_core, load_network, write_json, write_sif
+from hmlm_fm.common.errors import FormatError
+from hmlm_fm.corpora.corpus_loading import load_corpus
+from hmlm_fm.corpora.relatives import (
+    OVERLAP_THRESHOLD,
+    SIDES,
+    cluster_networks,
+    member_overlap,
+    split_networks,
+)
+from hmlm_fm.formats.json_format import write_json
+from hmlm_fm.formats.network_loading import load_core, load_network
+from hmlm_fm.formats.sif import write_sif
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
 
 FIBROBLAST = "cardiac-fibroblast"

@@ -16,11 +16,12 @@ import pytest
 from torch.utils.data import DataLoader
 
 from hmlm_fm import HMLMTokenizer
+from hmlm_fm.common.errors import FormatError
 from hmlm_fm.corpora.stored_rows import StoredRows, store_rows
 from hmlm_fm.corpora.streaming import stream_rows
 from hmlm_fm.corpora.tokenised import TokenisedCorpus, tokenise
 from hmlm_fm.dynamics.trajectories import make_trajectories
-from hmlm_fm.formats import FormatError, load_core
+from hmlm_fm.formats.network_loading import load_core
 from hmlm_fm.pretraining.objectives import PretrainingExamples, count_molecules
 
 NETWORKS = load_core()[:7]

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hmlm_fm.cli.corpus_simulation import simulate
+from hmlm_fm.common.errors import FormatError
 from hmlm_fm.corpora.corpus_loading import load_for_training
 from hmlm_fm.corpora.sanity import behaviour_of, published_models, report
 from hmlm_fm.corpora.trajectory_corpus import (
@@ -22,7 +23,7 @@ from hmlm_fm.corpora.trajectory_corpus import (
 )
 from hmlm_fm.dynamics.draw import PRIORS, Priors, draw_dynamics
 from hmlm_fm.dynamics.trajectories import TIMES_HOURS, make_trajectories
-from hmlm_fm.formats import FormatError, load_core, load_network
+from hmlm_fm.formats.network_loading import load_core, load_network
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
 
 NETWORKS = load_core()[:12]

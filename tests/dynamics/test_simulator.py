@@ -11,11 +11,11 @@ from scipy.integrate import solve_ivp
 from toys import toy_network
 
 from hmlm_fm import load_network
-from hmlm_fm.dynamics import elimination, simulate, w_method
+from hmlm_fm.dynamics import elimination, w_method
 from hmlm_fm.dynamics.elimination import Elimination, iterate
 from hmlm_fm.dynamics.equations import Equations, Forcing, GroupedProduct, drive_of, hill
 from hmlm_fm.dynamics.logic_ode import LogicODE
-from hmlm_fm.dynamics.simulator import simulate_system
+from hmlm_fm.dynamics.simulator import simulate, simulate_system
 from hmlm_fm.dynamics.w_method import PATH_WEIGHTS, STATE_WEIGHTS
 from hmlm_fm.model.condition_tensors import ConditionTensors
 from hmlm_fm.model.conditions import Condition, Perturbation

@@ -13,7 +13,7 @@ import pytest
 from hmlm_fm import load_network
 from hmlm_fm.common.errors import FormatError, FormatWarning, OptionsError
 from hmlm_fm.common.option_parsing import parse_options
-from hmlm_fm.dynamics import simulate
+from hmlm_fm.dynamics.simulator import simulate
 from hmlm_fm.finetuning.finetuning_options import FinetuningOptions
 from hmlm_fm.finetuning.finetuning_run import run_finetuning
 from hmlm_fm.formats.json_format import write_json

@@ -12,7 +12,7 @@ from hmlm_fm.benchmarks.baselines.with_discrepancy import WithDiscrepancy
 from hmlm_fm.finetuning.gate_fit import fit_gates
 from hmlm_fm.fitting.discrepancy import PENALTIES, find_discrepancy
 from hmlm_fm.fitting.ensemble import FitSettings
-from hmlm_fm.formats import load_network
+from hmlm_fm.formats.network_loading import load_network
 from hmlm_fm.inference.context import make_context
 from hmlm_fm.inference.gate_tables import unexplained_table
 from hmlm_fm.inference.prediction import predict_states

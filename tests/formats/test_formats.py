@@ -8,20 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from hmlm_fm.formats import (
-    FormatError,
-    load_core,
-    load_network,
-    load_networks,
-    read_edge_table,
-    read_json,
-    read_netflux,
-    read_sif,
-    shipped_networks,
-    write_json,
-    write_sif,
-)
+from hmlm_fm.common.errors import FormatError
+from hmlm_fm.formats.edge_table import read_edge_table
+from hmlm_fm.formats.json_format import read_json, write_json
 from hmlm_fm.formats.logic.rules import format_rule, parse_rule
+from hmlm_fm.formats.netflux import read_netflux
+from hmlm_fm.formats.network_loading import load_core, load_network, load_networks, shipped_networks
+from hmlm_fm.formats.sif import read_sif, write_sif
 from hmlm_fm.model.network import Interaction, Molecule, Pathway, SignalingNetwork
 
 FIBROBLAST = "cardiac-fibroblast"

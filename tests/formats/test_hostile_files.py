@@ -9,16 +9,13 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from hmlm_fm.formats import (
-    FormatError,
-    load_network,
-    read_edge_table,
-    read_json,
-    read_netflux,
-    read_sif,
-    write_json,
-)
+from hmlm_fm.common.errors import FormatError
+from hmlm_fm.formats.edge_table import read_edge_table
+from hmlm_fm.formats.json_format import read_json, write_json
 from hmlm_fm.formats.logic.rules import parse_rule
+from hmlm_fm.formats.netflux import read_netflux
+from hmlm_fm.formats.network_loading import load_network
+from hmlm_fm.formats.sif import read_sif
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
 
 READERS = (load_network, read_json, read_netflux, read_sif, read_edge_table)

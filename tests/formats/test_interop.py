@@ -6,8 +6,8 @@ import networkx as nx
 import pytest
 import torch
 
-from hmlm_fm.formats import load_network
 from hmlm_fm.formats.graphs import to_networkx, to_pyg
+from hmlm_fm.formats.network_loading import load_network
 from hmlm_fm.model.network import (
     INTERACTION_KINDS,
     MOLECULE_KINDS,

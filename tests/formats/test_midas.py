@@ -7,13 +7,14 @@ import pytest
 from typer.testing import CliRunner
 
 from hmlm_fm.cli.main import app
-from hmlm_fm.formats import FormatError, FormatWarning, load_network
+from hmlm_fm.common.errors import FormatError, FormatWarning
 from hmlm_fm.formats.measured.condition_tables import read_conditions, read_observations
 from hmlm_fm.formats.measured.measured_tables import (
     read_condition_tables,
     write_condition_tables,
 )
 from hmlm_fm.formats.measured.midas import is_midas, read_midas
+from hmlm_fm.formats.network_loading import load_network
 from hmlm_fm.formats.output_formats import write_networks
 from hmlm_fm.model.conditions import Condition, Observation, Perturbation
 

@@ -13,7 +13,7 @@ from hub_server import HubServer
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from hmlm_fm import Condition, HMLMConfig, HMLMForSignaling, HMLMTokenizer
-from hmlm_fm.formats import load_core
+from hmlm_fm.formats.network_loading import load_core
 from hmlm_fm.inference.loading import load_pretrained
 from hmlm_fm.inference.pipeline import SignalingPipeline
 from hmlm_fm.inference.shipped import code_files, folder_with_code

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from hmlm_fm.formats import FormatError, FormatWarning, load_network
+from hmlm_fm.common.errors import FormatError, FormatWarning
 from hmlm_fm.formats.measured.condition_tables import (
     read_conditions,
     read_observations,
     write_conditions,
     write_observations,
 )
+from hmlm_fm.formats.network_loading import load_network
 from hmlm_fm.model.condition_encoding import encode_context
 from hmlm_fm.model.conditions import Condition, Observation, Perturbation
 

@@ -9,7 +9,7 @@ import pytest
 
 from hmlm_fm import load_network
 from hmlm_fm.benchmarks.baselines.controls import shuffled
-from hmlm_fm.dynamics import simulate
+from hmlm_fm.dynamics.simulator import simulate
 from hmlm_fm.measurements.simulated import SPLITS, Budget, simulate_task, visible_network
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"

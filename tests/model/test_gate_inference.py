@@ -9,9 +9,10 @@ import torch
 from toys import toy_network
 
 from hmlm_fm import Condition, HMLMConfig, HMLMForSignaling, HMLMTokenizer, Observation
-from hmlm_fm.dynamics import Perturbation, simulate
+from hmlm_fm.dynamics.simulator import simulate
 from hmlm_fm.model import gate_inference
 from hmlm_fm.model.condition_encoding import encode_conditions
+from hmlm_fm.model.conditions import Perturbation
 from hmlm_fm.model.evidence import Context, gather_evidence, local_states
 from hmlm_fm.model.fields import Fields
 from hmlm_fm.model.gate_inference import INFERRED, Cell, CellScale

@@ -20,7 +20,7 @@ from hmlm_fm import (
     Perturbation,
     load_network,
 )
-from hmlm_fm.formats import load_core
+from hmlm_fm.formats.network_loading import load_core
 from hmlm_fm.model.condition_encoding import encode_conditions
 from hmlm_fm.model.conditions import MODALITIES
 from hmlm_fm.model.configuration_hmlm import PARTS, SIZES

@@ -9,7 +9,7 @@ from toys import toy_network
 from transformers import AutoTokenizer, DataCollatorWithPadding
 
 from hmlm_fm import Condition, HMLMTokenizer, Observation, load_network
-from hmlm_fm.formats import load_core
+from hmlm_fm.formats.network_loading import load_core
 from hmlm_fm.model.attention_pairs import attention_pairs, possible_partners
 from hmlm_fm.model.network import NetworkError
 
@@ -166,7 +166,7 @@ def test_save_and_load(tokenizer, tmp_path):
 
 
 def test_every_wikipathways_network_is_tokenised(tokenizer, shared_data):
-    from hmlm_fm.corpora import load_corpus
+    from hmlm_fm.corpora.corpus_loading import load_corpus
 
     networks = load_corpus(str(shared_data / "wikipathways"))
     assert len(networks) == 960

@@ -18,8 +18,9 @@ from hmlm_fm.corpora.vocabulary_build import (
     read_sources,
     vocabulary_to_json,
 )
-from hmlm_fm.formats import load_core, load_network, read_edge_table
+from hmlm_fm.formats.edge_table import read_edge_table
 from hmlm_fm.formats.names import meaning_of
+from hmlm_fm.formats.network_loading import load_core, load_network
 from hmlm_fm.model.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 SHIPPED = Path(hmlm_fm.__file__).parent / "model" / "vocabulary.json"

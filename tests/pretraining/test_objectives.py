@@ -9,7 +9,7 @@ from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer, load_network
 from hmlm_fm.corpora.tokenised import TokenisedCorpus
 from hmlm_fm.dynamics.draw import draw_condition, draw_dynamics
 from hmlm_fm.dynamics.trajectories import TIMES_HOURS, make_trajectories
-from hmlm_fm.formats import load_core
+from hmlm_fm.formats.network_loading import load_core
 from hmlm_fm.model.configuration_hmlm import PARTS
 from hmlm_fm.model.fields import Fields
 from hmlm_fm.model.graph import Wiring

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from service_server import KGML
 
-from hmlm_fm.corpora import load_sides
+from hmlm_fm.corpora.corpus_loading import load_sides
 
 REPOSITORY = Path(__file__).parents[2]
 FOLDERS = {

@@ -7,7 +7,7 @@ from toys import toy_network
 from transformers import Trainer, TrainingArguments
 
 from hmlm_fm import Condition, HMLMConfig, HMLMForSignaling
-from hmlm_fm.formats import load_core
+from hmlm_fm.formats.network_loading import load_core
 from hmlm_fm.model.condition_encoding import encode_conditions
 from hmlm_fm.model.gates import PresetTable
 from hmlm_fm.pretraining.objectives import mask_molecules

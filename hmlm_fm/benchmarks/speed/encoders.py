@@ -22,7 +22,7 @@ import torch
 from torch import nn
 from torch_geometric.nn import GINEConv, GPSConv, TransformerConv
 
-from ...formats import load_core
+from ...formats.network_loading import load_core
 from ...model.configuration_hmlm import HMLMConfig
 from ...model.fields import Fields
 from ...model.graph import Wiring, place_in_graph

@@ -20,10 +20,9 @@ import numpy as np
 import torch
 from scipy.integrate import solve_ivp
 
-from ...dynamics import simulate
 from ...dynamics.logic_ode import LogicODE
 from ...dynamics.sbml_trajectories import roadrunner_module
-from ...dynamics.simulator import baseline_state
+from ...dynamics.simulator import baseline_state, simulate
 from ...model.conditions import Condition, Perturbation
 from ...model.error_base import HMLMError
 from ...model.network import SignalingNetwork

@@ -23,7 +23,7 @@ from scipy.stats import rankdata
 
 from ...dynamics.draw import draw_dynamics
 from ...dynamics.simulator import baseline_state, simulate
-from ...formats import load_core
+from ...formats.network_loading import load_core
 from ...inference.context import make_context
 from ...inference.crosstalk import (
     Pair,

@@ -21,7 +21,7 @@ import numpy as np
 from scipy.integrate import odeint
 from scipy.ndimage import gaussian_filter1d
 
-from ...formats import read_json
+from ...formats.json_format import read_json
 from ...measurements.baseline import Baseline
 from ...measurements.measured import Measurements
 from ...measurements.metrics import score
