@@ -137,20 +137,7 @@ def test_what_reads_and_writes_files_imports_nothing_heavy(module):
     assert _imported(f"import hmlm_fm.{module}") == set()
 
 
-def test_a_small_sif_becomes_json_without_torch(tmp_path):
-    (tmp_path / "small.sif").write_text("A\t1\tB\nB\t-1\tC\n")
-    program = (
-        "import sys\n"
-        "from hmlm_fm.corpora import load_corpus\n"
-        "from hmlm_fm.formats.output_formats import write_networks\n"
-        "write_networks(load_corpus(sys.argv[1]), sys.argv[2])"
-    )
-    out = tmp_path / "small.json"
-    assert _imported(program, str(tmp_path / "small.sif"), str(out)) == set()
-    assert out.exists()
-
-
-def test_hmlm_converts_without_torch(tmp_path):
+def test_hmlm_converts_a_small_sif_to_json_without_torch(tmp_path):
     (tmp_path / "small.sif").write_text("A\t1\tB\nB\t-1\tC\n")
     program = (
         "import sys\n"
