@@ -38,9 +38,9 @@ from hmlm_fm.model.tokenization_hmlm import HMLMTokenizer
 
 TINY = Effort(
     conditions=3, fewer_conditions=1, simulator_repeats=1, networks=3, batches=1, model_repeats=2,
-    sizes=(20, 40), scaling_repeats=1,
+    sizes=(20, 40), scaling_repeats=1, start_up_repeats=1,
 )  # fmt: skip
-SPLITS = ("simulators", "models", "scaling", "exponents")
+SPLITS = ("simulators", "models", "scaling", "exponents", "start-up")
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +155,13 @@ def test_results_tables_and_figure(by_hand, tmp_path, monkeypatch):
         (id, size) for id in SERIES for size in TINY.sizes
     }
     assert [of["entry"] for of in parts["exponents"]] == list(SERIES)
+
+    torch_alone = parts["start-up"][0]
+    assert torch_alone["label"] == "import torch"
+    for of in parts["start-up"]:
+        assert 0 < of["seconds"] <= of["seconds_median"]
+        ratio = of["seconds"] / torch_alone["seconds"]
+        assert of["ratio_to_torch"] == pytest.approx(ratio)
 
 
 def test_baselines_are_as_large_as_the_blocks_of_hmlm(tokenizer, config):

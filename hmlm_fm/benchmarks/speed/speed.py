@@ -1,4 +1,4 @@
-"""The task `hmlm benchmark speed`: simulators, models on batches of networks, and growth."""
+"""The task `hmlm benchmark speed`: simulators, models on batches of networks, growth, start-up."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ..report import Report, plain_table
 from .encoders import BATCHES, ENCODERS, NETWORKS, measure_models
 from .scaling import QUICK_SIZES, SIZES, fit_exponents, measure_scaling
 from .simulators import ACCURACY, SIMULATORS, measure_simulators
+from .start_up import measure_start_up
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Effort:
     model_repeats: int = 10
     sizes: Sequence[int] = SIZES
     scaling_repeats: int = 5
+    start_up_repeats: int = 5
 
 
 FULL = Effort()
@@ -40,6 +42,7 @@ QUICK = Effort(
     model_repeats=3,
     sizes=QUICK_SIZES,
     scaling_repeats=2,
+    start_up_repeats=2,
 )
 
 
@@ -62,7 +65,8 @@ def measure_speed(
     )
     models = measure_models(effort.networks, effort.batches, effort.model_repeats, log)
     scaling = measure_scaling(effort.sizes, effort.scaling_repeats, log)
-    results = [*simulators, *models, *scaling, *fit_exponents(scaling)]
+    start_up = measure_start_up(effort.start_up_repeats, log)
+    results = [*simulators, *models, *scaling, *fit_exponents(scaling), *start_up]
     about = {"network": network.name, "cores": os.cpu_count(), "threads_measured": 1}
     draw = partial(
         plot_speed,
@@ -74,19 +78,16 @@ def measure_speed(
 
 
 def speed_table(results: Sequence[Result], about: Mapping[str, Any]) -> str:
-    """All results as Markdown, a table for each split."""
-    of_split = {
-        split: [result for result in results if result["split"] == split]
-        for split in ("simulators", "models", "scaling", "exponents")
+    """All results as Markdown, a table for each split that was measured."""
+    tables: dict[str, Callable[[Sequence[Result]], str]] = {
+        "simulators": partial(_simulators_table, network=about["network"]),
+        "models": _models_table,
+        "scaling": _scaling_table,
+        "exponents": _exponents_table,
+        "start-up": _start_up_table,
     }
-    return "\n\n".join(
-        [
-            _simulators_table(of_split["simulators"], about["network"]),
-            _models_table(of_split["models"]),
-            _scaling_table(of_split["scaling"]),
-            _exponents_table(of_split["exponents"]),
-        ]
-    )
+    of_split = {split: [r for r in results if r["split"] == split] for split in tables}
+    return "\n\n".join(tables[split](own) for split, own in of_split.items() if own)
 
 
 def _simulators_table(results: Sequence[Result], network: str) -> str:
@@ -142,6 +143,18 @@ def _exponents_table(results: Sequence[Result]) -> str:
         [
             [of["label"], f"{of['smallest']:,} to {of['largest']:,}"]
             + [f"{of[key]:.2f} ({of[f'{key}_of_last_two']:.2f})" for key in ("time", "memory")]
+            for of in results
+        ],
+    )
+
+
+def _start_up_table(results: Sequence[Result]) -> str:
+    return plain_table(
+        "Start-up on a warm disk (the least and the median of the repeats):",
+        ["entry", "seconds", "median", "ratio to import torch"],
+        [
+            [of["label"]]
+            + [f"{of[key]:.2f}" for key in ("seconds", "seconds_median", "ratio_to_torch")]
             for of in results
         ],
     )
