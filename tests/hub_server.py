@@ -49,8 +49,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         path, body = urlparse(self.path).path, self._body()
         if path == "/api/repos/create":
-            asked = json.loads(body)
-            name = "/".join(filter(None, [asked.get("organization") or "tester", asked["name"]]))
+            request = json.loads(body)
+            name = "/".join(
+                filter(None, [request.get("organization") or "tester", request["name"]])
+            )
             self.server.repositories.setdefault(name, {})
             self._json({"url": f"{self.server.url}/{name}", "name": name, "id": name})
         elif path == "/api/validate-yaml":

@@ -58,8 +58,8 @@ def simulated() -> tuple[Measurements, Measurements]:
 
     def measured(conditions: list[Condition], hours: np.ndarray) -> Measurements:
         states = simulate(CHAIN, conditions, hours.tolist(), rest).numpy()
-        shown = CHAIN.without_kinetics().without_logic()
-        return Measurements(shown, tuple(conditions), hours, states, rest.numpy(), seed=1)
+        visible = CHAIN.without_kinetics().without_logic()
+        return Measurements(visible, tuple(conditions), hours, states, rest.numpy(), seed=1)
 
     return measured(draw(24, rng), HOURS), measured(draw(24, rng), np.arange(17.0))
 

@@ -183,20 +183,20 @@ def test_a_table_of_conditions_and_chosen_molecules(chain, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("edges", "told"),
+    ("edges", "warning"),
     [
         ("Ligand activates Receptor\nAntagonist inhibits Receptor\n", "'Receptor'"),
         ("Ligand activates Receptor\nReceptor inhibits Ligand\n", ""),
         ("Ligand 1 and1\nAntagonist -1 and1\nand1 1 Receptor\nX 1 Receptor\n", ""),
     ],
 )
-def test_logic_that_is_not_known_is_warned_of_where_it_matters(edges, told, tmp_path):
+def test_logic_that_is_not_known_is_warned_of_where_it_matters(edges, warning, tmp_path):
     (tmp_path / "edges.sif").write_text(edges)
     result = hmlm_simulate(tmp_path / "edges.sif", "--hours", "2")
     assert result.exit_code == 0, result.output
-    assert result.stderr.count("\n") == bool(told)
-    assert told in result.stderr
-    assert ("are joined by OR" in result.stderr) == bool(told)
+    assert result.stderr.count("\n") == bool(warning)
+    assert warning in result.stderr
+    assert ("are joined by OR" in result.stderr) == bool(warning)
 
 
 def test_without_a_file_the_most_changed_are_printed(chain):

@@ -412,7 +412,7 @@ def test_communities_hold_every_molecule_once_and_are_small():
     assert found == communities(statements[::-1]), "the order of a table decides nothing"
 
 
-def test_no_statement_of_signor_is_lost_or_told_twice(shared_data, tmp_path):
+def test_no_statement_of_signor_is_lost_or_doubled(shared_data, tmp_path):
     source = SOURCES["signor"]
     harvest = source.read(shared_data / "signor", Identifiers.shipped(), lambda _: None)
     stated = [(i.sources, i.target) for r in harvest.records for i in r.network.interactions]

@@ -115,7 +115,7 @@ def test_sides_never_share_a_seed():
     assert len(seeds) == len(set(seeds)) == 1600
 
 
-def test_unknown_signs_and_logic_are_drawn_and_said():
+def test_unknown_signs_and_logic_are_drawn_and_reported():
     unknown = SignalingNetwork(
         "u",
         tuple(Molecule(f"m{i}") for i in range(9)),

@@ -97,7 +97,7 @@ def test_names_as_found_in_files(name):
     [("A &", ""), ("& A", "1"), ("(A", "1"), ("A)", "2"), ("A B", "3"), ("A !B", "3"), ("", ""),
      ("A | , B", "4"), ("()", "2"), ("A & & B", "5"), ('"A', "1")],
 )  # fmt: skip
-def test_what_is_no_expression_is_told_with_its_column(text, column):
+def test_what_is_no_expression_is_an_error_with_its_column(text, column):
     with pytest.raises(FormatError) as caught:
         parse_expression(text)
     assert caught.value.place == (f"column {column}" if column else "")
@@ -236,7 +236,7 @@ def test_odd_files_are_read(tmp_path):
         ("A, " + "(" * 5000 + "B\n", "found '(' without its ')'"),
     ],
 )
-def test_bad_files_are_told_with_their_line(tmp_path, text, expected):
+def test_bad_files_are_errors_with_their_line(tmp_path, text, expected):
     with pytest.raises(FormatError) as caught:
         read_bnet(bnet(tmp_path, text))
     assert expected in str(caught.value)

@@ -173,7 +173,7 @@ def test_json_gives_back_shipped_networks(tmp_path, name):
 
 
 @pytest.mark.parametrize("text", ['"a network"', "[1, 2]", "null", "12"])
-def test_json_that_is_no_network_is_told_as_json(tmp_path, text):
+def test_json_that_is_no_network_is_refused_as_json(tmp_path, text):
     with pytest.raises(FormatError, match="expected a network in braces"):
         load_network(write(tmp_path / "network.json", text))
 
@@ -307,7 +307,7 @@ def test_an_edge_table_holds_one_network_per_pathway(tmp_path):
         'pathway;"source";"target";arrow;sign\nP;A;B;;1\n',
     ],
 )
-def test_another_table_of_edges_is_told_the_header_that_is_read(text, tmp_path):
+def test_the_error_of_another_table_of_edges_names_the_header(text, tmp_path):
     with pytest.raises(FormatError, match="columns pathway, source, target, arrow, sign"):
         load_network(write(tmp_path / "edges.csv", text))
 
@@ -321,7 +321,7 @@ def test_molecules_called_like_columns_are_no_header(tmp_path):
     ]
 
 
-def test_edges_told_twice_are_merged_and_conflicts_are_unknown(tmp_path):
+def test_repeated_edges_are_merged_and_conflicts_are_unknown(tmp_path):
     network = read_edge_table(write(tmp_path / "edges.tsv", TABLE), pathway="P1")
     assert [(i.rule, i.kind) for i in network.interactions] == [
         ("TGFB1 => SMAD2;SMAD3", "activation"),

@@ -135,18 +135,18 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path):
         ([], [], ("is empty",)),
     ],
 )
-def test_bad_cells_are_told_with_their_place(tmp_path, species, reactions, expected):
+def test_bad_cells_are_errors_with_their_place(tmp_path, species, reactions, expected):
     message = refused(load_network, workbook(tmp_path / "bad.xlsx", species, reactions))
     for part in expected:
         assert part in message
 
 
-def test_a_missing_column_is_told(tmp_path):
+def test_a_missing_column_is_an_error(tmp_path):
     path = workbook(tmp_path / "bad.xlsx", [A], [], headers=(SPECIES, ("ID", "Reaction")))
     assert "there is no column 'rule'" in refused(read_netflux, path)
 
 
-def test_a_missing_sheet_is_told(tmp_path):
+def test_a_missing_sheet_is_an_error(tmp_path):
     book = openpyxl.Workbook()
     book.active.title = "specie"
     path = tmp_path / "bad.xlsx"
@@ -196,7 +196,7 @@ HEAD = '"format": "hmlm-network", "version": 1, "name": "n"'
         ('{"a": ' + "[" * 100_000, "nested too deeply"),
     ],
 )
-def test_bad_json_is_told_with_its_place(tmp_path, text, expected):
+def test_bad_json_is_an_error_with_its_place(tmp_path, text, expected):
     path = tmp_path / "bad.json"
     path.write_text(text)
     assert expected in refused(load_network, path)
@@ -220,7 +220,7 @@ def test_truncated_json_is_refused(tmp_path):
         ("A\nB\n", "no edges"),
     ],
 )
-def test_bad_sif_is_told_with_its_line(tmp_path, text, expected):
+def test_bad_sif_is_an_error_with_its_line(tmp_path, text, expected):
     path = tmp_path / "bad.sif"
     path.write_text(text)
     assert expected in refused(read_sif, path)
@@ -236,7 +236,7 @@ def test_bad_sif_is_told_with_its_line(tmp_path, text, expected):
         ("pathway\tsource\ttarget\tarrow\tsign\nP\tA\tB\n", "line 2: it has 3 cells; expected 5"),
     ],
 )
-def test_a_bad_edge_table_is_told_with_its_line(tmp_path, text, expected):
+def test_a_bad_edge_table_is_an_error_with_its_line(tmp_path, text, expected):
     path = tmp_path / "edges.tsv"
     path.write_text(text)
     assert expected in refused(load_network, path)

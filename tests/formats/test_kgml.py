@@ -243,7 +243,7 @@ def test_a_reversible_reaction_goes_both_ways(tmp_path):
     assert network.molecule("cpd:C00002").members == ("kegg.compound:C00002",)
 
 
-def test_a_reaction_without_products_is_told(tmp_path):
+def test_a_reaction_without_products_is_reported(tmp_path):
     body = '<reaction name="rn:R1" type="reversible"><substrate name="cpd:C00267"/></reaction>'
     body += relation(1, 2, "activation")
     with pytest.warns(FormatWarning, match="without substrates or products"):

@@ -106,7 +106,7 @@ def test_a_stimulus_and_an_inhibitor_of_one_molecule_are_two_conditions(table, t
     assert observations["EGFi"] == (Observation("AKT", 0.0, 0.1),)
 
 
-def test_names_that_differ_in_case_alone_are_told_apart(table, toy_network):
+def test_names_that_differ_in_case_alone_are_kept_apart(table, toy_network):
     lower = replace(toy_network.molecule("AKT"), name="akt")
     network = replace(toy_network, molecules=(*toy_network.molecules, lower))
     text = "TR:EGF,DA:ALL,DV:AKT,DV:akt\n1,0,0.1,0.9\n"
@@ -219,7 +219,7 @@ def test_one_table_of_midas_holds_what_two_tables_hold(table, toy_network, tmp_p
     assert {o.modality for o in later[1]["egf"]} == {"phosphoprotein"}
 
 
-def test_which_tables_were_given_is_said(table, toy_network, tmp_path):
+def test_the_error_names_the_tables_that_were_given(table, toy_network, tmp_path):
     conditions, observations = write_condition_tables(
         *read_midas(table(TABLE), toy_network), tmp_path
     )
