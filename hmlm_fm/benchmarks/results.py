@@ -285,7 +285,7 @@ def won_and_lost(files: Sequence[ResultFile], only: Sequence[str] = ()) -> str:
                 key = f"{file.source.removesuffix('.json')} {budget} {split} {merit.name}"
                 if not only or key in only:
                     lines.append(_compared(file, merit, f"{budget}, {split}", own))
-    head = ["task", "budget, split", "best of HMLM", "best baseline", "HMLM", "best control"]
+    head = ["task", "budget, split", "best of HMLM", "best baseline", "verdict", "best control"]
     first, *rest = (f"| {' | '.join(texts)} |" for texts in (head, *lines))
     return "\n".join([first, "|---" * len(head) + "|", *rest])
 
