@@ -16,7 +16,7 @@ from ..fitting.member_rollout import MemberRollOut
 from ..measurements.measured import Measurements
 from ..model.conditions import MODALITIES
 from ..model.gates import GateLogits
-from ..model.observation import HALF_SATURATION, read_instruments
+from ..model.observation import HALF_SATURATION, fit_instruments
 
 ROLL_OUT_ERROR = 0.05
 """The error of a fitted roll-out on a true activity, about: better measurements add little."""
@@ -104,7 +104,7 @@ class Targets:
         every = np.arange(len(self.values))
         expected = roll_out.read(plain, every, self.molecule_V, self.modality_V)[1][0]
         measured = self.weight[..., self.molecules :] > 0
-        offset_Y, gain_Y = read_instruments(
+        offset_Y, gain_Y = fit_instruments(
             self.values[..., self.molecules :][measured],
             expected[measured],
             self.modality_V.expand(measured.shape)[measured],

@@ -13,7 +13,7 @@ from ..model.fields import to_device
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
 from ..model.observation import ACTIVITY
-from ..model.tissue import ALWAYS, ShownDiscrepancy, TissueGates
+from ..model.tissue import ALWAYS, TissueGates, ValueDiscrepancy
 from ..model.tokenization_hmlm import HMLMTokenizer
 from ..model.transducer import MARGIN
 from .context import make_context
@@ -91,7 +91,7 @@ def unexplained_table(model: HMLMForSignaling, network: SignalingNetwork) -> pd.
         if discrepancy is None:
             continue
         pairs = [(i, ACTIVITY) for i in range(count)]
-        if isinstance(discrepancy, ShownDiscrepancy):
+        if isinstance(discrepancy, ValueDiscrepancy):
             pairs = discrepancy.pairs
         treatments = [("always", "every condition")]
         treatments += [(TREATMENTS[x // count], network.names[x % count]) for x in discrepancy.done]

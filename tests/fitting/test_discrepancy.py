@@ -56,7 +56,7 @@ def found_of(conditions, residual, weight=None, hours=HOURS):
 def corrected(found, conditions, states, hours):
     discrepancy = found.fill(Discrepancy(columns=len(NETWORK.molecules), **found.arguments))
     asked = torch.tensor(hours, dtype=torch.float32).expand(1, len(conditions), -1)
-    return discrepancy.of_states(states, tensors(conditions), asked).detach()[0]
+    return discrepancy.add_to_states(states, tensors(conditions), asked).detach()[0]
 
 
 def test_effects_of_what_was_done_are_found_and_carried_over():

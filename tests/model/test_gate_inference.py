@@ -15,7 +15,7 @@ from hmlm_fm.model.condition_encoding import encode_conditions
 from hmlm_fm.model.conditions import Perturbation
 from hmlm_fm.model.evidence import Context, gather_evidence, local_states
 from hmlm_fm.model.fields import Fields
-from hmlm_fm.model.gate_inference import INFERRED, Cell, CellScale
+from hmlm_fm.model.gate_inference import INFERRED, CellScale, LogitLayout
 from hmlm_fm.model.gates import GateLogits
 from hmlm_fm.model.graph import Wiring
 from hmlm_fm.model.network import SignalingNetwork
@@ -168,7 +168,7 @@ def test_the_cell_takes_the_damped_least_squares_step():
     """Two molecules err by 0.1 and 0.3 with sensitivities 0.5 and 1 to a logit of one kind: the
     step is -v · Σ e·s / (v · Σ s² + damping); another network in the batch has its own."""
     kind = list(INFERRED).index("log_n_J")
-    cell = Cell(
+    cell = LogitLayout(
         network_L=torch.tensor([0, 0, 1, 1]),
         networks=2,
         target_L=torch.tensor([0, 1, 2, 3]),

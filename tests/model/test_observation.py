@@ -10,7 +10,7 @@ from toys import toy_network
 
 from hmlm_fm.model.condition_tensors import ConditionTensors
 from hmlm_fm.model.conditions import MODALITIES, Condition, Perturbation
-from hmlm_fm.model.observation import corrected_states, observe, shown_scale
+from hmlm_fm.model.observation import corrected_states, observe, scale_in_modalities
 from hmlm_fm.model.smoothing import smoothing_correction
 
 LENGTH_HOURS = 8.0
@@ -162,5 +162,5 @@ def test_scales_go_through_instruments_by_their_slope(gates):
     of_drive, _ = observe(states, drives + small, gates)
     for changed, scales in ((of_state, (little, nothing)), (of_drive, (nothing, little))):
         assert torch.allclose(
-            shown_scale(*scales, states, drives, gates), changed - told, rtol=1e-4
+            scale_in_modalities(*scales, states, drives, gates), changed - told, rtol=1e-4
         )

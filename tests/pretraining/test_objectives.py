@@ -17,7 +17,7 @@ from hmlm_fm.model.losses import count_terms
 from hmlm_fm.model.masked_molecule_head import (
     NeighbourVotes,
     PathwayVotes,
-    kept_by_chance,
+    is_kept,
     unmasked_ids,
 )
 from hmlm_fm.model.network import Interaction, Molecule, Pathway, SignalingNetwork
@@ -479,5 +479,5 @@ def test_what_training_leaves_out_does_not_depend_on_the_batch(tokenizer):
     again = model(**(dict(both) | {"chance_seed": both["chance_seed"] + 1}))
     assert abs(again.neighbour_loss - whole.neighbour_loss) > 1e-4
     place = torch.arange(20_000)
-    heard = kept_by_chance(both["chance_seed"][:, 0], torch.zeros_like(place), place, 0.2)
+    heard = is_kept(both["chance_seed"][:, 0], torch.zeros_like(place), place, 0.2)
     assert heard.float().mean() == pytest.approx(0.2, abs=0.01)
