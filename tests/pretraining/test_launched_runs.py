@@ -160,7 +160,7 @@ def test_fine_tuning_on_two_processes_gives_what_one_gives(config, kind, tuned_b
     done = launch(config, FINETUNE, *TUNING, "--output_dir", tmp_path / "two")
     assert done.returncode == 0, done.stderr
     assert f"world size: 2, distributed type: {kind}" in done.stdout
-    assert "wrapper: none, 3 members are fitted apart" in done.stdout
+    assert "wrapper: none, 3 members are fitted separately" in done.stdout
     found, expected = (
         json.loads((folder / "metrics.json").read_text())
         for folder in (tmp_path / "two", tuned_by_one)
@@ -168,8 +168,8 @@ def test_fine_tuning_on_two_processes_gives_what_one_gives(config, kind, tuned_b
     assert found["steps"] == expected["steps"]
     assert found["held_out_mse"] == pytest.approx(expected["held_out_mse"], abs=1e-6)
     for split in ("pairs", "triples", "knockouts"):
-        assert found["unseen"][split]["mse"] == pytest.approx(
-            expected["unseen"][split]["mse"], abs=1e-6
+        assert found["held_out"][split]["mse"] == pytest.approx(
+            expected["held_out"][split]["mse"], abs=1e-6
         )
     SignalingPipeline.from_pretrained(tmp_path / "two")
 
