@@ -188,7 +188,7 @@ def takes_fields(forward: Forward) -> Forward:
 def check_fields(given: Mapping[str, Any], known: list[str] | None = None) -> None:
     """
     Args:
-        given: by name; None is as good as nothing.
+        given: by name; None counts as not given.
         known: names that a forward pass takes; those of `FIELDS` by default.
 
     Raises:

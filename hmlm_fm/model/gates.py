@@ -190,7 +190,7 @@ class GateReadout(nn.Module):
         )
 
     def untrained(self, logits: GateLogits, wiring: Wiring) -> GateLogits:
-        """The logits that a context corrects at their defaults, which depend on the wiring alone."""
+        """The logits that a context corrects, at their defaults, which depend on the wiring."""
         sign = wiring.sign_J
         weights = self.weight_default.preset().to(logits.weight_I)
         partners = self.partner_default.preset().to(logits.partner_X)

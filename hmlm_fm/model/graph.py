@@ -127,7 +127,7 @@ class BatchGraph:
 
     Attributes:
         molecular, upward, downward: pairs of the molecular attention, of Ω↑ and of Ω↓.
-        relations: what lies between the two of each molecular pair.
+        relations: of the two molecules of each molecular pair.
         pathway_mask: (B, P + cell tokens); `slot_mask`: (B, S).
     """
 
