@@ -114,17 +114,17 @@ def calibrate(errors: HeldOutErrors) -> Calibration:
         exchangeable = moving if alone else int(group.sum())
         level = min(COVERAGE * (1 + 1 / max(exchangeable, 1)), HIGHEST_LEVEL)
         factors.append(_factor(ratios[:, chosen][moving_there[:, chosen]], level))
-    of_all = _usual_size(squared.sum(0), count.sum(0)) * errors.unit
-    return Calibration(of_all, torch.tensor(factors))
+    pooled = _usual_size(squared.sum(0), count.sum(0)) * errors.unit
+    return Calibration(pooled, torch.tensor(factors))
 
 
 def _usual_size(squared: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
     """Standard deviations of columns (…, K), each by its own errors and those of all: a column
     without errors has that of all, and where there are no errors at all, that of states."""
     every = count.sum(-1, keepdim=True)
-    of_all = squared.sum(-1, keepdim=True) / every.clamp(min=1)
-    of_all = torch.where(every > 0, of_all, ACTIVITY_SPREAD**2)
-    found = ((squared + SHARED_COUNT * of_all) / (count + SHARED_COUNT)).sqrt()
+    pooled = squared.sum(-1, keepdim=True) / every.clamp(min=1)
+    pooled = torch.where(every > 0, pooled, ACTIVITY_SPREAD**2)
+    found = ((squared + SHARED_COUNT * pooled) / (count + SHARED_COUNT)).sqrt()
     return found.clamp(min=LEAST_MISSED)
 
 

@@ -241,11 +241,11 @@ def _held_by_gates(
             f"there is nothing to tune in {', '.join(tunable)}; expected parts that this network "
             f"has, of {', '.join(GATE_PARTS)} (instruments where other modalities were measured)"
         )
-    of_gates = sum(sizes.values()) - sizes.get(OBSERVATION, 0)
-    if not of_gates:
+    gate_count = sum(sizes.values()) - sizes.get(OBSERVATION, 0)
+    if not gate_count:
         return settings
     # The hold is a mean over all parameters, of which many may be of instruments.
-    return replace(settings, hold=settings.hold * sum(sizes.values()) / of_gates)
+    return replace(settings, hold=settings.hold * sum(sizes.values()) / gate_count)
 
 
 @torch.no_grad()

@@ -94,14 +94,14 @@ def find_discrepancy(
     treatment_RX = conditions.treatment_RX
     done = torch.nonzero(treatment_RX.any(0)).flatten().tolist()
     x = with_always(treatment_RX[:, done]).double().numpy()
-    _, alike = np.unique(x, axis=0, return_inverse=True)
+    _, treatment_of = np.unique(x, axis=0, return_inverse=True)
     known = np.where(counted > 0, residual, 0.0)
-    flat, worth = known.reshape(len(x), -1), counted.reshape(len(x), -1)
-    effects, errors = _regressions(x, flat, worth, alike)
-    squared_PCK = worth * errors**2
+    flat, weight_flat = known.reshape(len(x), -1), counted.reshape(len(x), -1)
+    effects, errors = _regressions(x, flat, weight_flat, treatment_of)
+    squared_PCK = weight_flat * errors**2
     best = int(squared_PCK.sum((1, 2)).argmin())
-    left, total = squared_PCK[best].sum(), (worth * flat**2).sum()
-    groups = len(np.unique(alike[(worth > 0).any(1)]))
+    left, total = squared_PCK[best].sum(), (weight_flat * flat**2).sum()
+    groups = len(np.unique(treatment_of[(weight_flat > 0).any(1)]))
     # There are no residuals, or some are not numbers.
     if not total > 0 or not 1 - left / total >= WORTHWHILE + 1 / groups:
         return None
@@ -119,16 +119,16 @@ def find_discrepancy(
 
 
 def _regressions(
-    x: np.ndarray, flat: np.ndarray, worth: np.ndarray, alike: np.ndarray
+    x: np.ndarray, flat: np.ndarray, weight_flat: np.ndarray, treatment_of: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """For every penalty, the effects (P, X, ·) and the errors on rows left out (P, C, ·).
 
     Args:
         x: (C, X) treatments.
-        flat, worth: (C, ·) residuals, and their weights.
-        alike: (C) which rows are left out together.
+        flat, weight_flat: (C, ·) residuals, and their weights.
+        treatment_of: (C) the treatment of each row; rows with the same are left out together.
     """
-    patterns, pattern_of = np.unique(worth, axis=1, return_inverse=True)
+    patterns, pattern_of = np.unique(weight_flat, axis=1, return_inverse=True)
     effects = np.zeros((len(PENALTIES), x.shape[1], flat.shape[1]))
     errors = np.zeros((len(PENALTIES), *flat.shape))
     for pattern, weights in enumerate(patterns.T):
@@ -140,19 +140,19 @@ def _regressions(
             inverse = np.linalg.inv(own @ own.T + np.diag(penalty / weights[rows]))
             dual = inverse @ y
             effects[p][:, columns] = own.T @ dual
-            errors[p][np.ix_(rows, columns)] = _left_out_errors(inverse, dual, alike[rows])
+            errors[p][np.ix_(rows, columns)] = _left_out_errors(inverse, dual, treatment_of[rows])
     return effects, errors
 
 
-def _left_out_errors(inverse: np.ndarray, dual: np.ndarray, alike: np.ndarray) -> np.ndarray:
-    """Errors of ridge regression on rows that it is not fitted to, those alike left out together.
+def _left_out_errors(inverse: np.ndarray, dual: np.ndarray, treatment_of: np.ndarray) -> np.ndarray:
+    """Errors of ridge regression on rows that are left out, those of one treatment together.
 
     The block form of the leave-one-out residual (Cawley and Talbot, Neural Networks 2004;17:1467).
     """
     errors = dual / np.diag(inverse)[:, None]
-    groups, counts = np.unique(alike, return_counts=True)
+    groups, counts = np.unique(treatment_of, return_counts=True)
     for group in groups[counts > 1]:
-        own = np.flatnonzero(alike == group)
+        own = np.flatnonzero(treatment_of == group)
         errors[own] = np.linalg.solve(inverse[np.ix_(own, own)], dual[own])
     return errors
 

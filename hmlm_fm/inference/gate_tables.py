@@ -139,10 +139,10 @@ def against_truth(
     gates = gates.drop_duplicates(["target", "source"])
     both = gates.merge(true_gates, on=["target", "source"], suffixes=("", "_true"))
     tau = pd.DataFrame({"molecule": names, "tau_hours_true": system.tau_hours.numpy()})
-    of_molecules = molecules.merge(tau, on="molecule")
-    of_molecules = of_molecules[of_molecules["molecule"].isin(set(both["target"]))]
+    taus = molecules.merge(tau, on="molecule")
+    taus = taus[taus["molecule"].isin(set(both["target"]))]
     found = {}
-    for table, columns in ((of_molecules, ["tau_hours"]), (both, ["weight", "n", "ec50"])):
+    for table, columns in ((taus, ["tau_hours"]), (both, ["weight", "n", "ec50"])):
         for name in columns:
             fitted, true = table[name], table[f"{name}_true"].round(6)
             if true.nunique() > 1:

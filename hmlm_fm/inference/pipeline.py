@@ -74,7 +74,7 @@ class SignalingPipeline:
             network,
             known,
             [scale_condition(condition, self.time_scale) for condition, _ in measured],
-            [[scale_observation(o, self.time_scale) for o in of_one] for _, of_one in measured],
+            [[scale_observation(o, self.time_scale) for o in given] for _, given in measured],
         )
 
     @classmethod

@@ -55,8 +55,8 @@ def read_measurements(
     if not isinstance(network, SignalingNetwork):
         network = load_network(network, pathway)
     path = str(observations or conditions)
-    of_name, by_condition = read_condition_tables(network, conditions, observations)
-    table = _StateTable.from_observations(network, of_name, by_condition)
+    by_name, by_condition = read_condition_tables(network, conditions, observations)
+    table = _StateTable.from_observations(network, by_name, by_condition)
     _leave_out_held_states(table, network, path)
     _check_anything_to_fit(table, path)
     baseline = _baseline(table, network, path)

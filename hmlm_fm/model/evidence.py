@@ -258,17 +258,17 @@ def _smoothed_states(
     batch, conditions = by_condition.shape[:2]
     molecules, rows = context.baseline_BN.shape[1], context.conditions
     # A table (B, C, S, N) of the states observed of each molecule.
-    of_state = observed.free & ~observed.translated.is_drive_O
+    is_state = observed.free & ~observed.translated.is_drive_O
     row_S, condition_S, molecule_S = (
-        x[of_state] for x in (observed.row, observed.condition, observed.molecule)
+        x[is_state] for x in (observed.row, observed.condition, observed.molecule)
     )
     rank = rank_within((row_S * conditions + condition_S) * molecules + molecule_S)
     place = (row_S, condition_S, rank, molecule_S)
     most = int(rank.max()) + 1 if len(rank) else 1
     table = observed.expected.new_zeros(batch, conditions, most, molecules)
     every_hour = by_condition.unsqueeze(-1).expand(-1, -1, -1, molecules)
-    observed_hours = table.index_put(place, observed.hours[of_state])
-    residual = (observed.translated.value_O - observed.expected)[of_state]
+    observed_hours = table.index_put(place, observed.hours[is_state])
+    residual = (observed.translated.value_O - observed.expected)[is_state]
     correction, _ = smoothing_correction(
         table.index_put(place, residual),
         table.bool().index_put(place, torch.ones_like(row_S, dtype=torch.bool)),

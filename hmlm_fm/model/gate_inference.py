@@ -36,7 +36,7 @@ CLOSER = (1.0, 4.0, 16.0, 64.0)
 # one molecule than this carry no further information.
 MOST_COUNTED = 20.0
 # Added to mean squared errors, so that the likelihood of a perfect fit is finite.
-LEAST_MEAN_SQUARE, LEAST_SQUARE_OF_ALL = 1e-4, 1e-5
+LEAST_MEAN_SQUARE, LEAST_NETWORK_SQUARE = 1e-4, 1e-5
 
 
 class TimeConstantSearch(nn.Module):
@@ -80,7 +80,7 @@ class TimeConstantSearch(nn.Module):
         Args:
             guess_F: logarithms of the time constants before any inference.
         """
-        counted, worth, precision = self.prior.weight[0].exp()
+        counted, network_count, precision = self.prior.weight[0].exp()
         squared_KF, count_F = self._squared(logits, wiring, evidence)
         mean_KF = squared_KF / count_F.clamp(min=1)
         own_KF = (
@@ -95,12 +95,12 @@ class TimeConstantSearch(nn.Module):
         if self.config.has("aggregation") and self.config.has("decomposition"):
             # Ω↑ sums the errors of a network's molecules; Ω↓ passes the sum to all of them.
             count_B1 = count_F.view(wiring.batch, -1).sum(1, keepdim=True)
-            of_all_KB1 = squared_KF.unflatten(1, (wiring.batch, -1)).sum(2, keepdim=True)
-            of_all_KB1 = (of_all_KB1 / count_B1.clamp(min=1) + LEAST_SQUARE_OF_ALL).log()
+            network_KB1 = squared_KF.unflatten(1, (wiring.batch, -1)).sum(2, keepdim=True)
+            network_KB1 = (network_KB1 / count_B1.clamp(min=1) + LEAST_NETWORK_SQUARE).log()
             # With few observations, the network's errors count as no more than these.
-            worth_B1 = torch.minimum(worth, counted * count_B1)
-            of_all_KBN = -0.5 * worth_B1 * of_all_KB1.expand(-1, -1, wiring.molecules)
-            evidence_KF = own_KF + of_all_KBN.flatten(1)
+            network_count_B1 = torch.minimum(network_count, counted * count_B1)
+            network_KBN = -0.5 * network_count_B1 * network_KB1.expand(-1, -1, wiring.molecules)
+            evidence_KF = own_KF + network_KBN.flatten(1)
         else:
             # Without these operators nothing is inferred of a network as a whole.
             closer_P11 = closer_P11[:1]

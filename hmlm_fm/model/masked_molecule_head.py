@@ -95,8 +95,8 @@ class NeighbourVotes(nn.Module):
             [self.from_source(token)[source] * relation, self.from_target(token)[target] * relation]
         )
         visible = ids_FK[:, 0] >= len(SPECIAL_TOKENS)
-        apart = ~share_members(ids_FK, source, target, len(table_VA))
-        kept = torch.cat([visible[source] & apart, visible[target] & apart])
+        distinct = ~share_members(ids_FK, source, target, len(table_VA))
+        kept = torch.cat([visible[source] & distinct, visible[target] & distinct])
         if self.training and seed_B is not None:
             network = target // wiring.molecules
             literals = torch.bincount(network, minlength=wiring.batch)
@@ -138,15 +138,15 @@ class PathwayVotes(nn.Module):
         # Every token of a pathway counts once, however many of its molecules carry it.
         ids_RK = input_ids[row, molecule]
         member, k = torch.nonzero(ids_RK >= len(SPECIAL_TOKENS), as_tuple=True)
-        of_pathway = row * pathways + pathway
+        flat_pathway = row * pathways + pathway
         code, entry = torch.unique(
-            of_pathway[member] * vocabulary + ids_RK[member, k], return_inverse=True
+            flat_pathway[member] * vocabulary + ids_RK[member, k], return_inverse=True
         )
         kept = torch.ones_like(code, dtype=table_VG.dtype)
         if self.training and seed_B is not None:
             place = code % (pathways * vocabulary)
             network = code // (pathways * vocabulary)
-            # Counted down from -1, apart from literals and molecules.
+            # Counted down from -1, so as to differ from literals and molecules.
             kept = is_kept(seed_B, network, -1 - place, PATHWAY_KEPT).to(kept)
         token = table_VG[code % vocabulary] * kept[:, None]
         total = token.new_zeros(batch * pathways, token.shape[1])
@@ -154,7 +154,7 @@ class PathwayVotes(nn.Module):
         count = kept.new_zeros(batch * pathways).index_add(0, code // vocabulary, kept)
         own = token.new_zeros(len(row), token.shape[1]).index_add(0, member, token[entry])
         own_count = kept.new_zeros(len(row)).index_add(0, member, kept[entry])
-        vote = _combined(total[of_pathway] - own, count[of_pathway] - own_count)
+        vote = _combined(total[flat_pathway] - own, count[flat_pathway] - own_count)
         receiver = row * molecules + molecule
         total_F = vote.new_zeros(batch * molecules, vote.shape[1]).index_add(0, receiver, vote)
         times = torch.bincount(receiver, minlength=batch * molecules).clamp(min=1)

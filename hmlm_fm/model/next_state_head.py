@@ -219,11 +219,11 @@ class NextStateHead(nn.Module):
         # as uncertain as the state or the drive behind it, and as the members' instruments.
         together = states.expand_as(rolled_out.states), drives.expand_as(rolled_out.drives)
         read, _ = observe(*together, rolled_out.gates)
-        _, apart = tissue.pooled(read, torch.zeros_like(read), perturbed)
+        _, instrument_scale = tissue.pooled(read, torch.zeros_like(read), perturbed)
         drive_scale = drive_scale.clamp(max=WIDEST_SCALE)
         read_scale = scale_in_modalities(scale, drive_scale, *together, rolled_out.gates)
         values, _ = observe(rolled_out.states, rolled_out.drives, rolled_out.gates)
-        value_scale = (read_scale.mean(0, keepdim=True) ** 2 + apart**2).sqrt()
+        value_scale = (read_scale.mean(0, keepdim=True) ** 2 + instrument_scale**2).sqrt()
         values, value_scale = tissue.pooled_where_measured(values, value_scale, perturbed)
         if tissue.shown_discrepancy is not None:
             values = tissue.shown_discrepancy.add_to_values(

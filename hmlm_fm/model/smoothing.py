@@ -83,8 +83,8 @@ def smoothing_correction(
     if scale_BQUN is None or fits.left_XKU is None:
         return by_state(mean), None
     share = (weight * fits.left_XKU).sum(0).clamp(LEAST_LEFT, 1.0)
-    apart = (weight * (fits.mean_XKU - mean) ** 2).sum(0)
-    return by_state(mean), (scale_BQUN**2 * by_state(share) + by_state(apart)).sqrt()
+    spread = (weight * (fits.mean_XKU - mean) ** 2).sum(0)
+    return by_state(mean), (scale_BQUN**2 * by_state(share) + by_state(spread)).sqrt()
 
 
 def _weights(fits: _Fits, observed_K: torch.Tensor, shape: tuple[int, int, int]) -> torch.Tensor:
@@ -246,7 +246,7 @@ class _Times:
 
 
 def matern(hours: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
-    """The Matérn 5/2 correlation of a smooth process at times that are so far apart."""
+    """The Matérn 5/2 correlation of a smooth process at times that differ by `hours`."""
     scaled = math.sqrt(5) * hours.abs() / length
     return (1 + scaled + scaled**2 / 3) * torch.exp(-scaled)
 

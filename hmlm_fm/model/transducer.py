@@ -220,10 +220,10 @@ class RollOut:
         passed = by_row(hours_RU - self.hours_RG.gather(1, step_RU)) / tau
         state = torch.lerp(state, drive, -torch.expm1(-passed).flatten(1, 2))
 
-        def of_rows(value_UFQ: torch.Tensor) -> torch.Tensor:
+        def by_query(value_UFQ: torch.Tensor) -> torch.Tensor:
             return value_UFQ.unflatten(1, (batch, -1)).permute(1, 3, 0, 2)
 
-        return of_rows(state), of_rows(drive)
+        return by_query(state), by_query(drive)
 
     def at_points(
         self,

@@ -317,19 +317,19 @@ class PretrainingExamples(Dataset):
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         rng = np.random.default_rng([self.seed, number])
-        of_batch = np.random.default_rng([self.seed, number // self.batch_size, 1])
+        batch_rng = np.random.default_rng([self.seed, number // self.batch_size, 1])
         example: dict[str, Any] = {}
         if self.next_state:
             count = len(self.corpus.trajectories)
             share = [len(group) / count for group in self.trajectory_groups]
-            members = self.trajectory_groups[of_batch.choice(len(share), p=share)]
+            members = self.trajectory_groups[batch_rng.choice(len(share), p=share)]
             i = int(rng.choice(members))
             example["next_state"] = next_state_example(
-                self.corpus.trajectories[i], self.corpus.dynamics[i], rng, draw_context(of_batch)
+                self.corpus.trajectories[i], self.corpus.dynamics[i], rng, draw_context(batch_rng)
             )
-            example["next_state"]["inference_rounds"] = draw_rounds(of_batch)
+            example["next_state"]["inference_rounds"] = draw_rounds(batch_rng)
         if self.language_networks:
-            group = of_batch.choice(len(self.groups), p=self.share_of_molecules)
+            group = batch_rng.choice(len(self.groups), p=self.share_of_molecules)
             chosen = rng.choice(self.groups[group], size=self.networks_of_group[group])
             example["language"] = [
                 mask_molecules(self.corpus.language[i], self.tokenizer, rng) for i in chosen
