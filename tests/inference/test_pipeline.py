@@ -166,7 +166,7 @@ def test_no_queries_give_an_empty_table(model):
 
 
 def test_measurements_of_minutes_are_scaled(model):
-    """The same course, sixty times as fast: queries and corrections have the scale of the context."""
+    """The same course, sixty times as fast: queries and corrections have the context's scale."""
     queries = {
         "cut": Condition({"EGF": 0.9}, (Perturbation("RAS", "knockout", 1.0, 6.0, 9.0),)),
         "plain": Condition({"TGFB1": 0.6}),
