@@ -1,7 +1,7 @@
 """Adapting weights before gates are fitted: a model learns to infer the gates of one tissue.
 
-What pretraining does on drawn networks goes on with the tissue's own measurements: some conditions
-are given as context, others are predicted.
+The next-state objective of pretraining is continued on the tissue's own measurements: some
+conditions are given as context, others are predicted.
 
 Shapes: C conditions, T times, N molecules.
 """
@@ -30,7 +30,7 @@ from ..model.tokenization_hmlm import HMLMTokenizer
 LONGEST_GRADIENT = 1.0
 FEWEST_CONDITIONS = 4
 ROUNDS = 2
-"""Of the inference of gates; about as many as pretraining has on average."""
+"""Rounds of the inference of gates; about as many as in pretraining on average."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class AdaptSettings:
 
     Attributes:
         steps: of AdamW, on a cosine schedule.
-        learning_rate: its peak; small, for there is little to learn from.
+        learning_rate: its peak; small, since measurements are few.
         queries: conditions predicted per step; at most as many are given as context.
         evaluate_every: steps between evaluations on the held-out conditions.
-        patience: evaluations without a better error before it stops.
+        patience: evaluations without a lower error before it stops.
     """
 
     steps: int = 80

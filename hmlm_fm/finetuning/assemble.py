@@ -1,7 +1,7 @@
 """From fitted gates to a model: how uncertain they are, and what they leave unexplained.
 
-Shapes: M members, C conditions, T times, N molecules, V pairs of a molecule and a modality that is
-no activity.
+Shapes: M members, C conditions, T times, N molecules, V pairs of a molecule and a modality other
+than activity.
 """
 
 from __future__ import annotations
@@ -38,12 +38,13 @@ def assemble(
     time_scale: float,
     discrepancy: bool = True,
 ) -> HMLMForSignaling:
-    """A copy of the model that carries what was fitted.
+    """A copy of the model with the fitted gates, their calibration and discrepancy.
 
     Args:
-        targets: what was fitted to.
-        roll_out, gates: of all members, as they were fitted.
-        time_scale: the model's hours to an hour, in which it was fitted.
+        fit: of all members.
+        targets: what they were fitted to.
+        roll_out, gates: of all members, as fitted.
+        time_scale: the model's hours per hour of the measurements.
         discrepancy: whether to add what gates leave unexplained, where that is worthwhile.
     """
     found = find_unexplained(roll_out, gates, targets) if discrepancy else (None, None)
@@ -60,19 +61,20 @@ def _predicted(
     targets: Targets,
     moved_CTN: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """What every member predicts of all that was measured (M, C, T, N + V)."""
+    """Predictions of every member for all targets (M, C, T, N + V)."""
     parts = math.ceil(len(targets.values) / AT_ONCE)
-    parts_of_all = [
+    predictions = [
         roll_out.read(gates, chosen, targets.molecule_V, targets.modality_V, moved_CTN)
         for chosen in np.array_split(np.arange(len(targets.values)), parts)
     ]
-    return torch.cat([torch.cat(states_and_values, -1) for states_and_values in parts_of_all], 1)
+    return torch.cat([torch.cat(states_and_values, -1) for states_and_values in predictions], 1)
 
 
 def find_unexplained(
     roll_out: MemberRollOut, gates: Gates, targets: Targets
 ) -> tuple[Unexplained | None, Unexplained | None]:
-    """What fitted members leave of activities, and then of what other modalities showed."""
+    """Discrepancies of fitted members: of activities, and then of values in other modalities; None
+    where it is not worthwhile."""
     conditions = roll_out.conditions.mapped(lambda rows: rows.cpu())
     hours, unit = roll_out.hours.double().cpu().numpy(), targets.unit.double().cpu().numpy()
     weight = targets.weight.double().cpu().numpy()
@@ -82,19 +84,19 @@ def find_unexplained(
         predicted = _predicted(roll_out, gates, targets, moved_CTN).mean(0)
         return (targets.values - predicted).double().cpu().numpy() / unit
 
-    missed = residual()
+    residuals = residual()
     of_states = find_discrepancy(
-        conditions, missed[..., :molecules], weight[..., :molecules], hours
+        conditions, residuals[..., :molecules], weight[..., :molecules], hours
     )
     if not len(targets.molecule_V):
         return of_states, None
     if of_states is not None:
-        missed = residual(torch.tensor(of_states.fitted).to(targets.values))
-    of_shown = find_discrepancy(
-        conditions, missed[..., molecules:], weight[..., molecules:], hours,
+        residuals = residual(torch.tensor(of_states.fitted).to(targets.values))
+    of_values = find_discrepancy(
+        conditions, residuals[..., molecules:], weight[..., molecules:], hours,
         targets.molecule_V.cpu().numpy(),
     )  # fmt: skip
-    return of_states, of_shown.in_units(unit[molecules:]) if of_shown else None
+    return of_states, of_values.in_units(unit[molecules:]) if of_values else None
 
 
 def _held_out_errors(
@@ -103,28 +105,29 @@ def _held_out_errors(
     targets: Targets,
     held_out: torch.Tensor,
     unexplained: Unexplained | None,
-    of_shown: Unexplained | None,
+    of_values: Unexplained | None,
     smooths: bool,
 ) -> HeldOutErrors:
-    """Predictions of fitted members for what they held out, with the discrepancy that the other
-    conditions show; of other modalities beside the discrepancy of states that all conditions show.
+    """Predictions of fitted members for what they held out, with the discrepancy that is
+    found from the other conditions; of other modalities, beside the discrepancy of states that is
+    found from all conditions.
 
     Args:
-        smooths: whether what was observed of a query condition corrects its prediction.
+        smooths: whether observations of a query condition correct its prediction.
     """
 
     def left_out(found: Unexplained | None) -> torch.Tensor | None:
         return torch.tensor(found.left_out).to(targets.values) if found else None
 
     predicted = _predicted(roll_out, gates, targets, left_out(unexplained))
-    shift = left_out(of_shown)
+    shift = left_out(of_values)
     if shift is not None:
         predicted[..., targets.molecules :] += shift
     measured, states = targets.weight > 0, slice(targets.molecules)
-    # What a perturbation holds is known.
+    # States that a perturbation holds are known exactly.
     hours = roll_out.hours.expand(len(predicted[0]), -1)
     measured[..., states] &= ~roll_out.conditions.effects_at_times(hours).held_RN
-    # Where the state at rest is not known, what moves is what leaves the mean of the measurements.
+    # Where the state at rest is not known, changes are relative to the mean of the measurements.
     rest = (targets.values * measured).sum((0, 1)) / measured.sum((0, 1)).clamp(min=1)
     rest[states] = torch.where(roll_out.known, roll_out.baseline, rest[states])
     perturbed = roll_out.conditions.perturbed_R.cpu().numpy()
@@ -145,7 +148,7 @@ def _corrected(
     scale: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Predictions of members and their standard deviations (M, C, T, N + V), whose states are
-    corrected by what each was fitted to of the same condition."""
+    corrected by the measurements of the same condition that each was fitted to."""
     states, shape = slice(targets.molecules), held_out.shape[:2]
     hours, known = roll_out.hours.expand(*shape, -1), roll_out.known.expand(*shape, -1)
     predicted, scale = predicted.clone(), scale.clone()
@@ -155,7 +158,7 @@ def _corrected(
         targets.values[..., states] - predicted[..., states],
         measured[..., states] & ~held_out.unsqueeze(-1),
         hours,
-        roll_out.conditions.mapped(lambda of_all: torch.cat([of_all] * len(held_out))),
+        roll_out.conditions.mapped(lambda tensor: torch.cat([tensor] * len(held_out))),
         known,
         gates.smoothing_F2,
         scale[..., states],
@@ -172,10 +175,10 @@ def _with_tissue(
     targets: Targets,
     calibration: Calibration,
     unexplained: Unexplained | None,
-    of_shown: Unexplained | None,
+    of_values: Unexplained | None,
 ) -> HMLMForSignaling:
-    """A copy of the model that carries these gates, how uncertain they are, and what they leave
-    unexplained of states and of what they show."""
+    """A copy of the model with these gates, their calibration, and their discrepancies of states
+    and of values in other modalities."""
     sizes = {name: value.shape[1] for name, value in parameters.items()}
     members = len(next(iter(parameters.values())))
     pairs = torch.stack([targets.molecule_V, targets.modality_V], 1).tolist()
@@ -187,24 +190,24 @@ def _with_tissue(
     }
     if unexplained is not None:
         tissue["discrepancy"] = {"columns": targets.molecules, **unexplained.arguments}
-    if of_shown is not None:
-        tissue["shown_discrepancy"] = of_shown.arguments
+    if of_values is not None:
+        tissue["shown_discrepancy"] = of_values.arguments
     tuned = HMLMForSignaling(HMLMConfig.from_dict(model.config.to_dict() | {"tissue": tissue}))
     tuned.to(model.device)  # type: ignore[arg-type]
     kept = {k: v for k, v in model.state_dict().items() if ".tissue." not in k}
     tuned.load_state_dict(kept, strict=False)
-    carried = tuned.next_state.tissue
-    assert carried is not None
+    tissue_gates = tuned.next_state.tissue
+    assert tissue_gates is not None
     with torch.no_grad():
-        for name, table in carried.tables.items():
+        for name, table in tissue_gates.tables.items():
             assert isinstance(table, TissueTable)
             table.weight.copy_(parameters[name])
-        carried.log_missed.weight.copy_(calibration.missed.log())
-        carried.log_calibration.weight.copy_(calibration.factors.log())
+        tissue_gates.log_missed.weight.copy_(calibration.missed.log())
+        tissue_gates.log_calibration.weight.copy_(calibration.factors.log())
         if unexplained is not None:
-            assert carried.discrepancy is not None
-            unexplained.fill(carried.discrepancy)
-        if of_shown is not None:
-            assert carried.shown_discrepancy is not None
-            of_shown.fill(carried.shown_discrepancy)
+            assert tissue_gates.discrepancy is not None
+            unexplained.fill(tissue_gates.discrepancy)
+        if of_values is not None:
+            assert tissue_gates.shown_discrepancy is not None
+            of_values.fill(tissue_gates.shown_discrepancy)
     return tuned.eval()

@@ -1,7 +1,7 @@
-"""How uncertain fitted members are, by how well each predicted what it held out.
+"""The uncertainty of fitted members, from the errors of each on its held-out measurements.
 
-Shapes: M members, C conditions, T times, K columns (molecules' states, then what molecules show in
-other modalities).
+Shapes: M members, C conditions, T times, K columns (states of molecules, then values in other
+modalities).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from .targets import ACTIVITY_SPREAD
 
 COVERAGE = 0.9
 LEAST_CALIBRATED = 16
-"""Conditions of a group, for which one group's factor can be told from the other's."""
+"""Conditions that a group needs for a factor of its own."""
 HIGHEST_LEVEL = 0.98
-"""Of the quantile that is covered: beyond it, which fewer than a dozen conditions ask for, are the
-few worst of thousands of errors."""
+"""The highest quantile that is covered. Fewer than a dozen conditions would require a higher one,
+which only a few of thousands of errors determine."""
 LEAST_FACTOR, LEAST_MISSED = 1e-3, 1e-5
 SHARED_COUNT = 4
-"""As many errors of a column weigh as much as the usual size of all of them."""
+"""The usual size of all columns counts as this many errors in that of a column."""
 
 
 Correction = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
@@ -33,13 +33,13 @@ Correction = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Te
 
 @dataclass(frozen=True)
 class Calibration:
-    """What makes 90 % of what members held out lie in their interval.
+    """Standard deviations with which 90 % of held-out measurements lie in their interval.
 
     Attributes:
-        missed: (K) standard deviation of what members missed of what they held out; see
+        missed: (K) standard deviation of the members' errors on held-out measurements; see
             `variance_of_members`.
-        factors: (2) on standard deviations, without and with a perturbation, since what a knock-out
-            does is harder to foresee.
+        factors: (2) on standard deviations, without and with a perturbation, since effects of
+            knock-outs are harder to predict.
     """
 
     missed: torch.Tensor
@@ -48,18 +48,19 @@ class Calibration:
 
 @dataclass(frozen=True)
 class HeldOutErrors:
-    """What members predicted, and what was measured.
+    """Predictions of members, and measured values.
 
     Attributes:
         predicted: (M, C, T, K) by every member.
-        held_out: (M, C, T) what each was not fitted to.
-        values, measured: (C, T, K) what was measured, and where, but for what is known anyway.
-        rest: (K) the state at rest, or another value from which moving is measured.
-        unit: (K) by how much values differ as activities differ by 1.
+        held_out: (M, C, T) measurements that each was not fitted to.
+        values, measured: (C, T, K) measured values, and where there are any, except states that are
+            known exactly.
+        rest: (K) the state at rest, or another value that changes are relative to.
+        unit: (K) the difference of values that corresponds to 1 of activity.
         perturbed: (C) whether a condition has a perturbation.
         correct: predictions of members and their standard deviations (M, C, T, K), corrected by
-            what each was fitted to of the same condition; used where there is one condition alone,
-            to parts of which all were fitted.
+            the measurements of the same condition that each was fitted to; used where there is
+            only one condition, to parts of which all were fitted.
     """
 
     predicted: torch.Tensor
@@ -74,15 +75,15 @@ class HeldOutErrors:
 
 @torch.no_grad()
 def calibrate(errors: HeldOutErrors) -> Calibration:
-    """What covers 90 % of what members held out.
+    """The calibration that covers 90 % of held-out measurements.
 
-    Of what moves; of the rest nearly everything is covered whatever the factor. The quantiles are
-    those of split conformal prediction, with conditions as what is exchangeable, or the columns of
-    a single one, whose few times would ask for the largest error of all: (1 + 1/C) times the level,
+    Only values that change count; nearly any factor covers the others. The quantiles are those of
+    split conformal prediction, with conditions as exchangeable units, or the columns of a single
+    condition, whose few times would require the largest error of all: (1 + 1/C) times the level,
     up to `HIGHEST_LEVEL` (Lei et al., J Am Stat Assoc 2018;113:1094), group by group (Vovk et al.,
     Algorithmic Learning in a Random World, 2005, section 4.5). A group with too few conditions is
-    taken with the other one. A single condition is predicted again with what was fitted of it, so
-    that its errors are those that are left after a correction by observations.
+    pooled with the other one. Predictions of a single condition are corrected by the measurements
+    of it that were fitted to, so that its errors are those after a correction by observations.
     """
     counted = errors.held_out.unsqueeze(-1) & errors.measured
 
@@ -113,23 +114,22 @@ def calibrate(errors: HeldOutErrors) -> Calibration:
         exchangeable = moving if alone else int(group.sum())
         level = min(COVERAGE * (1 + 1 / max(exchangeable, 1)), HIGHEST_LEVEL)
         factors.append(_factor(ratios[:, chosen][moving_there[:, chosen]], level))
-    of_all = _usual_size(squared.sum(0), count.sum(0)) * errors.unit
-    return Calibration(of_all, torch.tensor(factors))
+    pooled = _usual_size(squared.sum(0), count.sum(0)) * errors.unit
+    return Calibration(pooled, torch.tensor(factors))
 
 
 def _usual_size(squared: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
-    """Standard deviations of columns (…, K), each by its own errors and those of all: a column of
-    which nothing was measured has that of all, and where nothing at all was, they vary as states
-    do."""
+    """Standard deviations of columns (…, K), each by its own errors and those of all: a column
+    without errors has that of all, and where there are no errors at all, that of states."""
     every = count.sum(-1, keepdim=True)
-    of_all = squared.sum(-1, keepdim=True) / every.clamp(min=1)
-    of_all = torch.where(every > 0, of_all, ACTIVITY_SPREAD**2)
-    found = ((squared + SHARED_COUNT * of_all) / (count + SHARED_COUNT)).sqrt()
+    pooled = squared.sum(-1, keepdim=True) / every.clamp(min=1)
+    pooled = torch.where(every > 0, pooled, ACTIVITY_SPREAD**2)
+    found = ((squared + SHARED_COUNT * pooled) / (count + SHARED_COUNT)).sqrt()
     return found.clamp(min=LEAST_MISSED)
 
 
 def _factor(ratios: torch.Tensor, level: float) -> float:
-    """What standard deviations are to be multiplied with to cover a share of the ratios."""
+    """The factor on standard deviations that covers a share of the ratios."""
     if not len(ratios):
         return 1.0
     found = np.quantile(ratios.cpu().numpy(), level)

@@ -30,13 +30,13 @@ pipeline = SignalingPipeline.from_pretrained("FOLDER")
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What a card states.
+    """The content of a card.
 
     Attributes:
-        data: what was fitted to.
+        data: the measurements that were fitted to.
         metrics: as in metrics.json.
-        checkpoint: what was fine-tuned.
-        tunable: the parts of gates that were facts.
+        checkpoint: the one that was fine-tuned.
+        tunable: the parts of gates that were fitted.
         adapted: whether the weights that infer gates were adapted first.
         unexplained: as `unexplained_table` gives it.
     """
@@ -101,9 +101,9 @@ def _unexplained(metrics: Mapping[str, Any], unexplained: pd.DataFrame) -> str:
     if largest["treatment"] in TREATMENTS:
         where = f"where {largest['target']} is {largest['treatment']}"
     return (
-        f"Of what the gates miss, {shares} (by its square, of conditions that gates, but not the "
-        "effects, were fitted to) follows from stimuli and perturbations and is added to them: "
-        f"effects in `unexplained.csv`, the largest on {largest['molecule']} at "
+        "Additive effects of stimuli and perturbations explain a share of the squared residuals of "
+        f"the gates: {shares}, on conditions that gates, but not the effects, were fitted to. They "
+        f"are in `unexplained.csv`, the largest on {largest['molecule']} at "
         f"{largest['time_hours']:g} hours {where} ({largest['effect']:+.2f}). The network may lack "
         "an interaction there.\n"
     )
@@ -116,6 +116,6 @@ def _held_out_table(held_out: Mapping[str, Mapping[str, float]]) -> str:
     ]
     for split, found in held_out.items():
         errors = (found["mse"], found["mse_hold"], found["mse_training_mean"])
-        cells = " | ".join(f"{value:.4f}" for value in errors)
-        lines.append(f"| {split} | {cells} | {found['coverage']:.2f} | {found['width']:.2f} |")
+        columns = " | ".join(f"{value:.4f}" for value in errors)
+        lines.append(f"| {split} | {columns} | {found['coverage']:.2f} | {found['width']:.2f} |")
     return "\n".join(lines) + "\n"

@@ -14,13 +14,13 @@ from .gate_fit import GATE_PARTS, fit_gates
 from .result import FittedModel
 
 SCRATCH = "none"
-"""The name of the checkpoint that has learned nothing."""
+"""The name of the untrained checkpoint."""
 
 Progress = Callable[[int, float], object]
 
 
 def no_progress(step: int, error: float) -> None:
-    """Reports nothing."""
+    """Report nothing."""
 
 
 def fine_tune(
@@ -37,7 +37,7 @@ def fine_tune(
     adapt_progress: Progress = no_progress,
     processes: Processes = ONE_PROCESS,
 ) -> FittedModel:
-    """Fit the gates and time constants of a network to what was measured of it.
+    """Fit the gates and time constants of a network to its measurements.
 
         fitted = fine_tune("hmlm-small", read_measurements("network.sif", "conditions.csv",
                                                            "observations.csv"))
@@ -51,7 +51,7 @@ def fine_tune(
         adapt_weights: whether the weights that infer gates are adapted first ("in full").
         tunable: the `GATE_PARTS` that are fitted; the others stay as they are inferred.
         discrepancy: whether to add what gates leave unexplained, where that is worthwhile.
-        seed: of everything that is drawn.
+        seed: of all random draws.
         device: of torch.
         progress, adapt_progress: called with the step and the held-out mean squared error, while
             gates are fitted and while weights are adapted.
@@ -65,7 +65,7 @@ def fine_tune(
     model, tokenizer = untrained_checkpoint(seed) if scratch else load_foundation(checkpoint)
     model.to(device)  # type: ignore[arg-type]
     if adapt_weights:
-        # Every process adapts alike: it is a minute's work, and nothing of it is drawn apart.
+        # All processes do the same: it takes a minute, and its random draws are the same.
         model = adapt(model, tokenizer, data, seed=seed, progress=adapt_progress)
     model, fit = fit_gates(
         model, tokenizer, data, settings or settings_for(len(data.conditions)), seed, not scratch,
@@ -77,12 +77,12 @@ def fine_tune(
 
 
 def fit_settings(conditions: int, members: int, steps: int, hold: float) -> FitSettings:
-    """The usual settings for so many conditions, but for those that are given: `members` and
-    `steps` above 0, `hold` from 0 on."""
-    usual = settings_for(conditions)
+    """The default settings for a number of conditions, with those that are given in their place:
+    `members` and `steps` above 0, `hold` of at least 0."""
+    default = settings_for(conditions)
     return replace(
-        usual,
-        members=members or usual.members,
-        steps=steps or usual.steps,
-        hold=usual.hold if hold < 0 else hold,
+        default,
+        members=members or default.members,
+        steps=steps or default.steps,
+        hold=default.hold if hold < 0 else hold,
     )

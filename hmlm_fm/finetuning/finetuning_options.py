@@ -30,7 +30,7 @@ class FinetuningOptions:
         default=None, metadata={"help": "the network to take of a file that holds several"}
     )
     observations: str = field(
-        default="", metadata={"help": "table of what was measured; empty where conditions is MIDAS"}
+        default="", metadata={"help": "table of measured values; empty where conditions is MIDAS"}
     )
     conditions: str = field(
         default="",
@@ -52,20 +52,20 @@ class FinetuningOptions:
             f"gates by comma, the others as they are inferred: {', '.join(GATE_PARTS)}"
         },
     )
-    members: int = field(default=0, metadata={"help": "fits to average; 0 for the usual"})
-    steps: int = field(default=0, metadata={"help": "at most, of every fit; 0 for the usual"})
+    members: int = field(default=0, metadata={"help": "fits to average; 0 for the default"})
+    steps: int = field(default=0, metadata={"help": "at most, of every fit; 0 for the default"})
     hold: float = field(
         default=-1.0,
-        metadata={"help": "how hard gates are held at the start; below 0 for the usual"},
+        metadata={"help": "how strongly gates are held at the start; below 0 for the default"},
     )
     discrepancy: bool = field(
         default=True,
         metadata={"help": "add what gates leave unexplained, where that is worthwhile"},
     )
-    seed: int = field(default=0, metadata={"help": "of everything that is drawn"})
+    seed: int = field(default=0, metadata={"help": "of all random draws"})
 
     def check(self) -> None:
-        """Raise `OptionsError` where a value makes no sense."""
+        """Raise `OptionsError` where a value is not valid."""
         if self.track not in TRACKS:
             raise OptionsError(f"track {self.track!r}; expected one of {', '.join(TRACKS)}")
         parts = self.tunable_parts

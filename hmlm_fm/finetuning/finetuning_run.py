@@ -1,4 +1,4 @@
-"""A fine-tuning run from end to end: data, fit, measurement, a folder that loads.
+"""A fine-tuning run from end to end: data, fit, evaluation, a folder that loads.
 
 `hmlm finetune` and `finetune/run.py` are the command lines of this module.
 """
@@ -39,12 +39,12 @@ SECONDS_BETWEEN_LINES = 15
 def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
     """Fine-tune as `options` say; returns what `metrics.json` holds.
 
-    Of several processes each fits some of the members, whatever else their launch is for: the gates
-    of a network are a few kilobytes, of which nothing need be shared out. The main one writes the
-    result; the others return nothing.
+    Each of several processes fits some of the members, in any kind of launch: the gates of a
+    network are a few kilobytes, which need no sharding. The main process writes the result; the
+    others return nothing.
 
     Raises:
-        OptionsError: options that make no sense, data that nothing can be fitted to, or processes
+        OptionsError: options that are not valid, data that nothing can be fitted to, or processes
             that do not work together.
         FormatError, NetworkError: files that cannot be read, or do not fit together.
     """
@@ -59,7 +59,7 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
     disconnect(state)
     if not state.is_main_process:
         return {}
-    predicted = measure_held_out(fitted, inputs)
+    predicted = evaluate_held_out(fitted, inputs)
     fitted.metrics["seconds"] = time.perf_counter() - started
     save(options, fitted, inputs.task, predicted)
     print(json.dumps(fitted.metrics, indent=2))
@@ -69,7 +69,7 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a run fits to.
+    """The inputs of a run.
 
     Attributes:
         network: with kinetics, where its source states them.
@@ -111,7 +111,7 @@ def share_members(
 
 
 class RunLog:
-    """A line on what runs, and the progress of the fit: a bar on a terminal, lines elsewhere."""
+    """The start of a run, and the progress of the fit: a bar on a terminal, lines elsewhere."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class RunLog:
             network, data = inputs.network, inputs.data
             print(
                 f"{describe(state, 'no')}\n"
-                f"wrapper: none, {settings.members} members are fitted apart\n"
+                f"wrapper: none, {settings.members} members are fitted separately\n"
                 f"{network.name}: {len(network.molecules)} molecules, {len(data.conditions)} "
                 f"conditions at up to {len(data.times_hours)} times, at a time scale of "
                 f"{time_scale_for(data.times_hours):g}, at most {settings.steps} steps",
@@ -175,8 +175,9 @@ def fit(
         raise OptionsError(str(error), path=options.conditions or None) from None
 
 
-def measure_held_out(fitted: FittedModel, inputs: Inputs) -> Mapping[str, Prediction]:
-    """Predictions of the simulated queries, and their figures beside the simplest baselines."""
+def evaluate_held_out(fitted: FittedModel, inputs: Inputs) -> Mapping[str, Prediction]:
+    """Predictions of the simulated queries; their metrics, beside those of the simplest baselines,
+    are added to the fitted model."""
     if inputs.task is None:
         return {}
     training = inputs.task.training
@@ -184,12 +185,12 @@ def measure_held_out(fitted: FittedModel, inputs: Inputs) -> Mapping[str, Predic
     predicted = fitted.predict_held_out(inputs.task.queries)
     held_out: dict[str, Any] = {}
     for split, truth in inputs.task.queries.items():
-        figures = score(predicted[split].states, predicted[split].scale, truth)
-        del figures["squared_errors"]
+        metrics = score(predicted[split].states, predicted[split].scale, truth)
+        del metrics["squared_errors"]
         for name, baseline in baselines.items():
             states = baseline.predict(truth.conditions, truth.times_hours)
-            figures[f"mse_{name}"] = score(states, None, truth)["mse"]
-        held_out[split] = figures
+            metrics[f"mse_{name}"] = score(states, None, truth)["mse"]
+        held_out[split] = metrics
     fitted.metrics["held_out"] = held_out
     fitted.metrics["spearman_with_truth"] = against_truth(inputs.network, *fitted.tables)
     return predicted
@@ -201,6 +202,6 @@ def save(
     task: SimulatedTask | None,
     predicted: Mapping[str, Prediction],
 ) -> None:
-    """The folder of the result."""
-    shown = None if task is None else (task.queries["pairs"], predicted["pairs"])
-    fitted.save_pretrained(options.output_dir, asdict(options), shown)
+    """Write the folder of the result."""
+    held_out = None if task is None else (task.queries["pairs"], predicted["pairs"])
+    fitted.save_pretrained(options.output_dir, asdict(options), held_out)

@@ -1,7 +1,7 @@
-"""Fitting the gates of one network to what was measured of it, from those that a model infers.
+"""Fitting the gates of one network to its measurements, from those that a model infers.
 
 Shapes: C conditions, T times, N molecules, M members, Q conditions of a step, L logits of a kind,
-V pairs of a molecule and a modality that is no activity.
+V pairs of a molecule and a modality other than activity.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ from .assemble import assemble
 from .targets import Targets
 
 OBSERVATION, OBSERVATION_SPREAD = "observation_FY4", 0.2
-"""The logits of instruments, and how far one molecule's may be off those of its data set."""
+"""The logits of instruments, and how far those of one molecule may differ from those of its data
+set."""
 
 GATE_PARTS = MappingProxyType(
     {
@@ -57,7 +58,7 @@ GATE_PARTS = MappingProxyType(
         "instruments": OBSERVATION,
     }
 )
-"""What can be fitted of gates, by the names that a configuration has for it: `GateLogits`."""
+"""The parts of gates that can be fitted: names of a configuration, and fields of `GateLogits`."""
 
 
 def fit_gates(
@@ -80,17 +81,17 @@ def fit_gates(
     conditions that it is not fitted to. The standard deviations are calibrated on these. Where many
     conditions were measured every second member starts from what an untrained model infers.
 
-    What was measured within minutes is fitted in the model's hours (`measurements.time_scale`).
+    Measurements of minutes are fitted in the model's hours (`measurements.time_scale`).
 
     What the gates leave unexplained is added as effects of stimuli and perturbations, where
     held-out conditions are predicted much better with it (`fitting.discrepancy`).
 
-    Activities are fitted to as states; other modalities by what the fitted states would show in
-    them, whose offsets, gains and saturations are fitted along, in units in which they vary as
-    activities do. Each counts by its standard deviation, where one is stated.
+    States are fitted to activities; in other modalities the values of the fitted states, by
+    instruments whose offsets, gains and saturations are fitted too, in units in which values vary
+    as activities do. Each measurement is weighed by its standard deviation, where one is stated.
 
     Args:
-        model: pretrained, or not trained at all; not fine-tuned.
+        model: pretrained or untrained; not fine-tuned.
         data: at least two conditions, or one at two times, with measurements.
         in_context: whether the first guesses use measurements, or the network alone.
         progress: called with the step and the mean held-out error.
@@ -124,7 +125,7 @@ def fit_gates(
 
 @dataclass(frozen=True)
 class _GateTask:
-    """One network, what was measured of it, and what a model infers from the network alone.
+    """One network, its measurements, and the gates that a model infers from the network alone.
 
     Attributes:
         data: in the model's hours; `fitted`: the same after time 0, which gates are fitted to.
@@ -154,7 +155,9 @@ class _GateTask:
         fitted = data.after_start()
         targets = Targets.from_measurements(fitted).to(model.device)
         if not targets.weight.any():
-            raise HMLMError("nothing was measured after time 0; expected something to fit gates to")
+            raise HMLMError(
+                "nothing was measured after time 0; expected measurements to fit gates to"
+            )
         logits, wiring = _infer(model, measured_context(tokenizer, fitted, []))
         conditions = ConditionTensors.from_conditions(data.conditions, data.network)
         return cls(model, tokenizer, data, fitted, time_scale, targets, conditions, logits, wiring)
@@ -180,7 +183,7 @@ class _GateTask:
         return gates_from
 
     def predictor(self, members: int) -> Callable[[Parameters, np.ndarray], torch.Tensor]:
-        """What so many members predict of some conditions, in units of the targets."""
+        """The predictions of so many members for some conditions, in units of the targets."""
         roll_out, targets = self.roll_out(members), self.targets
         gates_from = self.gates_for(roll_out)
 
@@ -207,8 +210,8 @@ class _GateTask:
                 held_out = parts.measurements[member].cpu().numpy()
                 context = measured_context(self.tokenizer, self.fitted.without(held_out))
                 guess = _infer(models[member % len(models)], context)[0]
-                for name, of_members in start.items():
-                    of_members[member] = getattr(guess, name)
+                for name, values in start.items():
+                    values[member] = getattr(guess, name)
         if len(self.targets.modality_V):
             read = self.targets.with_instruments(self.logits, self.roll_out(1)).observation_FY4
             start[OBSERVATION] = read.flatten().expand(members, -1).clone()
@@ -218,8 +221,8 @@ class _GateTask:
     def _models_of_first_guesses(self) -> list[HMLMForSignaling]:
         if int(self.targets.weight.any(2).any(1).sum()) < MANY_CONDITIONS:
             return [self.model]
-        # What fitting leaves of a first guess is an error then, and members that start apart
-        # average it out.
+        # With many measurements, what remains of a first guess after the fit is an error, which
+        # members with different starts average out.
         untrained = untrained_model(self.model.config, seed=0)
         return [self.model, untrained.to(self.model.device)]  # type: ignore[arg-type]
 
@@ -227,7 +230,7 @@ class _GateTask:
 def _held_by_gates(
     settings: FitSettings, start: Parameters, fixed: Collection[str], tunable: Collection[str]
 ) -> FitSettings:
-    """The settings, with gates held as much as without the instruments.
+    """The settings, with gates held as strongly as without the instruments.
 
     Raises:
         HMLMError: there is nothing to tune.
@@ -238,11 +241,11 @@ def _held_by_gates(
             f"there is nothing to tune in {', '.join(tunable)}; expected parts that this network "
             f"has, of {', '.join(GATE_PARTS)} (instruments where other modalities were measured)"
         )
-    of_gates = sum(sizes.values()) - sizes.get(OBSERVATION, 0)
-    if not of_gates:
+    gate_count = sum(sizes.values()) - sizes.get(OBSERVATION, 0)
+    if not gate_count:
         return settings
-    # They are held by the mean over all parameters, of which there may be more than theirs.
-    return replace(settings, hold=settings.hold * sum(sizes.values()) / of_gates)
+    # The hold is a mean over all parameters, of which many may be of instruments.
+    return replace(settings, hold=settings.hold * sum(sizes.values()) / gate_count)
 
 
 @torch.no_grad()

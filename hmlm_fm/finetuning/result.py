@@ -43,9 +43,9 @@ class FittedModel:
 
     Attributes:
         model, tokenizer: as Hugging Face knows them.
-        data: what was fitted to.
+        data: the measurements that were fitted to.
         fit: of all members.
-        checkpoint: what was fine-tuned.
+        checkpoint: the one that was fine-tuned.
         tunable: the parts of gates that were fitted.
         adapted: whether the weights that infer gates were adapted first.
     """
@@ -75,7 +75,7 @@ class FittedModel:
 
     @cached_property
     def pipeline(self) -> SignalingPipeline:
-        """That predicts for the network that was fitted."""
+        """The pipeline that predicts the fitted network."""
         data = self.data
         known = {
             name: float(state)
@@ -112,7 +112,7 @@ class FittedModel:
     ) -> None:
         """Write the folder that `SignalingPipeline.from_pretrained` loads: weights, tokenizer,
         network and state at rest, gates and time constants as tables, figure, metrics and card. It
-        is there when it is whole.
+        appears only when it is complete.
 
         Args:
             folder: new or empty.
@@ -120,7 +120,7 @@ class FittedModel:
             held_out: simulated truth and predictions to draw, instead of the measurements.
 
         Raises:
-            OptionsError: it holds something, or cannot be made.
+            OptionsError: the folder is not empty, or cannot be made.
         """
         check_folder(Path(folder))
         with whole_folder(Path(folder)) as target:
@@ -168,8 +168,9 @@ class FittedModel:
             unexplained.to_csv(folder / UNEXPLAINED_FILE, index=False)
 
     def _draw_measured(self, path: Path) -> None:
-        """The condition of which most was measured, or moved most, if several are alike; of it what
-        was measured most often and moved most, each in its modality."""
+        """Draw the condition with the most measurements, or the largest changes among several with
+        as many; of it the molecules that were measured most often and changed most, each in its
+        modality."""
         data = self.data
         courses = [_courses(data, condition) for condition in range(len(data.conditions))]
         sizes = [np.sum([_extent(c) for c in own.values()], 0).tolist() for own in courses]
@@ -198,7 +199,7 @@ class FittedModel:
 
 
 def draw_held_out(truth: Measurements, predicted: Prediction, path: Path) -> None:
-    """The first of the held-out conditions: fibrosis markers, or what moves most."""
+    """Draw the first of the held-out conditions: fibrosis markers, or what changes most."""
     names, hours = truth.network.names, truth.times_hours
     chosen = [i for i, name in enumerate(names) if name in MARKERS]
     chosen = chosen or np.argsort(-np.ptp(truth.states[0], axis=0))[:MOST_DRAWN].tolist()
@@ -214,7 +215,7 @@ def draw_held_out(truth: Measurements, predicted: Prediction, path: Path) -> Non
 
 
 def describe(condition: Condition) -> str:
-    """What is done in a condition, in words."""
+    """Stimuli and perturbations of a condition, in words."""
     words = [f"{name} {level:.2f}" for name, level in condition.stimuli.items()]
     words += [f"{p.kind} of {p.target}" for p in condition.perturbations]
     return ", ".join(words) or "no stimulus"
@@ -234,5 +235,5 @@ def _courses(
 
 
 def _extent(course: Sequence[tuple[float, float]]) -> tuple[int, float]:
-    """How often something was measured, and how far it moved."""
+    """How often something was measured, and the range of its values."""
     return len(course), float(np.ptp([value for _, value in course]))

@@ -1,6 +1,6 @@
 """What gates are fitted to: activities, and values in other modalities, each with a weight.
 
-Shapes: C conditions, T times, N molecules, V pairs of a molecule and a modality that is no
+Shapes: C conditions, T times, N molecules, V pairs of a molecule and a modality other than
 activity, F = N flat molecules, Y modalities.
 """
 
@@ -16,26 +16,26 @@ from ..fitting.member_rollout import MemberRollOut
 from ..measurements.measured import Measurements
 from ..model.conditions import MODALITIES
 from ..model.gates import GateLogits
-from ..model.observation import HALF_SATURATION, read_instruments
+from ..model.observation import HALF_SATURATION, fit_instruments
 
 ROLL_OUT_ERROR = 0.05
 """The error of a fitted roll-out on a true activity, about: better measurements add little."""
 ACTIVITY_SPREAD, LEAST_SPREAD = 0.25, 0.05
-"""Standard deviation of activities over conditions and times, about: other modalities are scaled to
-it, for their units say nothing; and how little one may vary to be scaled up."""
-# Of `Gates.observation_FY4`, for the half saturation that is taken for granted.
+"""Standard deviation of activities over conditions and times, about, to which other modalities are
+scaled, since their units are arbitrary; and the least that is scaled up to it."""
+# Of `Gates.observation_FY4`, for the prior half saturation.
 SATURATION = math.log(math.expm1(HALF_SATURATION)) - 2.0
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Activities of all molecules, then what was measured in other modalities.
+    """Activities of all molecules, then values in other modalities.
 
     Attributes:
-        values: (C, T, N + V) what was measured.
+        values: (C, T, N + V) measured values.
         weight: (C, T, N + V) how much each counts, 1 where it is exact, 0 where there is none.
-        unit: (N + V) by how much values differ as activities differ by 1.
-        molecule_V, modality_V: of what is no activity.
+        unit: (N + V) the difference of values that corresponds to 1 of activity.
+        molecule_V, modality_V: of the values in other modalities.
     """
 
     values: torch.Tensor
@@ -46,7 +46,7 @@ class Targets:
 
     @classmethod
     def from_measurements(cls, data: Measurements) -> Targets:
-        """All that was measured."""
+        """All measurements, at the times of the data."""
         index = data.network.molecule_index
         at = {hours: t for t, hours in enumerate(data.times_hours.tolist())}
         observed = [
@@ -91,8 +91,8 @@ class Targets:
 
     @torch.no_grad()
     def with_instruments(self, logits: GateLogits, roll_out: MemberRollOut) -> GateLogits:
-        """Logits that read every modality with the offset and the gain of its data set, by what the
-        wiring lets expect (Ω↔).
+        """Logits that read every modality with the offset and the gain of its data set, fitted to
+        predictions from the wiring (Ω↔).
 
         Args:
             logits: of the wiring.
@@ -104,7 +104,7 @@ class Targets:
         every = np.arange(len(self.values))
         expected = roll_out.read(plain, every, self.molecule_V, self.modality_V)[1][0]
         measured = self.weight[..., self.molecules :] > 0
-        offset_Y, gain_Y = read_instruments(
+        offset_Y, gain_Y = fit_instruments(
             self.values[..., self.molecules :][measured],
             expected[measured],
             self.modality_V.expand(measured.shape)[measured],
@@ -115,13 +115,13 @@ class Targets:
 
 
 def _weights(measured: np.ndarray, sd: np.ndarray | None, unit: float) -> np.ndarray:
-    """What measurements count beside exact ones, by the variance that is to be expected of their
-    errors; a standard deviation that is not stated is taken for the median of those that are.
+    """Weights of measurements relative to exact ones, by the expected variance of their errors; a
+    standard deviation that is not stated counts as the median of those that are.
 
     Args:
-        measured: where there are any.
+        measured: where there is a measurement.
         sd: standard deviations, NaN where none is stated.
-        unit: what is worth a unit of activity.
+        unit: the difference of values that corresponds to 1 of activity.
     """
     if sd is None or not np.isfinite(sd[measured]).any():
         return measured.astype(float)

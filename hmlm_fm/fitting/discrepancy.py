@@ -1,12 +1,13 @@
-"""What a network leaves unexplained of a tissue, as effects of what was done that add up.
+"""What a network leaves unexplained of a tissue, as additive effects of treatments.
 
-A pathway that is missing from a network shows in what its fitted gates miss, again and again where
-the same thing was done. These residuals are told from what was done by ridge regression, one for
-all measured columns and times, and added to what is told of other conditions: the model discrepancy
-of Kennedy and O'Hagan (J R Stat Soc B 2001;63:425), with a linear kernel. Travels with checkpoints.
+Where a pathway is missing from a network, the residuals of its fitted gates repeat in conditions
+with the same treatment. Ridge regression predicts these residuals from the treatments, one for all
+measured columns and times, and they are added to predictions of other conditions: the model
+discrepancy of Kennedy and O'Hagan (J R Stat Soc B 2001;63:425), with a linear kernel. Travels with
+checkpoints.
 
-Shapes: R rows (asked conditions), C fitted conditions, T measured times, U query times, N
-molecules, K columns (molecules' states, or what they show in a modality), X things that were done.
+Shapes: C fitted conditions, T measured times, U query times, N molecules, K columns (states of
+molecules, or their values in a modality), X treatments, P penalties.
 """
 
 from __future__ import annotations
@@ -22,21 +23,22 @@ from ..model.tissue import Discrepancy, with_always
 
 PENALTIES = np.logspace(-1.5, 1.5, 7)
 WORTHWHILE = 0.1
-"""What share of the squared residuals it has to explain of what is left out, and as much more as
-one group of conditions is of all: gates are easier to read without it, and of a few conditions even
-noise is told by the others now and then."""
+"""The share of the squared residuals of left-out conditions that it has to explain, besides the
+share that one group of conditions has of all: gates are easier to read without it, and with few
+conditions the others sometimes predict even noise."""
 LEAST_WEIGHT = 1e-3
-"""What counts less than this says nothing."""
+"""Measurements of a smaller weight are ignored."""
 
 
 @dataclass(frozen=True)
 class Unexplained:
-    """What a fit found of a discrepancy.
+    """A discrepancy that was found for a fit.
 
     Attributes:
         done, hours, explained: as in `Discrepancy`.
         weight: (1 + X, T, K) the effects.
-        fitted, left_out: (C, T, K) what is said of each condition by all, and by the others alone.
+        fitted, left_out: (C, T, K) predictions of each condition from all of them, and from the
+            others alone.
     """
 
     done: list[int]
@@ -48,7 +50,7 @@ class Unexplained:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What a `Discrepancy` is made from, but for its columns."""
+        """Arguments of `Discrepancy`, except its columns."""
         return {
             "done": self.done,
             "hours": self.hours,
@@ -62,7 +64,7 @@ class Unexplained:
 
     @torch.no_grad()
     def fill(self, discrepancy: Discrepancy) -> Discrepancy:
-        """The same discrepancy, with what was found."""
+        """The given discrepancy, with the effects that were found."""
         discrepancy.weight.copy_(torch.tensor(self.weight))
         return discrepancy
 
@@ -76,15 +78,15 @@ def find_discrepancy(
 ) -> Unexplained | None:
     """The discrepancy of a fit; None where it would not be `WORTHWHILE`.
 
-    The penalty is the one with which conditions are told best by the others; those to which the
-    same was done are left out together. What perturbations hold tells nothing.
+    The penalty is the one with which conditions are predicted best from the others; those with the
+    same treatment are left out together. States that perturbations hold are ignored.
 
     Args:
         conditions: C rows.
-        residual: (C, T, K) what was measured less what was fitted.
+        residual: (C, T, K) measured less fitted values.
         weight: (C, T, K) how much each counts, 1 where it is exact, 0 where nothing was measured.
-        hours: (T) when, after 0.
-        molecule_K: of each column; all molecules in order by default.
+        hours: (T) the measured times, after 0.
+        molecule_K: the molecule of each column; all molecules in order by default.
     """
     held = conditions.effects_at_times(torch.tensor(hours).expand(len(residual), -1)).held_RN
     held_K = held.numpy()[..., slice(None) if molecule_K is None else molecule_K]
@@ -92,18 +94,18 @@ def find_discrepancy(
     treatment_RX = conditions.treatment_RX
     done = torch.nonzero(treatment_RX.any(0)).flatten().tolist()
     x = with_always(treatment_RX[:, done]).double().numpy()
-    _, alike = np.unique(x, axis=0, return_inverse=True)
-    missed = np.where(counted > 0, residual, 0.0)
-    flat, worth = missed.reshape(len(x), -1), counted.reshape(len(x), -1)
-    effects, errors = _regressions(x, flat, worth, alike)
-    squared_PCK = worth * errors**2
+    _, treatment_of = np.unique(x, axis=0, return_inverse=True)
+    known = np.where(counted > 0, residual, 0.0)
+    flat, weight_flat = known.reshape(len(x), -1), counted.reshape(len(x), -1)
+    effects, errors = _regressions(x, flat, weight_flat, treatment_of)
+    squared_PCK = weight_flat * errors**2
     best = int(squared_PCK.sum((1, 2)).argmin())
-    left, total = squared_PCK[best].sum(), (worth * flat**2).sum()
-    groups = len(np.unique(alike[(worth > 0).any(1)]))
-    # Nothing was missed, or what is no number: then there is nothing to tell either.
+    left, total = squared_PCK[best].sum(), (weight_flat * flat**2).sum()
+    groups = len(np.unique(treatment_of[(weight_flat > 0).any(1)]))
+    # There are no residuals, or some are not numbers.
     if not total > 0 or not 1 - left / total >= WORTHWHILE + 1 / groups:
         return None
-    shape = (-1, *missed.shape[1:])
+    shape = (-1, *known.shape[1:])
     measured = np.asarray((counted > 0).any(0))
     found = _at_all_times(effects[best].reshape(shape), measured, hours)
     return Unexplained(
@@ -111,46 +113,46 @@ def find_discrepancy(
         hours.tolist(),
         found,
         np.einsum("cx,xtk->ctk", x, found),
-        missed - errors[best].reshape(shape),
+        known - errors[best].reshape(shape),
         float(1 - left / total),
     )
 
 
 def _regressions(
-    x: np.ndarray, flat: np.ndarray, worth: np.ndarray, alike: np.ndarray
+    x: np.ndarray, flat: np.ndarray, weight_flat: np.ndarray, treatment_of: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For every penalty, the effects (P, X, ·) and what they miss of rows left out (P, C, ·).
+    """For every penalty, the effects (P, X, ·) and the errors on rows left out (P, C, ·).
 
     Args:
-        x: (C, X) what was done.
-        flat, worth: (C, ·) what is to be told, and how much of it counts.
-        alike: (C) which rows are left out together.
+        x: (C, X) treatments.
+        flat, weight_flat: (C, ·) residuals, and their weights.
+        treatment_of: (C) the treatment of each row; rows with the same are left out together.
     """
-    patterns, of_column = np.unique(worth, axis=1, return_inverse=True)
+    patterns, pattern_of = np.unique(weight_flat, axis=1, return_inverse=True)
     effects = np.zeros((len(PENALTIES), x.shape[1], flat.shape[1]))
     errors = np.zeros((len(PENALTIES), *flat.shape))
-    for pattern, of_pattern in enumerate(patterns.T):
-        rows, columns = of_pattern > 0, np.flatnonzero(of_column.ravel() == pattern)
+    for pattern, weights in enumerate(patterns.T):
+        rows, columns = weights > 0, np.flatnonzero(pattern_of.ravel() == pattern)
         if not rows.any():
             continue
         own, y = x[rows], flat[np.ix_(rows, columns)]
         for p, penalty in enumerate(PENALTIES):
-            inverse = np.linalg.inv(own @ own.T + np.diag(penalty / of_pattern[rows]))
+            inverse = np.linalg.inv(own @ own.T + np.diag(penalty / weights[rows]))
             dual = inverse @ y
             effects[p][:, columns] = own.T @ dual
-            errors[p][np.ix_(rows, columns)] = _left_out_errors(inverse, dual, alike[rows])
+            errors[p][np.ix_(rows, columns)] = _left_out_errors(inverse, dual, treatment_of[rows])
     return effects, errors
 
 
-def _left_out_errors(inverse: np.ndarray, dual: np.ndarray, alike: np.ndarray) -> np.ndarray:
-    """What ridge regression misses of rows that it is not shown, those alike left out together.
+def _left_out_errors(inverse: np.ndarray, dual: np.ndarray, treatment_of: np.ndarray) -> np.ndarray:
+    """Errors of ridge regression on rows that are left out, those of one treatment together.
 
     The block form of the leave-one-out residual (Cawley and Talbot, Neural Networks 2004;17:1467).
     """
     errors = dual / np.diag(inverse)[:, None]
-    groups, counts = np.unique(alike, return_counts=True)
+    groups, counts = np.unique(treatment_of, return_counts=True)
     for group in groups[counts > 1]:
-        own = np.flatnonzero(alike == group)
+        own = np.flatnonzero(treatment_of == group)
         errors[own] = np.linalg.solve(inverse[np.ix_(own, own)], dual[own])
     return errors
 

@@ -3,7 +3,7 @@
 Every member holds out a part of the conditions of its own, stops where it predicts them best, and
 is held near where it started: with few measurements the start and the stop are most of the gain.
 Fine-tuning and the fitted baselines of the benchmark share this one loop, so that none of them has
-an advantage by it.
+an advantage from it.
 
 Shapes: M members, C conditions, Q of them in one step, U times, N molecules, L parameters of a
 kind.
@@ -25,7 +25,7 @@ Predict = Callable[[Parameters, np.ndarray], torch.Tensor]
 """States (M, Q, U, N) of some conditions by their positions (Q), from parameters (M, L) by kind."""
 
 MANY_CONDITIONS, VERY_MANY_CONDITIONS = 48, 200
-"""From so many on, measurements say more about gates than a first guess does."""
+"""With this many conditions or more, measurements determine gates better than a first guess."""
 HELD_OUT_AT_ONCE, LONE_PARTS = 12, 5
 BETTER_BY = 1e-3
 STEPS_BETWEEN_EVALUATIONS = 5
@@ -55,7 +55,7 @@ class FitSettings:
 
 
 def settings_for(conditions: int) -> FitSettings:
-    """The usual ones: more conditions bear more steps, and need less holding."""
+    """The default settings: more conditions allow more steps and a weaker hold."""
     if conditions >= VERY_MANY_CONDITIONS:
         return FitSettings(members=4, steps=1000, patience=120, hold=1e-5, batch=24)
     if conditions >= MANY_CONDITIONS:
@@ -86,10 +86,10 @@ ONE_PROCESS = Processes()
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What members do not learn from.
+    """Measurements that members are not fitted to.
 
     Attributes:
-        measurements: (M, C, U) those that each holds out.
+        measurements: (M, C, U) which of them each member holds out.
         watched: positions of the conditions by whose held-out measurements a fit is stopped.
     """
 
@@ -99,7 +99,7 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Fit:
-    """What a fit gave.
+    """The result of a fit.
 
     Attributes:
         parameters: of every member (M, L) by kind, where each predicted its own part best.
@@ -132,20 +132,20 @@ def fit_members(
     times.
 
     Each process fits its share, and what it finds is the same on any number of them, but for
-    rounding: they agree on how long gradients are, and on when to stop.
+    rounding: they agree on the length of gradients, and on when to stop.
 
     Args:
         predict: differentiable in the parameters, of this process' share of the members.
         start: (M, L) by kind.
         spread: of each kind: how far a parameter may be off.
         states: measured (C, U, N), or whatever else is predicted.
-        settings: how.
+        settings: of the fit.
         seed: of the order of conditions, and of the held-out parts.
         weight: how much each of `states` counts (C, U, N), 0 where it was not measured; all alike
             without it.
         progress: called with the step and the mean held-out error.
         processes: one by default.
-        parts: that members hold out, where they are drawn already.
+        parts: the parts that members hold out; drawn from the seed by default.
         fixed: kinds of parameters that stay where they start; not all of them.
 
     Raises:
@@ -247,7 +247,7 @@ class _MemberFit:
         self.optimizer.step()
 
     def gathered(self, found: torch.Tensor) -> torch.Tensor:
-        """What the members of all processes found (M, …)."""
+        """Values of the members of all processes (M, …)."""
         every = found.new_zeros((self.settings.members, *found.shape[1:]))
         every[self.own] = found
         return self.processes.summed(every)
@@ -272,7 +272,7 @@ def held_out_parts(count_CU: torch.Tensor, members: int, seed: int) -> HeldOut:
         count_CU: how many measurements there are of each condition at each time, or their weight.
 
     Raises:
-        ValueError: nothing was measured but one condition at one time.
+        HMLMError: nothing was measured but one condition at one time.
     """
     conditions, times = count_CU.shape
     count = count_CU.cpu().numpy()

@@ -20,7 +20,7 @@ class MemberRollOut:
     """Predicts conditions of one network, with the gates of every member.
 
     Attributes:
-        wiring: of the network, once per member; what gates are made for.
+        wiring: of the network, once per member; gates of all members refer to it.
     """
 
     def __init__(
@@ -34,11 +34,11 @@ class MemberRollOut:
     ) -> None:
         """
         Args:
-            transducer: that rolls out.
+            transducer: the module that rolls out.
             wiring: of the network alone.
             members: M.
             conditions: C rows.
-            times_hours: (T) when states are asked.
+            times_hours: (T) times of the predicted states, in hours.
             baseline: (N) the state at rest, NaN where it is not known.
         """
         self.transducer, self.members = transducer, members
@@ -64,8 +64,8 @@ class MemberRollOut:
         modality_V: torch.Tensor,
         moved_CTN: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """States (M, Q, T, N) of some of the conditions, and what molecules show in modalities
-        (M, Q, T, V).
+        """States (M, Q, T, N) of some of the conditions, and values of molecules in
+        modalities (M, Q, T, V).
 
         Args:
             moved_CTN: added to the states; see `moved_states`.
@@ -73,20 +73,20 @@ class MemberRollOut:
         hours = self.hours.expand(self.members, len(chosen), -1)
         states, drives = self._roll_out(gates, chosen).at(hours)
         if moved_CTN is not None:
-            rows = self.conditions.mapped(lambda of_all: of_all[chosen])
-            asked = self.hours.expand(1, len(chosen), -1)
-            states = moved_states(states, moved_CTN[chosen], rows, asked)
+            rows = self.conditions.mapped(lambda tensor: tensor[chosen])
+            times = self.hours.expand(1, len(chosen), -1)
+            states = moved_states(states, moved_CTN[chosen], rows, times)
         if not len(molecule_V):
             return states, states[..., molecule_V]
         first = torch.arange(self.members, device=states.device) * states.shape[-1]
         flat = (first[:, None] + molecule_V)[:, None, None]
-        shown = observe_points(
+        values = observe_points(
             states[..., molecule_V], drives[..., molecule_V], gates, flat, modality_V
         )
-        return states, shown
+        return states, values
 
     def _roll_out(self, gates: Gates, chosen: np.ndarray) -> RollOut:
-        rows = self.conditions.mapped(lambda of_all: torch.cat([of_all[chosen]] * self.members))
+        rows = self.conditions.mapped(lambda tensor: torch.cat([tensor[chosen]] * self.members))
         shape = (self.members, len(chosen), -1)
         baseline = self.baseline.expand(self.members, -1)
         known = self.known.expand(self.members, -1)

@@ -1,4 +1,4 @@
-"""What a model is given beside a query: the network, its state at rest, and measured conditions.
+"""The context of a query: the network, its state at rest, and measured conditions.
 
 Shapes: N molecules.
 """
@@ -17,7 +17,7 @@ from ..model.tokenization_hmlm import HMLMTokenizer
 
 LARGEST_CONTEXT, MOST_CONTEXT_TIMES = 64, 8
 """How many conditions of a set of measurements a context holds, and at how many times each: more
-take long to read and add little. All of them are fitted to."""
+take long to encode and add little. Fits use all of them."""
 
 
 def make_context(
@@ -27,7 +27,7 @@ def make_context(
     conditions: Sequence[Condition] = (),
     observations: Sequence[Sequence[Observation]] = (),
 ) -> dict[str, torch.Tensor]:
-    """A network with what is known of it, as a batch of one.
+    """A network, its state at rest and its context, as a batch of one.
 
     Args:
         baseline: (N) the state at rest, in [0, 1]; NaN where it is not known.
@@ -46,7 +46,7 @@ def make_context(
             observations=list(observations) if len(conditions) else None,
             baseline=at_rest,
             return_tensors="pt",
-            # Molecules without a token are nothing to warn of at every query.
+            # No warning of molecules without a token at every query.
             warn_unknown=False,
         )
     )

@@ -1,4 +1,4 @@
-"""Crosstalk between pathways, read off what a model attends to.
+"""Crosstalk between pathways, from the attention of a model.
 
 Attention weighs the sources of a molecule; a walk that follows it against the interactions leads
 to where its signals come from. The score of an ordered pair of pathways (A, B) is the chance that
@@ -29,7 +29,7 @@ from .loading import load_foundation
 from .prediction import predict_states
 
 DAMPING = 0.8
-"""Chance that a walk goes on at each molecule: far sources count less than near ones."""
+"""Probability that a walk continues at each molecule: distant sources count less than near ones."""
 STIMULUS, MOST_STIMULI = 0.8, 10
 SETTLED, MOST_STEPS = 1e-6, 100
 
@@ -128,7 +128,7 @@ def wired(network: SignalingNetwork) -> np.ndarray:
 
 
 def even_attention(network: SignalingNetwork) -> np.ndarray:
-    """Attention by the wiring alone: all sources alike (N, N)."""
+    """Attention by the wiring alone: equal weights of all sources (N, N)."""
     return _rows_to_one(wired(network))
 
 
@@ -149,7 +149,7 @@ def arrival(attention: np.ndarray, within: Iterable[int]) -> np.ndarray:
 
 def crosstalk(network: SignalingNetwork, attention: np.ndarray) -> dict[Pair, float]:
     """The score of every ordered pair of pathways."""
-    return of_pairs(network, lambda of_a: arrival(attention, of_a))
+    return mean_by_pair(network, lambda of_a: arrival(attention, of_a))
 
 
 def score_crosstalk(network: SignalingNetwork, checkpoint: str) -> pd.DataFrame:
@@ -157,10 +157,10 @@ def score_crosstalk(network: SignalingNetwork, checkpoint: str) -> pd.DataFrame:
 
     Args:
         network: with at least two pathways.
-        checkpoint: whose gates attend.
+        checkpoint: the model whose gates are the attention.
 
     Raises:
-        ValueError: there are no two pathways, or the checkpoint is fine-tuned.
+        HMLMError: there are no two pathways, or the checkpoint is fine-tuned.
     """
     visible = network.without_kinetics()
     if not ordered_pairs(visible):
@@ -175,10 +175,14 @@ def score_crosstalk(network: SignalingNetwork, checkpoint: str) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values("score", ascending=False, ignore_index=True)
 
 
-def of_pairs(
+def mean_by_pair(
     network: SignalingNetwork, from_pathway: Callable[[list[int]], np.ndarray]
 ) -> dict[Pair, float]:
-    """Of every ordered pair (A, B) the mean over B's own molecules of what A does to each (N)."""
+    """For every ordered pair (A, B), the mean over B's own molecules of the effect of A on each.
+
+    Args:
+        from_pathway: effects (N) of a pathway, given by the positions of its molecules.
+    """
     found: dict[Pair, float] = {}
     known: dict[str, np.ndarray] = {}
     for (a, b), (of_a, of_b) in ordered_pairs(network).items():

@@ -42,7 +42,7 @@ def plot_losses(log: Sequence[Mapping[str, Any]], path: Path) -> None:
 def plot_trajectories(
     sample: Trajectories, predictions: Mapping[int, np.ndarray], path: Path, panels: int = 8
 ) -> None:
-    """The most moving molecules of one held-out network under its first condition.
+    """Molecules with the largest changes of one held-out network under its first condition.
 
     Args:
         sample: simulated truth.
@@ -51,10 +51,10 @@ def plot_trajectories(
         panels: how many molecules.
     """
     truth = sample.states[0].astype(np.float64)
-    most_moving = np.argsort(-(truth.max(0) - truth.min(0)))[:panels]
+    largest = np.argsort(-(truth.max(0) - truth.min(0)))[:panels]
     figure = Figure(figsize=(11, 5), layout="constrained")
     grid = figure.subplots(2, (panels + 1) // 2, sharex=True, sharey=True).ravel()
-    for axes, molecule in zip(grid, most_moving, strict=False):
+    for axes, molecule in zip(grid, largest, strict=False):
         axes.plot(TIMES_HOURS, truth[:, molecule], "k-", label="simulated")
         for (context, states), style in zip(predictions.items(), ("C1--", "C0--"), strict=False):
             predicted = np.concatenate([truth[:1, molecule], states[0, :, molecule]])
@@ -74,7 +74,7 @@ class Band:
     """A panel of `plot_bands`.
 
     Attributes:
-        name: above it.
+        name: its title.
         mean, sd: (U) of the prediction.
         times, known: (T) true or measured values, and when; None without.
         is_activity: whether it lies in [0, 1].
@@ -140,18 +140,18 @@ def plot_states(
     """Trajectories of some molecules, one panel each and one line per condition.
 
     Args:
-        network: whose states they are.
+        network: of the states.
         conditions: names of the C conditions.
         times_hours: T times in hours.
         states: activity (C, T, N).
         molecules: positions of those to draw.
-        path: of the file, whose ending says its format.
+        path: of the file, whose ending gives its format.
     """
     columns = min(len(molecules), 4)
     lines = -(-len(molecules) // columns)
     figure = Figure(figsize=(2.8 * max(columns, 2), 2.2 * lines + 0.8), layout="constrained")
     grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    # Ten colours are told apart; more conditions are an order of shades.
+    # Ten colours can be distinguished; more conditions are shades in order.
     shades = colormaps["viridis"](np.linspace(0, 0.9, len(conditions)))
     colours = [f"C{c}" if len(conditions) <= 10 else shades[c] for c in range(len(conditions))]
     mark = "o-" if len(times_hours) <= 10 else "-"
@@ -198,5 +198,5 @@ def plot_crosstalk(path: Path, table: pd.DataFrame, title: str) -> None:
 
 
 def _plain(text: str) -> str:
-    """Text that matplotlib does not take for mathematics."""
+    """Text with `$` escaped, which matplotlib would read as mathematics."""
     return text.replace("$", r"\$")

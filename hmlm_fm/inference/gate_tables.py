@@ -13,7 +13,7 @@ from ..model.fields import to_device
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
 from ..model.observation import ACTIVITY
-from ..model.tissue import ALWAYS, ShownDiscrepancy, TissueGates
+from ..model.tissue import ALWAYS, TissueGates, ValueDiscrepancy
 from ..model.tokenization_hmlm import HMLMTokenizer
 from ..model.transducer import MARGIN
 from .context import make_context
@@ -31,7 +31,7 @@ def gate_tables(
         gates: target, source, sign, weight, n, ec50, all medians over members, in network order.
 
     Raises:
-        ValueError: the model is not fine-tuned.
+        HMLMError: the model is not fine-tuned.
     """
     tissue = _tissue_of(model)
     context = make_context(tokenizer, data.network, data.baseline)
@@ -68,16 +68,16 @@ def gate_tables(
 
 @torch.no_grad()
 def unexplained_table(model: HMLMForSignaling, network: SignalingNetwork) -> pd.DataFrame:
-    """What the gates of a fine-tuned model leave unexplained, largest first: where much of one
-    molecule's effect on another is found here, the network may lack what lies between.
+    """Additive effects of treatments that gates of a fine-tuned model leave unexplained, largest
+    first: where the effect of one molecule on another is large, the network may lack a path.
 
     Returns:
         treatment, target (a molecule, or "every condition"), molecule, modality, time_hours, effect
-        (on what it shows, of a stimulus or a perturbation of 1); no rows where nothing was worth
-        adding.
+        (on the value, of a stimulus or a perturbation of 1); no rows where a discrepancy was not
+        worthwhile.
 
     Raises:
-        ValueError: the model is not fine-tuned, or to a network of other size.
+        HMLMError: the model is not fine-tuned, or to a network of other size.
     """
     tissue, count = _tissue_of(model), len(network.molecules)
     expected = tissue.molecules
@@ -91,7 +91,7 @@ def unexplained_table(model: HMLMForSignaling, network: SignalingNetwork) -> pd.
         if discrepancy is None:
             continue
         pairs = [(i, ACTIVITY) for i in range(count)]
-        if isinstance(discrepancy, ShownDiscrepancy):
+        if isinstance(discrepancy, ValueDiscrepancy):
             pairs = discrepancy.pairs
         treatments = [("always", "every condition")]
         treatments += [(TREATMENTS[x // count], network.names[x % count]) for x in discrepancy.done]
@@ -110,7 +110,7 @@ def unexplained_table(model: HMLMForSignaling, network: SignalingNetwork) -> pd.
 def _tissue_of(model: HMLMForSignaling) -> TissueGates:
     """
     Raises:
-        ValueError: the model is not fine-tuned.
+        HMLMError: the model is not fine-tuned.
     """
     if model.next_state.tissue is None:
         raise HMLMError(
@@ -124,7 +124,7 @@ def against_truth(
     network: SignalingNetwork, molecules: pd.DataFrame, gates: pd.DataFrame
 ) -> dict[str, float]:
     """Spearman's correlation of fitted parameters with those of the simulator, of molecules with
-    a source, by name of the parameter; what is the same everywhere in truth is left out."""
+    a source, by name of the parameter; parameters with one true value are left out."""
     system = LogicODE.from_network(network)
     names, interaction_J = network.names, system.interaction_of_literal
     true_gates = pd.DataFrame(
@@ -139,10 +139,10 @@ def against_truth(
     gates = gates.drop_duplicates(["target", "source"])
     both = gates.merge(true_gates, on=["target", "source"], suffixes=("", "_true"))
     tau = pd.DataFrame({"molecule": names, "tau_hours_true": system.tau_hours.numpy()})
-    of_molecules = molecules.merge(tau, on="molecule")
-    of_molecules = of_molecules[of_molecules["molecule"].isin(set(both["target"]))]
+    taus = molecules.merge(tau, on="molecule")
+    taus = taus[taus["molecule"].isin(set(both["target"]))]
     found = {}
-    for table, columns in ((of_molecules, ["tau_hours"]), (both, ["weight", "n", "ec50"])):
+    for table, columns in ((taus, ["tau_hours"]), (both, ["weight", "n", "ec50"])):
         for name in columns:
             fitted, true = table[name], table[f"{name}_true"].round(6)
             if true.nunique() > 1:

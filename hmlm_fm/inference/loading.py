@@ -1,4 +1,4 @@
-"""Models to begin with: pretrained ones by their names, and untrained ones."""
+"""Loading pretrained models by name, and making untrained ones."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def load_pretrained(name_or_path: str | Path) -> tuple[HMLMForSignaling, HMLMTok
     except OSError as error:
         raise HMLMError(str(error), path=place) from None
     known, found = model.config.vocabulary_version, tokenizer.vocabulary.version
-    # Configurations made by hand may state none.
+    # A configuration made by hand may state no version.
     if known not in ("", found):
         raise HMLMError(
             f"its token list is of version {found!r}; expected that of its weights, {known!r}: "
@@ -90,7 +90,7 @@ def require_foundation(model: HMLMForSignaling, place: str = "the model") -> Non
 
 
 def untrained_model(config: PreTrainedConfig, seed: int) -> HMLMForSignaling:
-    """A model of a configuration that has learned nothing; torch's own seed is left as it is."""
+    """An untrained model of a configuration; the state of torch's generator is restored."""
     state = torch.get_rng_state()
     torch.manual_seed(seed)
     model = HMLMForSignaling(HMLMConfig.from_dict(config.to_dict())).eval()
@@ -99,7 +99,7 @@ def untrained_model(config: PreTrainedConfig, seed: int) -> HMLMForSignaling:
 
 
 def untrained_checkpoint(seed: int) -> tuple[HMLMForSignaling, HMLMTokenizer]:
-    """A model of the size `tiny` that has learned nothing, and its tokenizer."""
+    """An untrained model of the size `tiny`, and its tokenizer."""
     tokenizer = HMLMTokenizer()
     config = HMLMConfig.of_size(
         "tiny",

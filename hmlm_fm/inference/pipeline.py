@@ -1,4 +1,4 @@
-"""From networks, conditions and measurements to tables of states: what stands above the tensors.
+"""`SignalingPipeline`: from networks, conditions and measurements to tables of states.
 
 Shapes: Q query conditions, T times, N molecules.
 """
@@ -47,16 +47,16 @@ class SignalingPipeline:
     ) -> None:
         """
         Args:
-            baseline: state at rest by molecule, in [0, 1]; of others, where the model's gates
-                stand still.
-            measured: conditions with what was observed of each, as context. All observations count
-                alike: their `sd_value` is not used, and a warning says so.
+            baseline: state at rest by molecule, in [0, 1]; that of others is inferred from the
+                model's gates.
+            measured: conditions with the observations of each, as context. All observations have
+                the same weight: their `sd_value` is not used, and a warning states so.
 
         Raises:
-            NetworkError: a molecule that the network has not.
-            HMLMError: a state at rest or an observation out of range; what was measured is no
-                list of pairs of a condition and its observations; or something was measured and
-                the model is fine-tuned, whose gates it cannot correct.
+            NetworkError: a molecule that is not in the network.
+            HMLMError: a state at rest or an observation out of range; `measured` is not a
+                list of pairs of a condition and its observations; or it is given with a fine-tuned
+                model, whose gates a context does not correct.
         """
         measured = _as_pairs(measured)
         _warn_of_deviations(observations for _, observations in measured)
@@ -74,7 +74,7 @@ class SignalingPipeline:
             network,
             known,
             [scale_condition(condition, self.time_scale) for condition, _ in measured],
-            [[scale_observation(o, self.time_scale) for o in of_one] for _, of_one in measured],
+            [[scale_observation(o, self.time_scale) for o in given] for _, given in measured],
         )
 
     @classmethod
@@ -134,17 +134,18 @@ class SignalingPipeline:
             conditions: by name.
             hours: times, the same for all conditions.
             modality: of `MODALITIES`; of another one than the activity the column is value instead
-                of state, in the unit of what the model was fitted to or given as context.
-                Fine-tuned, sd is that of the state as the modality shows it.
+                of state, in the unit of the measurements that the model was fitted to or given as
+                context. Of a fine-tuned model, sd is that of the value.
             observed: activities that were observed of the query conditions themselves, by their
                 names. They correct the prediction of the same molecule before and after, and narrow
-                its sd. All count alike: their `sd_value` is not used, and a warning says so.
+                its sd. All have the same weight: their `sd_value` is not used, and a warning states
+                so.
 
         Raises:
-            NetworkError: a molecule that the network has not.
+            NetworkError: a molecule that is not in the network.
             HMLMError: as `predict_states`; conditions or observations are not given by name; or
-                something was observed of a condition that is no query, in another modality than
-                the activity, or out of range.
+                an observation is of a condition that is no query, of another modality than the
+                activity, or out of range.
         """
         if not isinstance(conditions, Mapping) or not all(
             isinstance(condition, Condition) for condition in conditions.values()
@@ -156,7 +157,7 @@ class SignalingPipeline:
         names = list(conditions)
         by_name = _by_name(observed or {})
         _warn_of_deviations(by_name.values())
-        # A number is no list of times, which `predict_states` refuses, as an array of one.
+        # A single number is refused by `predict_states`.
         times = list(hours) if np.iterable(hours) else hours
         found = predict_states(
             self.model, self.context, self.network, list(conditions.values()), times,
@@ -176,8 +177,8 @@ class SignalingPipeline:
     def _as_states(
         self, queries: Sequence[str], observed: Mapping[str, Sequence[Observation]]
     ) -> tuple[np.ndarray, np.ndarray] | None:
-        """Times, and states (Q, T, N), NaN where nothing was observed; None where nothing was at
-        all. Replicates of one state are averaged."""
+        """Times, and states (Q, T, N), NaN where nothing was observed; None without any
+        observation. Replicates of one state are averaged."""
         index = self.network.molecule_index
         for name, observations in observed.items():
             if name not in queries:
@@ -206,7 +207,7 @@ class SignalingPipeline:
 
 
 def _read_baseline(path: Path) -> dict[str, float]:
-    # A molecule may be called NA, and old folders hold states as they were measured.
+    # A molecule may be called NA, and states of some folders are outside [0, 1], as measured.
     table = pd.read_csv(path, dtype={"molecule": str, "state": float}, keep_default_na=False)
     return dict(zip(table["molecule"], table["state"].clip(0, 1), strict=True))
 
@@ -224,7 +225,7 @@ def _as_pairs(
         for pair in pairs
     ):
         raise HMLMError(
-            f"measured is {measured!r}; expected conditions, each with what was observed of it, "
+            f"measured is {measured!r}; expected conditions, each with its observations, "
             'such as [(Condition({"TGFB": 0.8}), [Observation("smad3", 6, 0.5)])]'
         )
     return [(condition, _as_observations(given)) for condition, given in pairs]
@@ -260,8 +261,8 @@ def _as_observations(given: Iterable[Observation]) -> list[Observation]:
 def _warn_of_deviations(observations: Iterable[Sequence[Observation]]) -> None:
     if any(o.sd_value is not None for of_condition in observations for o in of_condition):
         warnings.warn(
-            "the sd_value of observations is not used here: all of them count alike; fine-tuning "
-            "weighs them by it",
+            "the sd_value of observations is not used here: all of them have the same weight; "
+            "fine-tuning weighs them by it",
             UserWarning,
             stacklevel=3,
         )

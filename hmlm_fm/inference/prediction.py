@@ -31,7 +31,7 @@ class Prediction:
 
 
 def model_time_scale(model: HMLMForSignaling) -> float:
-    """The model's hours to an hour of what it is fine-tuned to; 1 where it is not fine-tuned."""
+    """The model's hours per hour of the tissue that it is fine-tuned to; 1 without fine-tuning."""
     return float((model.config.tissue or {}).get("pace", 1.0))
 
 
@@ -49,17 +49,18 @@ def predict_states(
     """States of query conditions, all from the baseline that the context states.
 
     Args:
-        context: of `make_context`.
+        context: from `make_context`.
         conditions: Q of them.
         hours: (U) query times, the same for all.
-        observed: what was observed of the query conditions themselves: times in hours (T), and
-            states (Q, T, N), NaN where nothing was. The prediction uses it on both sides of a time.
-        modality: of `MODALITIES`: what the states show in it, instead of the states themselves.
+        observed: observations of the query conditions themselves: times in hours (T), and states
+            (Q, T, N), NaN where there is none. They correct predictions before and after.
+        modality: of `MODALITIES`; of another one than the activity, values are predicted instead of
+            states.
         time_scale: of the context; that of the tissue of a fine-tuned model by default.
 
     Raises:
-        HMLMError: there is no such modality, or a time is negative, no number, or beyond
-            `LONGEST_HOURS` of the model's, of which as many pass in an hour as the time scale says.
+        HMLMError: there is no such modality, or a time is negative, not a number, or beyond
+            `LONGEST_HOURS` in the model's hours (times the time scale).
     """
     time_scale = model_time_scale(model) if time_scale is None else time_scale
     if modality not in MODALITIES:

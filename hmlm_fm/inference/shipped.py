@@ -24,7 +24,7 @@ def checkpoint_path(name_or_path: str) -> str:
     """
     if name_or_path in SHIPPED:
         return str(CHECKPOINTS / name_or_path)
-    # A name on a hub states whose it is; a path that is not there would be looked up on the hub.
+    # A name on a hub has an owner; a missing path would be looked up on the hub.
     if not Path(name_or_path).is_dir() and not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name_or_path):
         raise MissingFileError(
             f"there is no such folder; expected one, {' or '.join(SHIPPED)}, or OWNER/NAME on a "
@@ -38,8 +38,8 @@ def folder_with_code(name: str) -> Path:
     """The folder of a shipped checkpoint with the model's code beside the weights, so that it loads
     with `trust_remote_code=True` where the package is not installed.
 
-    The code is that of the installed package, written when it is first asked for: into the package,
-    or where that cannot be written into a copy in the user's cache.
+    The code is that of the installed package. It is written at the first call: into the package, or
+    where that is not writable, into a copy in the user's cache.
     """
     folder = CHECKPOINTS / name
     try:

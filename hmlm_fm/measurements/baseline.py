@@ -1,4 +1,4 @@
-"""What every method of a benchmark does: learn from measurements, then predict conditions.
+"""The interface of every method of a benchmark: learn from measurements, then predict conditions.
 
 Shapes: N molecules, Q query conditions, U query times.
 """
@@ -29,9 +29,12 @@ class Baseline(ABC):
 
 
 def condition_features(conditions: Sequence[Condition], network: SignalingNetwork) -> np.ndarray:
-    """What is done to each molecule (Q, 2N): its stimulus, and how much of it is taken away.
+    """The treatment of each molecule (Q, 2N): its stimulus, and by how much it is perturbed.
 
     A stimulus counts by its level, a perturbation by its strength.
+
+    Raises:
+        NetworkError: a molecule that is not in the network.
     """
     features = np.zeros((len(conditions), 2 * len(network.molecules)))
     for q, condition in enumerate(conditions):

@@ -1,4 +1,4 @@
-"""What was measured of one network: what models are fitted to and given as context.
+"""Measurements of one network, which models are fitted to and given as context.
 
 Shapes: C conditions, T times, N molecules, Q query conditions, S observed times after 0.
 """
@@ -18,7 +18,7 @@ from .time_scale import scale_condition, scale_observation
 HELD_OUT_PART = 5
 """One in so many training conditions is held out where a method chooses or stops by them."""
 LARGEST_STATE = 1.1
-"""Noise may put a measured state beyond its range; no further is it taken for one."""
+"""Noise may put a measured state above 1; larger values are clipped to this."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class Measurements:
     """Conditions of one network and what was measured of each.
 
     Attributes:
-        network: whose molecules they are of, as far as a model may see it.
+        network: of the molecules, without what is hidden from models.
         conditions: C of them.
         times_hours: (T) all times at which anything was measured, in hours.
         states: (C, T, N) activities, in [0, 1] but for noise.
         baseline: (N) the state at rest, from which every condition starts, in [0, 1]; NaN where it
             is not known.
-        seed: of whatever is drawn by a method that is fitted to them.
+        seed: of the random draws of a method that is fitted to them.
         measured: (C, T, N) which of the states were measured; all of them by default.
         others: of every condition, observations in modalities other than the activity.
         sd: (C, T, N) standard deviations of activities, NaN where none is stated; None if nowhere.
@@ -54,7 +54,7 @@ class Measurements:
     names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        # A simulator's error may put a state at rest a hair off.
+        # A simulator's error may put a state at rest slightly out of range.
         object.__setattr__(self, "baseline", np.clip(self.baseline, 0, 1))
         if self.measured is None:
             object.__setattr__(self, "measured", np.ones(self.states.shape, dtype=bool))
@@ -88,7 +88,7 @@ class Measurements:
         )
 
     def split(self) -> tuple[Measurements, Measurements]:
-        """Conditions to learn from, and a fifth of them to choose and to stop by."""
+        """Training conditions, and a held-out fifth for choices and early stopping."""
         order = np.random.default_rng([self.seed, 5]).permutation(len(self.conditions))
         held_out = max(1, len(order) // HELD_OUT_PART)
         return self.subset(np.sort(order[held_out:])), self.subset(np.sort(order[:held_out]))
@@ -98,8 +98,8 @@ class Measurements:
         return replace(self, states=np.clip(self.states, 0, LARGEST_STATE))
 
     def without(self, held_out_CT: np.ndarray) -> Measurements:
-        """The same with some times of some conditions left out; of a condition that is left out
-        whole, nothing is left."""
+        """The same with some times of some conditions (C, T) left out. Of a condition of which all
+        times are left out, observations in other modalities are left out too."""
         left = self.measured & ~held_out_CT[:, :, None]
         others = []
         for out_T, observations in zip(held_out_CT, self.others, strict=False):
@@ -109,8 +109,8 @@ class Measurements:
         return replace(self, measured=left, others=tuple(others))
 
     def after_start(self) -> Measurements:
-        """The same with the times after 0 alone, at which gates are fitted; what other modalities
-        showed at rest stays, as context."""
+        """The same with only the times after 0, at which gates are fitted; observations of other
+        modalities at rest stay, as context."""
         later = self.times_hours > 0
         return replace(
             self,
@@ -121,7 +121,7 @@ class Measurements:
         )
 
     def in_model_hours(self, time_scale: float) -> Measurements:
-        """The same with as many of the model's hours to an hour; see `time_scale`."""
+        """The same in the model's hours, of which an hour has `time_scale`."""
         others = tuple(
             tuple(scale_observation(o, time_scale) for o in observations)
             for observations in self.others

@@ -1,4 +1,4 @@
-"""What a predicted trajectory is measured by.
+"""Metrics of predicted trajectories.
 
 Shapes: Q conditions, U times, N molecules.
 """
@@ -14,47 +14,48 @@ from ..model.next_state_head import NORMAL_QUANTILE
 from .measured import Measurements
 
 LEAST_CHANGE = 0.02
-"""Of molecules that move less, nearly everything is covered whatever the interval."""
+"""States that change less are left out: nearly any interval covers them."""
 
 MARKERS = ("proCI", "proCIII", "fibronectin", "aSMA", "periostin", "TNC", "CTGF", "LOX")
-"""Fibrosis markers; those of them that a network has are scored apart."""
+"""Fibrosis markers; those of them that a network has are scored separately."""
 
 
 def score(
     states: np.ndarray, scale: np.ndarray | None, truth: Measurements
 ) -> dict[str, float | list[float]]:
-    """All figures of one row on one split.
+    """All metrics of one method on one split.
 
     Args:
         states: predicted (Q, U, N).
-        scale: their standard deviations, where the row has any.
-        truth: what was asked.
+        scale: their standard deviations (Q, U, N), where the method has any.
+        truth: the query conditions, with their true states.
 
     Returns:
         mse; markers_mse; pearson (mean over molecules, across conditions at the last time);
-        direction (share of right signs of the last change, where it exceeds 0.02); with a scale
-        coverage and width of the 90 % interval where the true change exceeds 0.02, and crps; and
-        squared_errors, the mean of each condition.
+        direction (share of right signs of the change at the last time, where it exceeds 0.02);
+        with a scale coverage and width of the 90 % interval where the true change exceeds 0.02, and
+        crps; and squared_errors, the mean of each condition.
     """
     squared = (states - truth.states) ** 2
     names = truth.network.names
     markers = [i for i, name in enumerate(names) if name in MARKERS]
     change, predicted = truth.states - truth.baseline_or_zero, states - truth.baseline_or_zero
-    last, told = change[:, -1], predicted[:, -1]
+    last, predicted_last = change[:, -1], predicted[:, -1]
     moved = np.abs(last) > LEAST_CHANGE
+    same_sign = np.sign(predicted_last) == np.sign(last)
     found: dict[str, float | list[float]] = {
         "mse": float(squared.mean()),
-        "pearson": _mean_correlation(told, last),
-        "direction": float((np.sign(told) == np.sign(last))[moved].mean()) if moved.any() else 0.0,
+        "pearson": _mean_correlation(predicted_last, last),
+        "direction": float(same_sign[moved].mean()) if moved.any() else 0.0,
         "squared_errors": squared.mean((1, 2)).tolist(),
     }
     if markers:
         found["markers_mse"] = float(squared[..., markers].mean())
     if scale is not None:
-        asked = np.abs(change) > LEAST_CHANGE
+        changed = np.abs(change) > LEAST_CHANGE
         inside = np.abs(states - truth.states) <= NORMAL_QUANTILE * scale
-        found["coverage"] = float(inside[asked].mean())
-        found["width"] = float(2 * NORMAL_QUANTILE * scale[asked].mean())
+        found["coverage"] = float(inside[changed].mean())
+        found["width"] = float(2 * NORMAL_QUANTILE * scale[changed].mean())
         found["crps"] = float(_crps(states, scale, truth.states).mean())
     return found
 
@@ -64,7 +65,7 @@ def interval(values: Sequence[Sequence[float]]) -> tuple[float, float, float]:
 
     Several seeds: Student's interval of their means. One: the bootstrap over its conditions.
     """
-    means = np.array([np.mean(of_seed) for of_seed in values])
+    means = np.array([np.mean(errors) for errors in values])
     if len(means) > 1:
         half = stats.t.ppf(0.975, len(means) - 1) * means.std(ddof=1) / np.sqrt(len(means))
         return float(means.mean()), float(max(means.mean() - half, 0.0)), float(means.mean() + half)
@@ -74,9 +75,9 @@ def interval(values: Sequence[Sequence[float]]) -> tuple[float, float, float]:
     return float(own.mean()), float(low), float(high)
 
 
-def _mean_correlation(told: np.ndarray, truth: np.ndarray) -> float:
+def _mean_correlation(predicted: np.ndarray, truth: np.ndarray) -> float:
     """Mean over molecules that move of Pearson's r across conditions; a constant counts as 0."""
-    a, b = told - told.mean(0), truth - truth.mean(0)
+    a, b = predicted - predicted.mean(0), truth - truth.mean(0)
     moves = b.std(0) > LEAST_CHANGE
     if not moves.any():
         return 0.0

@@ -1,4 +1,4 @@
-"""Measurements of one network, from tables: its conditions, and what was observed in each.
+"""Measurements of one network, from tables of conditions and observations.
 
 Shapes: C conditions, T times, N molecules.
 """
@@ -23,7 +23,7 @@ from .measured import Measurements
 from .simulated import visible_network
 
 CONTRADICTS = 0.2
-"""How far from where it is held a state is measured that noise does not explain."""
+"""A state measured further than this from where it is held is not explained by noise."""
 
 
 def read_measurements(
@@ -41,9 +41,10 @@ def read_measurements(
     those that contradict it.
 
     Args:
-        network: a network, a shipped network's name, or a file; of its kinetics nothing is kept.
-        conditions: table of what is done in each condition; or a MIDAS table, which has both.
-        observations: table of what was measured; see docs/measurements.md.
+        network: a network, a shipped network's name, or a file; its kinetics are removed.
+        conditions: table of stimuli and perturbations of each condition; or a MIDAS table, which
+            has observations too.
+        observations: table of measured values; see docs/measurements.md.
         track: of `TRACKS`: whether AND groups of the network are kept.
         pathway: the network to take of a file that holds several.
 
@@ -54,12 +55,12 @@ def read_measurements(
     if not isinstance(network, SignalingNetwork):
         network = load_network(network, pathway)
     path = str(observations or conditions)
-    of_name, by_condition = read_condition_tables(network, conditions, observations)
-    table = _StateTable.from_observations(network, of_name, by_condition)
+    by_name, by_condition = read_condition_tables(network, conditions, observations)
+    table = _StateTable.from_observations(network, by_name, by_condition)
     _leave_out_held_states(table, network, path)
     _check_anything_to_fit(table, path)
     baseline = _baseline(table, network, path)
-    # What was observed at rest alone is in the state at rest, or is context.
+    # Activities at time 0 are in the state at rest; other modalities at time 0 are context.
     later = np.asarray(table.measured[:, table.hours > 0].any((1, 2)))
     kept = [row for row, others in enumerate(table.others) if later[row] or others]
     return Measurements(
@@ -113,7 +114,7 @@ class _StateTable:
 
 
 def _leave_out_held_states(table: _StateTable, network: SignalingNetwork, path: str) -> None:
-    """Leave out what perturbations hold, and warn of what was measured far from there."""
+    """Leave out states that perturbations hold, and warn of those measured far from there."""
     is_held, held_at = held_states(table.conditions, table.hours, network)
     held = table.measured & is_held
     far = held & (np.abs(table.states - held_at) > CONTRADICTS)
@@ -138,8 +139,8 @@ def _check_anything_to_fit(table: _StateTable, path: str) -> None:
     later_others = any(o.time_hours > 0 for others in table.others for o in others)
     if not later and not later_others:
         raise FormatError(
-            "it holds nothing after time 0 but what perturbations hold; expected some, for that is "
-            "what gates are fitted to",
+            "it holds nothing after time 0 but what perturbations hold; expected other "
+            "measurements after time 0, which gates are fitted to",
             path=path,
         )
     if not later:
@@ -165,5 +166,5 @@ def _baseline(table: _StateTable, network: SignalingNetwork, path: str) -> np.nd
             FormatWarning,
             stacklevel=3,
         )
-    # Of a state near an end of its range noise may lie beyond.
+    # Noise may put a state near an end of its range beyond it.
     return np.where(count > 0, np.clip(total / np.maximum(count, 1), 0, 1), np.nan)

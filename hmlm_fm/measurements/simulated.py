@@ -1,4 +1,4 @@
-"""Measurements that are simulated at a budget, and the unseen conditions that are predicted then.
+"""Measurements that are simulated at a budget, and the held-out conditions to predict.
 
 Training conditions have one or two stimuli, half of them with a knock-out; queries are pairs of
 stimuli, triples, and knock-outs that no training condition has. All of it follows from the network
@@ -38,7 +38,7 @@ class Budget:
         """From "16x4".
 
         Raises:
-            ValueError: the text is of another form.
+            HMLMError: the text is of another form.
         """
         parts = text.lower().replace("×", "x").split("x")
         if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
@@ -59,7 +59,7 @@ class SimulatedTask:
     """One task with one seed.
 
     Attributes:
-        training: all that a method may know.
+        training: the measurements that a method may use.
         queries: by split, the conditions to predict, with their true states at the query times.
     """
 
@@ -68,7 +68,11 @@ class SimulatedTask:
 
 
 def visible_network(network: SignalingNetwork, track: str) -> SignalingNetwork:
-    """The network as a model may see it: no kinetics, and in track `signs` no AND groups."""
+    """The network that a model is given: no kinetics, and in track `signs` no AND groups.
+
+    Raises:
+        HMLMError: there is no such track.
+    """
     if track not in TRACKS:
         raise HMLMError(f"track {track!r}; expected one of {', '.join(TRACKS)}")
     visible = network.without_kinetics()
@@ -80,7 +84,7 @@ QUIET_INPUT = 0.1
 STIMULUS_LEVELS = (0.4, 1.0)
 HELD_OUT_PAIRS, HELD_OUT_KNOCKOUTS, QUERIES = 15, 25, 64
 TOLERANCE = 1e-4
-"""Of one step of the simulator: states are then right to 5e-4, far below any error that counts."""
+"""Of one step of the simulator: errors of states are then below 5e-4, far below those of models."""
 
 
 def with_baseline_inputs(network: SignalingNetwork) -> SignalingNetwork:
@@ -146,7 +150,7 @@ class _Design:
         """
         self.rng, self.inputs = rng, network.inputs
         pairs = list(combinations(network.inputs, 2))
-        # A third of the pairs at most: a small network must keep some to learn from.
+        # A third of the pairs at most: a small network must keep some to train on.
         self.held_out_pairs = _choose(pairs, min(HELD_OUT_PAIRS, len(pairs) // 3), rng)
         regulated = [name for name in network.names if name not in set(network.inputs)]
         self.held_out_knockouts = _choose(

@@ -1,10 +1,10 @@
-"""The time scale on which a model follows measurements that were over within minutes.
+"""The time scale on which a model follows measurements that last only minutes.
 
 Its drives are renewed every quarter of an hour at the soonest (`transducer.grid_hours`), and a
-signal goes one molecule further each time: what is over in half an hour would be over before
-anything had come through a cascade. The equations know no unit of time, so that fast measurements
-are given to the model, and predicted by it, on a longer scale: as many of its hours pass in one
-true hour as the time scale says, and its time constants are shorter by as much.
+signal goes one molecule further each time: measurements of half an hour would end before a signal
+had passed a cascade. The equations have no unit of time, so that fast measurements are given to the
+model, and predicted by it, on a longer scale: the time scale is the number of the model's hours per
+hour, and its time constants are shorter by that factor.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import replace
 from ..model.conditions import Condition, Observation
 
 SLOW_HOURS, USUAL_HOURS = 4.0, 24.0
-"""Measurements that go on for as long as the first are followed as they are; others as if they had
-gone on for the second."""
+"""Measurements that last at least as long as the first have a time scale of 1; shorter ones are
+stretched to last as long as the second."""
 
 
 def time_scale_for(times_hours: Iterable[float]) -> float:

@@ -1,4 +1,4 @@
-"""Baselines that learn next to nothing, and how a perturbation holds a state in every baseline.
+"""The simplest baselines, and how a perturbation holds a state in every baseline.
 
 Shapes: C training conditions, T times, N molecules, Q query conditions, U query times.
 """
@@ -23,7 +23,7 @@ def hold_perturbed(
     hours: np.ndarray,
     network: SignalingNetwork,
 ) -> np.ndarray:
-    """States (Q, U, N) in [0, 1], with what a perturbation holds at its value in its window."""
+    """States (Q, U, N) in [0, 1], those that a perturbation holds at their value in its window."""
     is_held, value = held_states(conditions, hours, network)
     return np.where(is_held, value, np.clip(states, 0.0, 1.0))
 
@@ -44,8 +44,7 @@ class Hold(Baseline):
 class TrainingMean(Baseline):
     """The same happens in every condition: the mean of the measured ones, linear in between.
 
-    A state that a perturbation holds has no bearing on other conditions: it is left out of the
-    mean.
+    States that a perturbation holds are left out of the mean: they do not predict other conditions.
     """
 
     def fit(self, training: Measurements) -> Self:

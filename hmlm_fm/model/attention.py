@@ -107,7 +107,7 @@ class Pairs:
         dense = dense.index_put((self.present[0], *self.ends), bias_RH)
         return dense.permute(0, 3, 1, 2).unsqueeze(1)
 
-    def laid_out(self, weights_RSH: torch.Tensor) -> torch.Tensor:
+    def by_position(self, weights_RSH: torch.Tensor) -> torch.Tensor:
         """Weights of the present pairs as (B, S, H, L), 0 where padded."""
         weights = weights_RSH.new_zeros(*self.index_BL2.shape[:2], *weights_RSH.shape[1:])
         return weights.index_put(self.present, weights_RSH).permute(0, 2, 3, 1)
@@ -134,7 +134,7 @@ def _dense_attention(
             row, _ = pairs.present
             query, key = pairs.ends
             # Advanced indices around slices put the pairs first: (R, S, H).
-            weights = pairs.laid_out(dense_weights[row, :, :, query, key])
+            weights = pairs.by_position(dense_weights[row, :, :, query, key])
     else:
         output = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
     output = output * pairs.attends_BN[:, None, None, :, None]
@@ -149,7 +149,7 @@ def eager_attention(
     bias_RH: torch.Tensor | None,
     with_weights: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Dense attention written out; gives the weights of the pairs (B, S, H, L) where wanted."""
+    """Dense attention written out; gives the weights of the pairs (B, S, H, L) if requested."""
     return _dense_attention(q, k, v, pairs, bias_RH, True, with_weights)
 
 
@@ -161,7 +161,7 @@ def sdpa_attention(
     bias_RH: torch.Tensor | None,
     with_weights: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Dense attention by torch's fused kernel, which has no weights to give."""
+    """Dense attention by torch's fused kernel, which gives no weights."""
     return _dense_attention(q, k, v, pairs, bias_RH, False, False)
 
 
@@ -189,7 +189,7 @@ def sparse_attention(
     update = weights.unsqueeze(-1) * at(v, key)
     output = output.index_add(0, query, update.to(output.dtype))
     output = output.view(batch, queries, slots, heads, width).transpose(1, 2)
-    return output, pairs.laid_out(weights) if with_weights else None
+    return output, pairs.by_position(weights) if with_weights else None
 
 
 BACKENDS = {"eager": eager_attention, "sdpa": sdpa_attention, "sparse": sparse_attention}
@@ -217,7 +217,7 @@ class PairAttention(nn.Module):
         bias_RH: torch.Tensor | None = None,
         output_attentions: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """The update of the queries (B, S, N, D), and weights (B, S, H, L) where asked for."""
+        """The update of the queries (B, S, N, D), and weights (B, S, H, L) if requested."""
         q = self.query(query_BSND).unflatten(-1, (self.heads, -1))
         k, v = self.key_value(key_BSMD).unflatten(-1, (2, self.heads, -1)).unbind(-3)
         name = self.config._attn_implementation or "eager"
@@ -230,9 +230,9 @@ class PairAttention(nn.Module):
 class ConditionAttention(nn.Module):
     """Attention across the conditions of one molecule, with a cost linear in their number.
 
-    Slot 0 is the wiring: it weighs what the conditions say together against itself, and every
-    condition attends to itself and to slot 0. So conditions inform each other through what the
-    network has in common, and telling the same one twice changes nothing.
+    Slot 0 is the wiring: it weighs the mean of the conditions against itself, and every condition
+    attends to itself and to slot 0. So conditions inform each other through slot 0, and giving the
+    same one twice changes nothing.
     """
 
     def __init__(self, config: HMLMConfig, layer_idx: int) -> None:
@@ -247,9 +247,9 @@ class ConditionAttention(nn.Module):
         qkv = self.query_key_value(state_BSND).unflatten(-1, (3, self.heads, -1))
         q, k, v = qkv.unbind(-3)
         scale = 1 / math.sqrt(q.shape[-1])
-        shown = slot_mask_BS[:, 1:, None, None]
+        present = slot_mask_BS[:, 1:, None, None]
         scores = (q[:, :1] * k[:, 1:]).sum(-1) * scale
-        weights = scores.masked_fill(~shown, torch.finfo(scores.dtype).min).softmax(1)
+        weights = scores.masked_fill(~present, torch.finfo(scores.dtype).min).softmax(1)
         together = (weights.unsqueeze(-1) * v[:, 1:]).sum(1, keepdim=True)
         itself = (q[:, :1] * k[:, :1]).sum(-1) * scale
         trust = torch.sigmoid((weights * scores).sum(1, keepdim=True) - itself)
@@ -260,12 +260,12 @@ class ConditionAttention(nn.Module):
         share = torch.sigmoid(own - common).unsqueeze(-1)
         leaves = share * v[:, 1:] + (1 - share) * v[:, :1]
         update = self.output(torch.cat([centre, leaves], dim=1).flatten(-2))
-        return update * shown.any(1, keepdim=True)
+        return update * present.any(1, keepdim=True)
 
 
 @dataclass
 class PairRelations:
-    """What lies between the two of every present pair, the same for every layer.
+    """Relations between the two molecules of every present pair, the same for every layer.
 
     Attributes:
         near_R: hop distances both ways and AND siblings, as one number.
@@ -309,8 +309,9 @@ class PairRelations:
 
 
 class MolecularBias(nn.Module):
-    """What a head sees of a pair: hop distances both ways, AND siblings, and every interaction
-    between the two with its direction, sign, kind, and whether it is an AND group."""
+    """Biases of every head by the relations of a pair: hop distances both ways, AND siblings, and
+    every interaction between the two with its direction, sign, kind, and whether it is an AND
+    group."""
 
     def __init__(self, config: HMLMConfig, layer_idx: int, interaction_kinds: int) -> None:
         super().__init__()

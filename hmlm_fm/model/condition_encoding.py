@@ -23,8 +23,8 @@ def encode_context(
     """Conditions of a context and what was observed under each, as unpadded arrays.
 
     Raises:
-        NetworkError: a name that the network has not.
-        ValueError: an unknown modality, a value or time that is not finite, an activity far out of
+        NetworkError: a name that is not in the network.
+        HMLMError: an unknown modality, a value or time that is not finite, an activity far out of
             range, unequal lengths.
     """
     observations = [()] * len(conditions) if observations is None else observations
@@ -33,15 +33,15 @@ def encode_context(
             f"{len(conditions)} conditions but {len(observations)} lists of observations; "
             "expected one list per condition"
         )
-    for condition, of_one in enumerate(observations):
-        for row, o in enumerate(of_one):
+    for condition, of_condition in enumerate(observations):
+        for row, o in enumerate(of_condition):
             check_observation(o, network, f"condition {condition + 1}, observation {row + 1}")
     width = max(map(len, observations), default=0)
 
     def table(pad: float, dtype: type, column: Any) -> np.ndarray:
         array: np.ndarray = np.full((len(conditions), width), pad, dtype=dtype)
-        for row, of_one in enumerate(observations):
-            array[row, : len(of_one)] = [column(o) for o in of_one]
+        for row, of_condition in enumerate(observations):
+            array[row, : len(of_condition)] = [column(o) for o in of_condition]
         return array
 
     return encode_conditions(network, conditions) | {
@@ -56,8 +56,8 @@ def encode_context(
 def check_observation(o: Observation, network: SignalingNetwork, where: str) -> None:
     """
     Raises:
-        NetworkError: a molecule that the network has not.
-        ValueError: an unknown modality, a value or time that is not finite, or one out of range.
+        NetworkError: a molecule that is not in the network.
+        HMLMError: an unknown modality, a value or time that is not finite, or one out of range.
     """
     network.molecule(o.molecule)
     if o.modality not in MODALITIES:
@@ -94,8 +94,8 @@ def encode_conditions(
 def check_baseline(baseline: Mapping[str, float], network: SignalingNetwork) -> None:
     """
     Raises:
-        NetworkError: a molecule that the network has not.
-        ValueError: a state that is not in [0, 1].
+        NetworkError: a molecule that is not in the network.
+        HMLMError: a state that is not in [0, 1].
     """
     for name, value in baseline.items():
         network.molecule(name)
@@ -106,6 +106,11 @@ def check_baseline(baseline: Mapping[str, float], network: SignalingNetwork) -> 
 def encode_baseline(
     network: SignalingNetwork, baseline: Mapping[str, float]
 ) -> dict[str, np.ndarray]:
+    """States at rest as arrays (N), and where they are known.
+
+    Raises:
+        HMLMError: as `check_baseline`.
+    """
     check_baseline(baseline, network)
     state = np.zeros(len(network.molecules), dtype=np.float32)
     known = np.zeros(len(network.molecules), dtype=bool)

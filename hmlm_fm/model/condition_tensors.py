@@ -31,7 +31,7 @@ def condition_rows(
     """Conditions of a batch (B, C, …) as rows (B · C, …).
 
     Raises:
-        ValueError: there are none.
+        HMLMError: there are none.
     """
     if stimulus is None or stimulated is None:
         raise HMLMError(
@@ -94,7 +94,7 @@ class ConditionTensors:
         """Tensors of `conditions` on `network`, one row each (float32, on the CPU).
 
         Raises:
-            NetworkError: a condition names a molecule that the network has not.
+            NetworkError: a condition names a molecule that is not in the network.
         """
         rows, index = len(conditions), network.molecule_index
         width = max((len(c.perturbations) for c in conditions), default=0)
@@ -202,7 +202,7 @@ class ConditionTensors:
         strength = self.perturbation_strength_RE
         raised = torch.where(self._of_kind("overexpression"), 1 + strength, 1 - strength)
         held = active & self._holds
-        # A knockout wins over a clamp of the same molecule: what is not there cannot be held.
+        # A knockout takes precedence over a clamp of the same molecule.
         value = torch.where(self._of_kind("knockout"), 0.0, strength)
         value = torch.where(held, value, math.inf)
         held_value = torch.full_like(self.stimulus_RN, math.inf).scatter_reduce(

@@ -21,12 +21,12 @@ MODALITIES = ("activity", "phosphoprotein", "mRNA", "protein", "imaging feature"
 PLAUSIBLE_VALUES = MappingProxyType(
     {"activity": (-0.5, 2.5)} | dict.fromkeys(MODALITIES[1:], (-20.0, 20.0))
 )
-"""Between what a modality's values lie: activities in [0, 1], or beyond with noise and
+"""The range of values of a modality: activities in [0, 1], or beyond with noise and
 overexpression; the others in relative units, such as a fold change, its logarithm, or a share of
 the largest."""
 
 LONGEST_HOURS = 10_000.0
-"""Later than that, beyond a year, nothing is measured: such a time is in another unit."""
+"""The latest time, over a year: a later one is probably in another unit."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Perturbation:
         start_hours, end_hours: the window [start, end), in hours.
 
     Raises:
-        ValueError: an unknown kind, a strength outside [0, 1] or of a knockout other than 1, an
+        HMLMError: an unknown kind, a strength outside [0, 1] or of a knockout other than 1, an
             empty window.
     """
 
@@ -87,7 +87,7 @@ class Condition:
         perturbations: see `Perturbation`.
 
     Raises:
-        ValueError: a level outside [0, 1].
+        HMLMError: a level outside [0, 1].
     """
 
     stimuli: Mapping[str, float] = field(default_factory=dict)
@@ -101,7 +101,7 @@ class Condition:
         object.__setattr__(self, "perturbations", tuple(self.perturbations))
 
     def check(self, network: SignalingNetwork) -> None:
-        """Raise `NetworkError` where the condition names molecules that `network` has not."""
+        """Raise `NetworkError` where the condition names molecules that are not in `network`."""
         for name in (*self.stimuli, *(p.target for p in self.perturbations)):
             try:
                 network.molecule(name)

@@ -19,8 +19,8 @@ PARTS = (
     "pathways",
     "smoothing",
 )
-"""Parts that can be taken out: signs of interactions; the context's conditions, or of what is done
-with them the attention or the inference of gates alone; Ω↑, Ω↓, Ω↔; the pathway scale; and the
+"""Parts that can be switched off: signs of interactions; the context's conditions, or only the
+attention to them or the inference of gates from them; Ω↑, Ω↓, Ω↔; the pathway scale; and the
 correction of a roll-out by its residuals at observed times."""
 
 WHOLE_OF_PART = {"condition_attention": "conditions", "inference": "conditions"}
@@ -49,20 +49,21 @@ class HMLMConfig(PreTrainedConfig):
         intermediate_size: width of the feed-forward part; four times `hidden_size` when 0.
         num_cell_tokens: tokens of the cellular scale.
         max_hops: how far apart two molecules may be and still attend to each other.
-        num_inference_rounds: how often the gates are inferred from what a context shows, and the
-            states between its observations from the gates, in turn.
+        num_inference_rounds: how often the gates are inferred from the observations of a context,
+            and the states between these from the gates, in turn.
         num_inference_steps: corrections of the gates in each round.
         num_timescales: of the temporal embedding, log-spaced from minutes to days.
         initializer_range: standard deviation of the initial weights.
-        disabled_parts: some of `PARTS`, taken out of the computation; for ablations.
+        disabled_parts: some of `PARTS`, which are switched off; for ablations.
         tissue: of a fine-tuned model, how many members its gates have and how many logits of each
-            kind its network, in how many of the model's hours an hour of its passes, and molecule
-            and modality of what was measured beside activities
-            (`{"members": M, "sizes": {kind: L}, "pace": 1.0, "pairs": [[N, Y]]}`); and what its
-            `discrepancy` and its `shown_discrepancy` are made from, where it has any.
+            kind its network, the model's hours per hour of the tissue, and molecule and modality of
+            what was measured beside activities
+            (`{"members": M, "sizes": {kind: L}, "pace": 1.0, "pairs": [[N, Y]]}`); and the
+            arguments of its `discrepancy` (of states) and its `shown_discrepancy` (of values in
+            other modalities), where it has any.
 
     Raises:
-        ValueError: a part that does not exist, heads that do not divide the width, or a token
+        HMLMError: a part that does not exist, heads that do not divide the width, or a token
             table too narrow for its two parts.
     """
 
@@ -120,7 +121,7 @@ class HMLMConfig(PreTrainedConfig):
         """The configuration that a checkpoint states.
 
         Raises:
-            ValueError: it is one of another model.
+            HMLMError: the checkpoint is one of another model.
         """
         found = config_dict.get("model_type", cls.model_type)
         if found != cls.model_type:
@@ -134,7 +135,7 @@ class HMLMConfig(PreTrainedConfig):
         """The configuration of a named size.
 
         Raises:
-            ValueError: there is no such size.
+            HMLMError: there is no such size.
         """
         if size not in SIZES:
             raise HMLMError(f"there is no size {size!r}; expected one of {', '.join(SIZES)}")

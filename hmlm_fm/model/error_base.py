@@ -31,7 +31,7 @@ class HMLMError(ValueError):
         super().__init__(f"{where}: {problem}" if where else problem)
 
     def at(self, path: str | os.PathLike[str] | None = None, place: str = "") -> Self:
-        """The same error, seen from further out: with a file, and a place before its own."""
+        """The same error with a file, and with a place before its own."""
         places = ", ".join(part for part in (place, self.place) if part)
         return type(self)(self.problem, path=path or self.path, place=places)
 

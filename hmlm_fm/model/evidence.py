@@ -1,7 +1,7 @@
 """Observations of a context, laid out as evidence about every molecule's own gate.
 
-A roll-out is corrected by observations (smoothing), so that every molecule's inputs are about
-known at all times. Then each molecule's own equation can be solved with these inputs, apart from
+A roll-out is corrected by observations (smoothing), which gives estimates of every molecule's
+inputs at all times. Then each molecule's own equation is solved with these inputs, separately from
 all others. Travels with checkpoints.
 
 Shapes: B batch, C conditions, N molecules, F = B · N flat molecules, G times of the inference grid,
@@ -88,7 +88,7 @@ class Context:
         return roll_out.at_points(row, condition, self.molecule_O, self.hours_O)
 
     def expected(self, roll_out: RollOut, gates: Gates) -> torch.Tensor:
-        """What a roll-out lets expect of every observation, in its own modality (O)."""
+        """The prediction of every observation by a roll-out, in its own modality (O)."""
         flat = self.place[0] * self.baseline_BN.shape[1] + self.molecule_O
         modality = self.fields.observation_modality[self.place]
         return observe_points(*self.at_observations(roll_out), gates, flat, modality)
@@ -112,11 +112,11 @@ class Evidence:
         state_FCG: smoothed states.
         stimulus_FC, stimulated_FC: levels of stimuli, and where they are given.
         effects: of perturbations, with the axes (F, K); None without perturbations.
-        rest_F: states at rest; `rest_known_F`: where they are known, and not taken from gates.
+        rest_F: states at rest; `rest_known_F`: where they are known, and not inferred from gates.
         molecule_O, condition_O: flat molecule and condition of each observation.
         step_O, since_O: grid time before it, and the hours since.
         value_O: the state that was observed, or the drive where `is_drive_O`.
-        weight_O: what it is worth, 1 for an activity.
+        weight_O: its weight, 1 for an activity.
         is_drive_O: whether it is of the drive, as mRNA is.
     """
 
@@ -147,8 +147,8 @@ class _Observed:
     Attributes:
         row, condition, molecule: of each (O).
         hours: when each was made (O).
-        expected: the state that the roll-out lets expect (O).
-        translated: in the language of states.
+        expected: the state that the roll-out predicts (O).
+        translated: as states or drives.
         grid: times (R, G) of the B · C rows; `step`: the grid time before each observation (O).
         free: where no perturbation holds the molecule then (O).
         effects: of perturbations on the grid, with the axes (F, K); None without perturbations.
@@ -178,7 +178,7 @@ def gather_evidence(
     Args:
         context: what was observed.
         roll_out: of its conditions.
-        gates: that it was made with.
+        gates: those of the roll-out.
         translated: whether modalities other than activity are evidence too, as Ω↔ reads them.
     """
     observed = _observed_on_grid(context, roll_out, translated)
@@ -237,7 +237,7 @@ def _observed_on_grid(context: Context, roll_out: RollOut, translated: bool) -> 
     own_grid = grid[row * conditions + condition]
     step = torch.searchsorted(own_grid, hours[:, None].contiguous(), right=True) - 1
     step = step.clamp(0, grid.shape[1] - 2).squeeze(1)
-    # What a perturbation held is no evidence on gates, nor on the roll-out's error.
+    # A held state is no evidence on gates, nor on the roll-out's error.
     free = torch.ones_like(hours, dtype=torch.bool)
     if effects is not None:
         flat_molecule = row * context.baseline_BN.shape[1] + molecule
@@ -258,17 +258,17 @@ def _smoothed_states(
     batch, conditions = by_condition.shape[:2]
     molecules, rows = context.baseline_BN.shape[1], context.conditions
     # A table (B, C, S, N) of the states observed of each molecule.
-    of_state = observed.free & ~observed.translated.is_drive_O
+    is_state = observed.free & ~observed.translated.is_drive_O
     row_S, condition_S, molecule_S = (
-        x[of_state] for x in (observed.row, observed.condition, observed.molecule)
+        x[is_state] for x in (observed.row, observed.condition, observed.molecule)
     )
     rank = rank_within((row_S * conditions + condition_S) * molecules + molecule_S)
     place = (row_S, condition_S, rank, molecule_S)
     most = int(rank.max()) + 1 if len(rank) else 1
     table = observed.expected.new_zeros(batch, conditions, most, molecules)
     every_hour = by_condition.unsqueeze(-1).expand(-1, -1, -1, molecules)
-    observed_hours = table.index_put(place, observed.hours[of_state])
-    residual = (observed.translated.value_O - observed.expected)[of_state]
+    observed_hours = table.index_put(place, observed.hours[is_state])
+    residual = (observed.translated.value_O - observed.expected)[is_state]
     correction, _ = smoothing_correction(
         table.index_put(place, residual),
         table.bool().index_put(place, torch.ones_like(row_S, dtype=torch.bool)),
@@ -316,7 +316,7 @@ def local_states(gates: Gates, wiring: Wiring, evidence: Evidence) -> torch.Tens
     drive_of = Drive(gates, wiring, at_all_times(inputs), shift, stimulated)
     drive = drive_of(evidence.state_FCG.flatten(1), evidence.effects)
     drive = drive.view(molecules, conditions, times)
-    # Steps of no length are those of windows that other conditions have.
+    # Windows of other conditions give steps of length 0.
     step = evidence.hours_FCG.diff().clamp(min=1e-6)
     tau = gates.tau_hours_F[:, None]
     held = evidence.effects.held_RN.view_as(drive) if evidence.effects is not None else None

@@ -188,7 +188,7 @@ def takes_fields(forward: Forward) -> Forward:
 def check_fields(given: Mapping[str, Any], known: list[str] | None = None) -> None:
     """
     Args:
-        given: by name; None is as good as nothing.
+        given: by name; None counts as not given.
         known: names that a forward pass takes; those of `FIELDS` by default.
 
     Raises:
@@ -212,9 +212,9 @@ def check_fields(given: Mapping[str, Any], known: list[str] | None = None) -> No
             raise HMLMError(
                 f"missing fields: {', '.join(without)}; expected {', '.join(group)} with each other"
             )
-    of_queries = [name for name in present if name.startswith(("query_", "target_"))]
-    if of_queries and "query_hours" not in present:
-        raise HMLMError(f"missing field: query_hours; expected it with {', '.join(of_queries)}")
+    query_fields = [name for name in present if name.startswith(("query_", "target_"))]
+    if query_fields and "query_hours" not in present:
+        raise HMLMError(f"missing field: query_hours; expected it with {', '.join(query_fields)}")
     _check_shapes(present)
     for name in ("query_hours", "query_observation_hours"):
         hours = present.get(name)

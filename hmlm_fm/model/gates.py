@@ -24,7 +24,8 @@ class Gates:
     Attributes:
         tau_hours_F: time constants.
         input_F: level of a molecule's own input, 0 where it has none.
-        resting_F: a guess of the state at rest, where nobody says; `state_at_rest` goes on from it.
+        resting_F: a guess of the state at rest, where it is not given; `state_at_rest` starts
+            from it.
         trust_F: how far a given baseline corrects the drive, in [0, 1].
         weight_I: w of each interaction.
         n_J, c_J: Hill exponent and EC50ⁿ of each literal.
@@ -51,14 +52,14 @@ class Gates:
 
 @dataclass
 class GateLogits:
-    """Gates before they are squashed into their ranges: what an encoding says of a network, and
-    what a context corrects.
+    """Gates before they are squashed into their ranges: read off an encoding, and corrected by a
+    context.
 
     Attributes:
         log_tau_F, input_F, resting_F, trust_F, weight_I, log_n_J, ec50_J, partner_X: logits, or
             logarithms, of the fields of `Gates`.
         activates_J: logit that a literal of unknown sign activates.
-        sign_J: the sign, as far as the model may see it.
+        sign_J: the sign; 0 where it is unknown, or hidden from the model.
         scale_F4, observation_FY4, smoothing_F2: as in `Gates`.
     """
 
@@ -77,6 +78,7 @@ class GateLogits:
     smoothing_F2: torch.Tensor
 
     def gates(self, wiring: Wiring) -> Gates:
+        """The gates, squashed into their ranges."""
         n = 1.4 * torch.exp(self.log_n_J.clamp(-1.5, 1.5))
         ec50 = torch.sigmoid(self.ec50_J).clamp(0.02, 0.98)
         guessed = torch.sigmoid(self.activates_J)
@@ -98,8 +100,8 @@ class GateLogits:
         )
 
 
-# Logits of what an untrained model takes gates for: an input of 0.18; a baseline that corrects
-# the drive by nine tenths; and, where nobody says, a source that activates, as most do.
+# Default logits, of an untrained model: an input of 0.18; a baseline that corrects the drive by
+# nine tenths; and, where the sign is unknown, a source that activates, as most do.
 INPUT, TRUST, ACTIVATES = -1.5, 2.0, 1.5
 
 
@@ -115,17 +117,17 @@ class PresetTable(nn.Embedding):
 
 
 class QuietLinear(nn.Linear):
-    """A linear layer that starts with little to say, so that defaults stand until training."""
+    """A linear layer whose output starts near 0, so that defaults hold until training."""
 
 
 def default_weights() -> list[list[float]]:
-    """Logits of w by (activates, a rival activates, logic guessed)."""
+    """Logits of w by (activates, any interaction on the target activates, logic guessed)."""
     rows = []
     for activates in (False, True):
-        for rivalled in (False, True):
+        for any_activates in (False, True):
             for guessed in (False, True):
                 # An inhibitor among activators has no term of its own: it only holds back.
-                idle = guessed and rivalled and not activates
+                idle = guessed and any_activates and not activates
                 rows.append([-4.0 if idle else 2.5])
     return rows
 
@@ -140,7 +142,7 @@ class GateReadout(nn.Module):
 
     Biases start at sensible defaults (Hill exponent 1.4, EC50 ½, weight 0.9, τ 1 h, activators
     joined by OR, each held back by the inhibitors), so that an untrained model already follows the
-    wiring, and training only has to say how a network differs.
+    wiring, and training only learns how a network differs.
     """
 
     def __init__(self, config: HMLMConfig, interaction_kinds: int) -> None:
@@ -160,6 +162,7 @@ class GateReadout(nn.Module):
         self.partner_default = PresetTable(default_partners())
 
     def forward(self, encoding_BND: torch.Tensor, wiring: Wiring) -> GateLogits:
+        """The logits of a batch of networks, from encodings (B, N, D) of their molecules."""
         h = encoding_BND.flatten(0, 1)
         molecule = self.molecule(h)
         sign = wiring.sign_J
@@ -187,7 +190,7 @@ class GateReadout(nn.Module):
         )
 
     def untrained(self, logits: GateLogits, wiring: Wiring) -> GateLogits:
-        """What the wiring alone says of what a context corrects: the defaults of the biases."""
+        """The logits that a context corrects, at their defaults, which depend on the wiring."""
         sign = wiring.sign_J
         weights = self.weight_default.preset().to(logits.weight_I)
         partners = self.partner_default.preset().to(logits.partner_X)
@@ -204,7 +207,7 @@ class GateReadout(nn.Module):
         )
 
     def _weights(self, raw_J: torch.Tensor, sign: torch.Tensor, wiring: Wiring) -> torch.Tensor:
-        """Logit of every w: a default by its form plus the mean of what its literals say."""
+        """Logit of every w: a default by its form plus the mean over its literals."""
         size = len(wiring.target_I)
         count = torch.bincount(wiring.interaction_J, minlength=size).clamp(min=1)
         mean = raw_J.new_zeros(size).index_add(0, wiring.interaction_J, raw_J) / count
@@ -221,10 +224,10 @@ def _forms(sign_J: torch.Tensor, wiring: Wiring) -> torch.Tensor:
     size = len(wiring.target_I)
     activating = torch.zeros(size, dtype=torch.bool, device=sign_J.device)
     activating[wiring.interaction_J[sign_J >= 0]] = True
-    rivalled = wiring.any_per_molecule(wiring.target_I, activating)[wiring.target_I]
+    any_activates = wiring.any_per_molecule(wiring.target_I, activating)[wiring.target_I]
     guessed = torch.zeros_like(activating)
     guessed[wiring.interaction_J[wiring.left_X]] = True
-    return (activating.long() * 2 + rivalled.long()) * 2 + guessed.long()
+    return (activating.long() * 2 + any_activates.long()) * 2 + guessed.long()
 
 
 def _pairs_of_signs(sign_J: torch.Tensor, wiring: Wiring) -> torch.Tensor:

@@ -46,15 +46,15 @@ class Wiring:
     def from_fields(cls, fields: Fields) -> Wiring:
         """Flat lists of the tokenizer's padded fields."""
         molecules = fields.attention_mask.shape[1]
-        target, of_literal = fields.interaction_target, fields.literal_interaction
+        target, interaction = fields.interaction_target, fields.literal_interaction
         device = target.device
         row_I, place_I = torch.nonzero(target >= 0, as_tuple=True)
         flat_I = torch.full_like(target, -1)
         flat_I[row_I, place_I] = torch.arange(len(row_I), device=device)
-        row_J, place_J = torch.nonzero(of_literal >= 0, as_tuple=True)
-        flat_J = torch.full_like(of_literal, -1)
+        row_J, place_J = torch.nonzero(interaction >= 0, as_tuple=True)
+        flat_J = torch.full_like(interaction, -1)
         flat_J[row_J, place_J] = torch.arange(len(row_J), device=device)
-        interaction_J = flat_I[row_J, of_literal[row_J, place_J]]
+        interaction_J = flat_I[row_J, interaction[row_J, place_J]]
         target_I = row_I * molecules + target[row_I, place_I]
         has_source = torch.zeros(len(row_I), dtype=torch.bool, device=device)
         has_source[interaction_J] = True
@@ -127,7 +127,7 @@ class BatchGraph:
 
     Attributes:
         molecular, upward, downward: pairs of the molecular attention, of Ω↑ and of Ω↓.
-        relations: what lies between the two of each molecular pair.
+        relations: of the two molecules of each molecular pair.
         pathway_mask: (B, P + cell tokens); `slot_mask`: (B, S).
     """
 
@@ -142,8 +142,8 @@ class BatchGraph:
     def from_fields(cls, fields: Fields, cells: int, max_hops: int) -> BatchGraph:
         """The graphs of a batch with so many cell tokens, and a slot for each condition."""
         batch, molecules = fields.attention_mask.shape
-        pathways, of_literal = fields.pathway_mask, fields.literal_interaction
-        kind = torch.where(of_literal >= 0, of_literal, 0)
+        pathways, interaction = fields.pathway_mask, fields.literal_interaction
+        kind = torch.where(interaction >= 0, interaction, 0)
         molecular = Pairs(fields.pair_index, molecules, molecules)
         slots = [fields.attention_mask.new_ones(batch, 1, dtype=torch.bool)]
         if fields.condition_mask is not None:
@@ -161,7 +161,7 @@ class BatchGraph:
                 fields.literal_pair,
                 fields.literal_sign,
                 fields.interaction_kind_ids.gather(1, kind) if kind.shape[1] else kind,
-                in_groups(of_literal, fields.interaction_target.shape[1]),
+                in_groups(interaction, fields.interaction_target.shape[1]),
                 max_hops,
                 len(INTERACTION_KINDS),
             ),
@@ -188,9 +188,9 @@ def in_groups(literal_interaction: torch.Tensor, interactions: int) -> torch.Ten
 def place_in_graph(fields: Fields) -> torch.Tensor:
     """Place in the graph (B, N, 5): log degrees in and out by sign, and whether it is an input."""
     molecules = fields.attention_mask.shape[1]
-    target_of, of_literal = fields.interaction_target, fields.literal_interaction
-    real = of_literal >= 0
-    target = target_of.gather(1, of_literal.clamp(min=0)) if real.shape[1] else of_literal
+    target_of, interaction = fields.interaction_target, fields.literal_interaction
+    real = interaction >= 0
+    target = target_of.gather(1, interaction.clamp(min=0)) if real.shape[1] else interaction
     columns = []
     for end in (target, fields.literal_source):
         for inhibits in (False, True):
@@ -200,7 +200,7 @@ def place_in_graph(fields: Fields) -> torch.Tensor:
     lone = target_of >= 0
     has_source = torch.zeros(
         lone.shape[0], lone.shape[1] + 1, dtype=torch.bool, device=lone.device
-    ).scatter(1, torch.where(real, of_literal, lone.shape[1]), True)[:, :-1]
+    ).scatter(1, torch.where(real, interaction, lone.shape[1]), True)[:, :-1]
     inputs = torch.zeros_like(columns[0]).scatter_add(
         1, target_of.clamp(min=0), (lone & ~has_source).float()
     )

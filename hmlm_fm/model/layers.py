@@ -42,7 +42,7 @@ class PathwayAttention(nn.Module):
     def forward(
         self, state_BSPD: torch.Tensor, mask_BP: torch.Tensor, output_attentions: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """The update (B, S, P, D), and weights (B, S, H, P, P) where asked for."""
+        """The update (B, S, P, D), and weights (B, S, H, P, P) if requested."""
         qkv = self.query_key_value(state_BSPD).unflatten(-1, (3, self.heads, -1))
         q, k, v = (x.transpose(2, 3) for x in qkv.unbind(-3))
         scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
@@ -53,9 +53,9 @@ class PathwayAttention(nn.Module):
 
 
 class Translation(nn.Module):
-    """Ω↔: what was seen in each modality is translated into one language and weighed.
+    """Ω↔: embeddings of each modality are translated into one space and weighed.
 
-    Taken out, a molecule's modalities are averaged as they are.
+    Without this part a molecule's modalities are averaged untranslated.
     """
 
     def __init__(self, config: HMLMConfig) -> None:
@@ -65,13 +65,13 @@ class Translation(nn.Module):
         self.translate = nn.ModuleList(nn.Linear(width, width) for _ in MODALITIES)
         self.trust = nn.Linear(width, 1)
 
-    def forward(self, seen_TYD: torch.Tensor, present_TY: torch.Tensor) -> torch.Tensor:
-        """T tokens, each seen in some of Y modalities, give (T, D); 0 where seen in none."""
+    def forward(self, observed_TYD: torch.Tensor, present_TY: torch.Tensor) -> torch.Tensor:
+        """T tokens, each observed in some of Y modalities, give (T, D); 0 where in none."""
         if not self.config.has("translation"):
             weights = present_TY / present_TY.sum(-1, keepdim=True).clamp(min=1)
-            return (weights.unsqueeze(-1) * seen_TYD).sum(1)
+            return (weights.unsqueeze(-1) * observed_TYD).sum(1)
         translated = torch.stack(
-            [layer(seen_TYD[:, y]) for y, layer in enumerate(self.translate)], dim=1
+            [layer(observed_TYD[:, y]) for y, layer in enumerate(self.translate)], dim=1
         )
         trust = self.trust(torch.tanh(translated)).squeeze(-1)
         trust = trust.masked_fill(~present_TY, torch.finfo(trust.dtype).min).softmax(-1)
@@ -82,8 +82,8 @@ class TemporalAttention(nn.Module):
     """Folds the observed times of a molecule, modality by modality, into one vector.
 
     Times are embedded at several timescales, as exp(-t/τ_k) with τ_k from minutes to days: alone,
-    multiplied with the change since the baseline, and with the surprise, which is what the
-    observation adds to a prediction made from the wiring alone.
+    multiplied with the change since the baseline, and with the surprise, which is the observation
+    less the prediction from the wiring alone.
     """
 
     def __init__(self, config: HMLMConfig) -> None:
@@ -108,17 +108,17 @@ class TemporalAttention(nn.Module):
         surprise_O: torch.Tensor,
         output_attentions: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Adds to tokens what was observed of them.
+        """The update of tokens by what was observed of them.
 
         Args:
             token_BSND: tokens.
             place_O: flat position of each observation's token among B · S · N.
             modality_O, hours_O, value_O: of each observation.
             change_O: value less the molecule's baseline, 0 where that is unknown.
-            surprise_O: value less what was expected, 0 where nobody expected anything.
+            surprise_O: value less the prediction, 0 where there is none.
 
         Returns:
-            What the observations say (B, S, N, D), and the attention weights (O, H).
+            The update (B, S, N, D), and the attention weights (O, H) if requested.
         """
         timescales = torch.logspace(-1, 2, self.config.num_timescales, device=hours_O.device)
         decay = torch.exp(-hours_O[:, None] / timescales)
@@ -143,14 +143,14 @@ class TemporalAttention(nn.Module):
         pooled = v.new_zeros(len(groups), *v.shape[1:])
         pooled = pooled.index_add(0, compact, (weights.unsqueeze(-1) * v).to(v)).flatten(-2)
 
-        # Only tokens that were seen at all take part, so that empty conditions cost nothing.
-        seen, seen_row = torch.unique(groups // len(MODALITIES), return_inverse=True)
-        table = pooled.new_zeros(len(seen), len(MODALITIES), pooled.shape[-1])
-        table = table.index_put((seen_row, groups % len(MODALITIES)), pooled)
+        # Only observed tokens take part, so that empty conditions cost nothing.
+        observed, observed_row = torch.unique(groups // len(MODALITIES), return_inverse=True)
+        table = pooled.new_zeros(len(observed), len(MODALITIES), pooled.shape[-1])
+        table = table.index_put((observed_row, groups % len(MODALITIES)), pooled)
         present = torch.zeros(table.shape[:2], dtype=torch.bool, device=table.device)
-        present[seen_row, groups % len(MODALITIES)] = True
-        told = self.output(self.translation(table, present))
-        update = torch.zeros_like(tokens).index_put((seen,), told.to(tokens))
+        present[observed_row, groups % len(MODALITIES)] = True
+        translated = self.output(self.translation(table, present))
+        update = torch.zeros_like(tokens).index_put((observed,), translated.to(tokens))
         return update.view_as(token_BSND), weights if output_attentions else None
 
 
@@ -204,10 +204,10 @@ class HMLMEmbeddings(nn.Module):
         slots = [(token + self.in_condition.weight[0]).unsqueeze(1)]
         if conditions is not None:
             batch = len(input_ids)
-            told = torch.stack(
+            stimuli = torch.stack(
                 [conditions.stimulus_RN, conditions.stimulated_RN.to(conditions.stimulus_RN)], -1
             )
-            update = self.stimulus(told.to(dtype))
+            update = self.stimulus(stimuli.to(dtype))
             start, end = conditions.perturbation_window_RE2.unbind(-1)
             hours = torch.log1p(torch.stack([start, end], -1).clamp(0, 1e3))
             dose = torch.cat([conditions.perturbation_strength_RE.unsqueeze(-1), hours], -1)

@@ -53,7 +53,7 @@ def observation_loss(
 # A masked molecule costs some 7 nats, a state some 0.005: these bring the objectives, and the
 # likelihood of observations, to about the same size.
 # Next states weigh more, since a context only pays once the wiring has been read.
-# What neighbours and pathways say trains the token table and their votes, not the encoder: it may
+# The votes of neighbours and pathways train the token table, not the encoder: their losses may
 # weigh more, so that the other objectives' gradients on the table do not drown it.
 MASKED_WEIGHT, NEIGHBOUR_WEIGHT, PATHWAY_WEIGHT = 0.1, 1.0, 1.0
 NEXT_STATE_WEIGHT, OBSERVATION_WEIGHT = 50.0, 0.05

@@ -1,11 +1,10 @@
-"""The head of the masked-molecule objective: the encoding, and what neighbours and pathways say.
+"""The head of the masked-molecule objective: the encoding, and votes of neighbours and pathways.
 
-The encoding knows a network as a whole, and with few networks to learn from it learns them by
-heart. Two kinds of votes generalise better, each a direction in columns of the token table that are
-its own: neighbours vote through a bilinear form per relation (RESCAL, Nickel et al. 2011), so that
-a pair that was seen in one network is known in every other; the pathways of a molecule vote by the
-other molecules they hold, which is matrix factorization of who appears with whom. Travels with
-checkpoints.
+The encoding depends on a network as a whole, and with few training networks it memorises them. Two
+kinds of votes generalise better, each a direction in columns of the token table that are its own:
+neighbours vote through a bilinear form per relation (RESCAL, Nickel et al. 2011), so that a pair
+that occurred in one network is known in every other; the pathways of a molecule vote by the other
+molecules they hold, which is matrix factorization of co-occurrence. Travels with checkpoints.
 
 Shapes: B batch, N molecules, F = B · N flat molecules, K members, J literals and R memberships of
 the whole batch, P pathways, T pairs of a target and its token, E width of the token table, of which
@@ -22,32 +21,32 @@ from .graph import Wiring
 from .network import INTERACTION_KINDS, MOLECULE_KINDS
 from .vocabulary import SPECIAL_TOKENS
 
-# In training a neighbour is heard this often, so that each learns to tell by itself, and a token of
-# a pathway this often, so that no pathway is recognised and learned by heart.
+# Dropout in training: a neighbour is kept this often, so that each learns to predict by itself, and
+# a token of a pathway this often, so that no pathway is recognised and memorised.
 NEIGHBOUR_KEPT, PATHWAY_KEPT = 0.5, 0.2
-# In training the encoding is heard this often, so that the votes are not left to what it missed.
+# The encoding is kept this often in training, so that the votes do not only learn its errors.
 ENCODING_KEPT = 0.5
-# What a pathway says of its molecules is much the same for all of them, so it is worth less than
-# what their neighbours say.
+# The vote of a pathway is much the same for all its molecules, so it weighs less than the votes of
+# their neighbours.
 PATHWAY_WEIGHT = 0.25
 
 
-def kept_by_chance(
-    seed_B: torch.Tensor, row: torch.Tensor, place: torch.Tensor, share: float
+def is_kept(
+    seed_B: torch.Tensor, network: torch.Tensor, place: torch.Tensor, share: float
 ) -> torch.Tensor:
-    """Whether something is heard in training, as often as `share` says.
+    """Dropout in training: True (…) for a `share` of the entries, and False for the others.
 
-    The answer depends on the network's own seed and on the place in it alone: not on the rest of
+    The result depends on the network's own seed and on the place in it alone: not on the rest of
     the batch, the process or the device, so that a batch may be split among processes.
 
     Args:
         seed_B: of each network.
-        row: whose network (…).
-        place: a number of its own for everything that is asked in one network (…).
+        network: the network of each entry (…).
+        place: a number of each entry, unique in its network (…).
         share: from 0 to 1.
     """
     # The finaliser of splitmix64; products wrap around, and signs must not be shifted in.
-    code = seed_B[row] * -7046029254386353131 + place * -4658895280553007687
+    code = seed_B[network] * -7046029254386353131 + place * -4658895280553007687
     code = (code ^ ((code >> 30) & (2**34 - 1))) * -4658895280553007687
     code = (code ^ ((code >> 27) & (2**37 - 1))) * -7723592293110705685
     code = code ^ ((code >> 31) & (2**33 - 1))
@@ -65,9 +64,9 @@ class VocabularyBias(nn.Module):
 class NeighbourVotes(nn.Module):
     """What visible neighbours expect a molecule to be, as a direction in the space of tokens.
 
-    A neighbour speaks through a matrix for its side, upstream or downstream, shaped by the sign
-    and kind of the interaction. One that shares a member with the molecule is not heard: it would
-    name what it is asked for.
+    A neighbour votes through a matrix for its side, upstream or downstream, scaled by the sign and
+    kind of the interaction. One that shares a member with the molecule has no vote: it would reveal
+    the token to be predicted.
     """
 
     def __init__(self, config: HMLMConfig) -> None:
@@ -91,30 +90,30 @@ class NeighbourVotes(nn.Module):
         """Votes (F, A), to be compared with every row of the table."""
         token = nn.functional.embedding_bag(ids_FK, table_VA, mode="mean", padding_idx=0)
         source, target = wiring.source_J, wiring.target_J
-        manner = 1 + self.sign(wiring.sign_J + 1) + self.kind(wiring.kind_J)
+        relation = 1 + self.sign(wiring.sign_J + 1) + self.kind(wiring.kind_J)
         vote = torch.cat(
-            [self.from_source(token)[source] * manner, self.from_target(token)[target] * manner]
+            [self.from_source(token)[source] * relation, self.from_target(token)[target] * relation]
         )
         visible = ids_FK[:, 0] >= len(SPECIAL_TOKENS)
-        apart = ~share_members(ids_FK, source, target, len(table_VA))
-        heard = torch.cat([visible[source] & apart, visible[target] & apart])
+        distinct = ~share_members(ids_FK, source, target, len(table_VA))
+        kept = torch.cat([visible[source] & distinct, visible[target] & distinct])
         if self.training and seed_B is not None:
-            row = target // wiring.molecules
-            literals = torch.bincount(row, minlength=wiring.batch)
+            network = target // wiring.molecules
+            literals = torch.bincount(network, minlength=wiring.batch)
             first = literals.cumsum(0) - literals
-            place = torch.arange(len(row), device=row.device) - first[row]
+            place = torch.arange(len(network), device=network.device) - first[network]
             place = torch.cat([3 * place, 3 * place + 1])
-            heard = heard & kept_by_chance(seed_B, torch.cat([row, row]), place, NEIGHBOUR_KEPT)
-        listener, heard = torch.cat([target, source]), heard.to(vote.dtype)
-        total = torch.zeros_like(token).index_add(0, listener, (vote * heard[:, None]).to(token))
-        count = vote.new_zeros(len(token)).index_add(0, listener, heard)
-        return _agreed(total, count) + self.molecule_kind(molecule_kind_F)
+            kept = kept & is_kept(seed_B, torch.cat([network, network]), place, NEIGHBOUR_KEPT)
+        receiver, kept = torch.cat([target, source]), kept.to(vote.dtype)
+        total = torch.zeros_like(token).index_add(0, receiver, (vote * kept[:, None]).to(token))
+        count = vote.new_zeros(len(token)).index_add(0, receiver, kept)
+        return _combined(total, count) + self.molecule_kind(molecule_kind_F)
 
 
 class PathwayVotes(nn.Module):
     """What a molecule's pathways expect it to be, by the tokens that they hold beside its own.
 
-    Ω↑ gathers the tokens of every pathway, and Ω↓ hands them to its molecules, each less its own.
+    Ω↑ sums the tokens of every pathway; Ω↓ passes the sum to its molecules, less their own tokens.
     """
 
     def __init__(self, config: HMLMConfig) -> None:
@@ -139,31 +138,32 @@ class PathwayVotes(nn.Module):
         # Every token of a pathway counts once, however many of its molecules carry it.
         ids_RK = input_ids[row, molecule]
         member, k = torch.nonzero(ids_RK >= len(SPECIAL_TOKENS), as_tuple=True)
-        of_pathway = row * pathways + pathway
+        flat_pathway = row * pathways + pathway
         code, entry = torch.unique(
-            of_pathway[member] * vocabulary + ids_RK[member, k], return_inverse=True
+            flat_pathway[member] * vocabulary + ids_RK[member, k], return_inverse=True
         )
-        heard = torch.ones_like(code, dtype=table_VG.dtype)
+        kept = torch.ones_like(code, dtype=table_VG.dtype)
         if self.training and seed_B is not None:
             place = code % (pathways * vocabulary)
-            of_row = code // (pathways * vocabulary)
-            # Counted down from -1, apart from literals and molecules.
-            heard = kept_by_chance(seed_B, of_row, -1 - place, PATHWAY_KEPT).to(heard)
-        token = table_VG[code % vocabulary] * heard[:, None]
+            network = code // (pathways * vocabulary)
+            # Counted down from -1, so as to differ from literals and molecules.
+            kept = is_kept(seed_B, network, -1 - place, PATHWAY_KEPT).to(kept)
+        token = table_VG[code % vocabulary] * kept[:, None]
         total = token.new_zeros(batch * pathways, token.shape[1])
         total = total.index_add(0, code // vocabulary, token)
-        count = heard.new_zeros(batch * pathways).index_add(0, code // vocabulary, heard)
+        count = kept.new_zeros(batch * pathways).index_add(0, code // vocabulary, kept)
         own = token.new_zeros(len(row), token.shape[1]).index_add(0, member, token[entry])
-        own_count = heard.new_zeros(len(row)).index_add(0, member, heard[entry])
-        vote = _agreed(total[of_pathway] - own, count[of_pathway] - own_count)
-        listener = row * molecules + molecule
-        told = vote.new_zeros(batch * molecules, vote.shape[1]).index_add(0, listener, vote)
-        times = torch.bincount(listener, minlength=batch * molecules).clamp(min=1)
-        return self.company(told / times[:, None].to(told))
+        own_count = kept.new_zeros(len(row)).index_add(0, member, kept[entry])
+        vote = _combined(total[flat_pathway] - own, count[flat_pathway] - own_count)
+        receiver = row * molecules + molecule
+        total_F = vote.new_zeros(batch * molecules, vote.shape[1]).index_add(0, receiver, vote)
+        times = torch.bincount(receiver, minlength=batch * molecules).clamp(min=1)
+        return self.company(total_F / times[:, None].to(total_F))
 
 
-def _agreed(total: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
-    """Between a sum and a mean: many voices are surer than one, but they repeat each other."""
+def _combined(total: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
+    """A sum of votes over the root of their count: between a sum and a mean, since many votes are
+    surer than one, but not independent."""
     return total * count.clamp(min=1).rsqrt()[:, None]
 
 
@@ -214,29 +214,30 @@ class MaskedMoleculeHead(nn.Module):
         encoding: torch.Tensor,
         votes: torch.Tensor,
         table_VE: torch.Tensor,
-        heard: torch.Tensor | None = None,
+        kept: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Logits (…, V) of encodings (…, D) with the votes (…, E).
 
-        In training an encoding is `heard` (…) or not; otherwise each is, as loud as on average.
+        In training an encoding is used where it is `kept` (…); without that, each has the weight
+        that it has on average in training.
 
-        No gradient flows into the votes: they learn alone, so that none of them leaves to another
-        what it could say itself.
+        No gradient flows into the votes: each kind learns from its own loss (`losses_alone`), so
+        that it does not leave to the others what it could predict itself.
         """
         hidden = self.project(self.norm(nn.functional.gelu(self.dense(encoding))))
-        hidden = hidden * (ENCODING_KEPT if heard is None else heard.unsqueeze(-1))
+        hidden = hidden * (ENCODING_KEPT if kept is None else kept.unsqueeze(-1))
         neighbours, company = votes.detach().split(self.widths, dim=-1)
-        told = torch.cat([neighbours, PATHWAY_WEIGHT * company], dim=-1)
-        return (hidden + told) @ table_VE.T + self.vocabulary.bias
+        votes = torch.cat([neighbours, PATHWAY_WEIGHT * company], dim=-1)
+        return (hidden + votes) @ table_VE.T + self.vocabulary.bias
 
     def kept_encodings(
         self, seed_B: torch.Tensor | None, chosen_BN: torch.Tensor
     ) -> torch.Tensor | None:
-        """Which of the chosen molecules' encodings are heard (M); None where all are."""
+        """Which encodings of the M chosen molecules are kept in training (M); None if all are."""
         if not self.training or seed_B is None:
             return None
         row, molecule = torch.nonzero(chosen_BN, as_tuple=True)
-        return kept_by_chance(seed_B, row, 3 * molecule + 2, ENCODING_KEPT)
+        return is_kept(seed_B, row, 3 * molecule + 2, ENCODING_KEPT)
 
     def losses_alone(
         self,
@@ -250,11 +251,14 @@ class MaskedMoleculeHead(nn.Module):
 
         A molecule's own token has no part in its votes, so it need not be masked, and every
         interaction and every pathway is learned from whenever its network is drawn. Candidates are
-        the tokens of the batch that the molecule's own network does not show elsewhere; the members
-        of a family count as one molecule together.
+        the tokens of the batch that do not occur elsewhere in the molecule's own network; the
+        members of a family count as one molecule together.
 
         Args:
             candidate_ids: tokens of the whole batch, in order, where this is a part of it.
+
+        Returns:
+            Two scalars; the second is None where pathways have no vote.
         """
         ids_FK = unmasked_ids(input_ids, masked_ids).flatten(0, 1)
         row_T, member_T = torch.nonzero(ids_FK >= len(SPECIAL_TOKENS), as_tuple=True)
@@ -262,9 +266,9 @@ class MaskedMoleculeHead(nn.Module):
         label_T = torch.searchsorted(tokens, ids_FK[row_T, member_T])
         rows, place_T = torch.unique(row_T, return_inverse=True)
         batch, molecules = input_ids.shape[:2]
-        shown = torch.zeros(batch, len(tokens), dtype=torch.bool, device=ids_FK.device)
-        shown[row_T // molecules, label_T] = True
-        ruled_out = shown[rows // molecules]
+        present = torch.zeros(batch, len(tokens), dtype=torch.bool, device=ids_FK.device)
+        present[row_T // molecules, label_T] = True
+        ruled_out = present[rows // molecules]
         ruled_out[place_T, label_T] = False
         share_T = 1 / torch.bincount(place_T)[place_T].to(votes_FE)
         bias = self.vocabulary.bias[tokens]
@@ -283,9 +287,9 @@ class MaskedMoleculeHead(nn.Module):
 
 
 def unmasked_ids(input_ids: torch.Tensor, masked_ids: torch.Tensor) -> torch.Tensor:
-    """The members of every molecule (B, N, K) as they were before some were masked."""
-    was_masked = (masked_ids >= 0).any(-1, keepdim=True)
-    return torch.where(was_masked, masked_ids, input_ids)
+    """The members of every molecule (B, N, K) without masks."""
+    is_masked = (masked_ids >= 0).any(-1, keepdim=True)
+    return torch.where(is_masked, masked_ids, input_ids)
 
 
 def share_members(

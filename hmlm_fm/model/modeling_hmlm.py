@@ -56,15 +56,15 @@ class HMLMPreTrainedModel(PreTrainedModel):
         """Not possible: the vocabulary is one list for the whole package.
 
         Raises:
-            ValueError: always.
+            HMLMError: always.
         """
         raise HMLMError(
             "the vocabulary is one list for the whole package and every checkpoint; a molecule "
-            "that it has not is known by its kind and its place in the graph"
+            "without a token is encoded by its kind and its place in the graph"
         )
 
     def visible(self, fields: Fields) -> Fields:
-        """The fields as far as the configuration lets the model see them."""
+        """The fields without what the configuration hides from the model."""
         return fields if self.config.has("signs") else without_signs(fields)
 
     @torch.no_grad()
@@ -119,9 +119,9 @@ class HMLMModel(HMLMPreTrainedModel):
     def forward(self, fields: Fields, *, output_attentions: bool = False) -> HMLMModelOutput:
         """Encode networks; the arguments are the fields that `HMLMTokenizer` makes.
 
-        `observation_expected` (B, C, O) is what the network alone lets expect of each observation;
-        `HMLMForSignaling` fills it in from its own roll-out without context. Fields of heads change
-        nothing here.
+        `observation_expected` (B, C, O) is the prediction of each observation from the network
+        alone; `HMLMForSignaling` fills it in from its own roll-out without context. Fields of heads
+        change nothing here.
 
         Raises:
             HMLMError: as `check_fields`.
@@ -221,9 +221,10 @@ class HMLMForSignaling(HMLMPreTrainedModel):
         With `query_hours` the transducer rolls out; without, the vocabulary is predicted. Labels
         (`masked_ids`, `target_states`, `target_values`) add losses. `language` is a further batch
         for the masked objective alone, so that both objectives are one call, and one graph for
-        distributed training. `chance_seed` decides, network by network, what training leaves out:
-        nothing without it. `candidate_ids` are the tokens of the whole batch where this is a part
-        of it. `inference_rounds`, one number for the batch, takes the place of the configuration's.
+        distributed training. `chance_seed` decides, network by network, what dropout leaves out
+        in training: nothing without it. `candidate_ids` are the tokens of the whole batch where
+        this is a part of it. `inference_rounds`, one number for the batch, takes the place of the
+        configuration's.
 
         To evaluate, transformers' Trainer needs the names of the labels, such as
         `TrainingArguments(label_names=["masked_ids"])` or `["target_states"]`; and to predict
@@ -241,7 +242,7 @@ class HMLMForSignaling(HMLMPreTrainedModel):
         if fields.query_hours is not None:
             found |= self._predict_states(fields, encoding, wiring, context)
         if language is not None:
-            # Not by a second call of the module, which distributed wrappers would see as another.
+            # Not by a second call of the module, which distributed wrappers would count as another.
             masked = self.forward(**language)  # type: ignore[arg-type]
             found |= {name: value for name, value in masked.items() if name in PART_LOSSES}
         loss = weighted_sum(*(found.get(name) for name in PART_LOSSES))
@@ -267,8 +268,8 @@ class HMLMForSignaling(HMLMPreTrainedModel):
     def _encode(
         self, fields: Fields, output_attentions: bool = False
     ) -> tuple[HMLMModelOutput, Wiring, Context | None]:
-        """The encoding of networks in their contexts, their wiring as the model may see it, and
-        the contexts."""
+        """The encoding of networks in their contexts, their wiring without what is hidden from the
+        model, and the contexts."""
         dtype = self.next_state.dtype
         # Fields that are made by hand often have double precision.
         fields = self.visible(

@@ -1,4 +1,4 @@
-"""The one data model that everything meets in: an immutable, validated signalling network.
+"""The data model of the package: an immutable, validated signalling network.
 
 A network is written in molecules (the tokens) and interactions (the syntax). An interaction is
 a directed rule from signed sources, joined by AND, to one target; several interactions on one
@@ -78,7 +78,7 @@ class Molecule:
 
     Attributes:
         name: the short id, unique in its network and free of surrounding blanks.
-        label: the long name, as people write it.
+        label: the long name, as written in texts.
         kind: one of `MOLECULE_KINDS`.
         members: identifiers of what it is made of: HGNC symbols, `CHEBI:…` for small molecules,
             `process:…` for processes. A family or complex has several.
@@ -382,8 +382,8 @@ class SignalingNetwork:
 def merge_networks(networks: Iterable[SignalingNetwork], name: str) -> SignalingNetwork:
     """One network of several: molecules meet by name, and every network becomes a pathway.
 
-    A pair told by several networks is kept once, in the rule of the first that tells it, so that
-    merging never states an interaction twice. A molecule that has regulators in any of the
+    A pair of source and target in several networks is kept once, in the rule of the first that has
+    it, so that no interaction is stated twice. A molecule that has regulators in any of the
     networks loses its input interactions: what was an end of one pathway is inside the union.
     The logic is known if that of all networks is.
 
@@ -395,16 +395,16 @@ def merge_networks(networks: Iterable[SignalingNetwork], name: str) -> Signaling
     molecules: dict[str, Molecule] = {}
     belongs: dict[str, list[str]] = {}
     rules: dict[tuple[frozenset[tuple[str, int]], str], Interaction] = {}
-    told: set[tuple[str, str]] = set()
+    stated: set[tuple[str, str]] = set()
     for network in networks:
         for molecule in network.molecules:
             molecules.setdefault(molecule.name, molecule)
             belongs.setdefault(molecule.name, []).append(network.name)
         for interaction in network.interactions:
             pairs = {(source, interaction.target) for source in interaction.sources}
-            if pairs and pairs <= told:
+            if pairs and pairs <= stated:
                 continue
-            told |= pairs
+            stated |= pairs
             signed = frozenset(zip(interaction.sources, interaction.signs, strict=True))
             rules.setdefault((signed, interaction.target), interaction)
     regulated = {target for (sources, target) in rules if sources}

@@ -1,6 +1,6 @@
 """The head of the next-state objective: the information transducer, with what a context adds to it.
 
-Gates are read off the encoding of a network, corrected by what a context of conditions shows, and
+Gates are read off the encoding of a network, corrected by observations of context conditions, and
 rolled out under the query conditions; where a query condition was itself observed, the residuals
 correct the roll-out on both sides. Travels with checkpoints.
 
@@ -27,11 +27,11 @@ from .condition_tensors import (
 from .configuration_hmlm import HMLMConfig
 from .evidence import Context, gather_evidence, latest
 from .fields import Fields
-from .gate_inference import GateInference, TimeConstantSearch, of_networks
+from .gate_inference import GateInference, TimeConstantSearch, choose_by_network
 from .gates import GateLogits, GateReadout, Gates
 from .graph import Wiring
 from .network import INTERACTION_KINDS
-from .observation import LEAST_SCALE, corrected_states, observe, shown_scale, state_scale
+from .observation import LEAST_SCALE, corrected_states, observe, scale_in_modalities, state_scale
 from .tissue import TissueGates
 from .transducer import Transducer
 
@@ -41,13 +41,13 @@ NORMAL_QUANTILE = 1.6448536
 WIDEST_SCALE = 1 / NORMAL_QUANTILE
 # Later, time constants are near enough for small steps.
 SEARCHED_ROUNDS = 3
-# The default gates take the place of the first guess where they miss less than this share.
+# The default gates replace the first guess where their error is less than this share of its error.
 MUCH_LESS = 0.5
 
 
 @dataclass
 class Query:
-    """The states to predict; what is None is not known.
+    """The states to predict; None stands for what is not known.
 
     Attributes:
         conditions: B · Q rows.
@@ -93,7 +93,7 @@ class Query:
         )
 
     def repeated(self, times: int) -> Query:
-        """The same, several times over."""
+        """The same queries, repeated several times along the batch."""
         tensors = {
             f.name: torch.cat([value] * times)
             for f in fields_of(self)
@@ -119,9 +119,9 @@ class RolledOut:
     """States of the queries (B, Q, U, N), before they are translated into modalities.
 
     Attributes:
-        gates: that they follow.
+        gates: the gates that they follow.
         states, scale: corrected by observations of the queries, with their standard deviations.
-        drives, free_scale: what they move towards, and the scale without observations.
+        drives, free_scale: drives of the states, and the scale without observations of the queries.
         exact: where the state is known exactly.
     """
 
@@ -165,7 +165,7 @@ class NextStateHead(nn.Module):
         return self.config.has("condition_attention") or self.config.has("inference")
 
     def expect(self, encoding_BND: torch.Tensor, wiring: Wiring, context: Context) -> torch.Tensor:
-        """What the wiring alone lets expect at each observation of a context (B, C, O).
+        """The prediction from the wiring alone at each observation of a context (B, C, O).
 
         Args:
             encoding_BND: of the wiring alone.
@@ -184,7 +184,7 @@ class NextStateHead(nn.Module):
         context: Context | None = None,
         rounds: torch.Tensor | None = None,
     ) -> PredictedStates:
-        """The answer, from the encoding of the wiring and a context; `rounds` as in `infer`."""
+        """Predictions, from the encoding of the wiring and a context; `rounds` as in `infer`."""
         with torch.autocast(encoding_BND.device.type, enabled=False):
             logits = self.infer(encoding_BND, wiring, context, rounds)
             if self.tissue is None:
@@ -215,18 +215,20 @@ class NextStateHead(nn.Module):
         scale = torch.where(
             rolled_out.exact[:1], LEAST_SCALE, scale.clamp(LEAST_SCALE, WIDEST_SCALE)
         )
-        # Instruments are the tissue's own, and not those whose scales pretraining learned: what is
-        # uncertain of a value is the state or the drive behind it, and what members read them by.
+        # Instruments are the tissue's own, not those whose scales pretraining learned: a value is
+        # as uncertain as the state or the drive behind it, and as the members' instruments.
         together = states.expand_as(rolled_out.states), drives.expand_as(rolled_out.drives)
         read, _ = observe(*together, rolled_out.gates)
-        _, apart = tissue.pooled(read, torch.zeros_like(read), perturbed)
+        _, instrument_scale = tissue.pooled(read, torch.zeros_like(read), perturbed)
         drive_scale = drive_scale.clamp(max=WIDEST_SCALE)
-        shown = shown_scale(scale, drive_scale, *together, rolled_out.gates)
+        read_scale = scale_in_modalities(scale, drive_scale, *together, rolled_out.gates)
         values, _ = observe(rolled_out.states, rolled_out.drives, rolled_out.gates)
-        value_scale = (shown.mean(0, keepdim=True) ** 2 + apart**2).sqrt()
+        value_scale = (read_scale.mean(0, keepdim=True) ** 2 + instrument_scale**2).sqrt()
         values, value_scale = tissue.pooled_where_measured(values, value_scale, perturbed)
         if tissue.shown_discrepancy is not None:
-            values = tissue.shown_discrepancy.of_values(values, query.conditions, query.hours_BQU)
+            values = tissue.shown_discrepancy.add_to_values(
+                values, query.conditions, query.hours_BQU
+            )
         return PredictedStates(rolled_out.gates, states, scale, values, value_scale)
 
     def infer(
@@ -238,29 +240,33 @@ class NextStateHead(nn.Module):
     ) -> GateLogits:
         """Logits of the gates, read off the encoding and corrected by a context.
 
-        Gates and what went on between the observations are inferred in turn: better gates roll out
-        closer to what was seen, and leave less to be guessed between (as in the EM algorithm of
-        state-space models: Shumway and Stoffer, J Time Ser Anal 1982;3:253). As often as
-        `rounds` says, one number for the batch, or else the configuration.
+        Gates, and the states between the observations, are inferred in turn: better gates roll out
+        closer to the observations, and so give better states between them (as in the EM algorithm
+        of state-space models: Shumway and Stoffer, J Time Ser Anal 1982;3:253).
+
+        Args:
+            encoding_BND: of the wiring.
+            rounds: how often, one number for the batch; that of the configuration by default.
         """
         logits = self.gates(encoding_BND.to(self.dtype), wiring)
         if context is None or not self.config.has("inference") or latest(context.hours_O) <= 0:
             return logits
         count = self.config.num_inference_rounds if rounds is None else int(rounds.max())
-        found = self._in_rounds(logits, wiring, context, count)
+        found = self._infer_in_rounds(logits, wiring, context, count)
         if self.training:
             return found
-        # Where networks run away from small differences, a first guess that is certain and wrong
-        # may lead nowhere. The defaults are another, and the observations decide which one does.
-        other = self._in_rounds(self.gates.untrained(logits, wiring), wiring, context, count)
+        # In a network that amplifies small differences, inference from a confident wrong guess may
+        # fail. The defaults are a second start, and the observations decide between the two.
+        other = self._infer_in_rounds(self.gates.untrained(logits, wiring), wiring, context, count)
         better_B = self._error(other, wiring, context) < MUCH_LESS * self._error(
             found, wiring, context
         )
-        return of_networks(better_B, other, found, wiring)
+        return choose_by_network(better_B, other, found, wiring)
 
-    def _in_rounds(
+    def _infer_in_rounds(
         self, logits: GateLogits, wiring: Wiring, context: Context, count: int
     ) -> GateLogits:
+        """The logits after so many rounds of inference."""
         translated, guess_F = self.config.has("translation"), logits.log_tau_F
         for done in range(count):
             with torch.no_grad():
@@ -287,6 +293,7 @@ class NextStateHead(nn.Module):
         query: Query,
         tissue: TissueGates | None = None,
     ) -> RolledOut:
+        """States of the queries, with the discrepancy of the tissue, corrected by observations."""
         hours, conditions = query.hours_BQU, query.conditions
         batch, queries = hours.shape[:2]
         unknown = conditions.stimulus_RN.new_zeros(batch, queries, wiring.molecules)
@@ -307,14 +314,14 @@ class NextStateHead(nn.Module):
             scale = free_scale = tissue.missed_N.expand_as(states)
         discrepancy = tissue.discrepancy if tissue is not None else None
         if discrepancy is not None:
-            states = discrepancy.of_states(states, conditions, hours)
+            states = discrepancy.add_to_states(states, conditions, hours)
         known_at_start = initial_known.bool() | known.bool().unsqueeze(1)
         if observed_hours is not None and self.config.has("smoothing"):
             assert query.observed_BQSN is not None
             assert query.observed_mask_BQSN is not None
             predicted = roll_out.at(observed_hours)[0]
             if discrepancy is not None:
-                predicted = discrepancy.of_states(predicted, conditions, observed_hours)
+                predicted = discrepancy.add_to_states(predicted, conditions, observed_hours)
             states, narrower = corrected_states(
                 states,
                 hours,

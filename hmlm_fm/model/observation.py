@@ -1,10 +1,10 @@
-"""g of the information transducer: a state as each modality shows it, with its scale, and back.
+"""g of the information transducer: a state read in each modality, with its scale, and back.
 
 A modality reads a signal x, the state or for mRNA the drive, as y = a + b·h(x) with a saturating
 h(x) = x·(1 + H) / (x + H). Offset and gain belong to the data set and are unknown, so they are
 fitted, per network and modality, by ridge regression (Hoerl and Kennard, Technometrics
-1970;12:55-67) of what was measured on what the wiring lets expect; then the measurement is read
-backwards (Ω↔).
+1970;12:55-67) of the measurements on predictions from the wiring; then measurements are translated
+back into states (Ω↔).
 
 Travels with checkpoints. Shapes: B batch, N molecules, F = B · N flat molecules, Q query
 conditions, U query times, S observed times, Y modalities, O single observations, Z pairs of a
@@ -24,9 +24,8 @@ from .gates import Gates
 from .smoothing import smoothing_correction
 
 ACTIVITY, MRNA = MODALITIES.index("activity"), MODALITIES.index("mRNA")
-# What is taken for granted of an instrument before it has measured anything: half saturation H,
-# offset and gain with their standard deviations, and the standard deviation of a measurement about
-# the expectation of somebody who knows the wiring alone.
+# The prior of an instrument: half saturation H, offset and gain with their standard deviations, and
+# the standard deviation of a measurement about the prediction from the wiring alone.
 HALF_SATURATION = 2.7
 OFFSET, OFFSET_DEVIATION = 0.1, 0.1
 GAIN, GAIN_DEVIATION = 1.0, 0.5
@@ -38,12 +37,12 @@ HALF_TRUSTED_VARIANCE = 0.003
 
 @dataclass
 class Translated:
-    """Observations in the language of states.
+    """Observations translated into states.
 
     Attributes:
         value_O: a state, or a drive where `is_drive_O`, in [0, 1] unless measured as activity.
-        weight_O: what it is worth beside an activity, in (0, 1].
-        is_drive_O: whether it tells of the drive.
+        weight_O: its weight relative to an activity, in (0, 1].
+        is_drive_O: whether it is of the drive.
     """
 
     value_O: torch.Tensor
@@ -59,24 +58,24 @@ def translate(
     state_O: torch.Tensor,
     drive_O: torch.Tensor,
 ) -> Translated:
-    """Read measurements backwards.
+    """Measurements translated into states or drives, by fitted instruments.
 
     Args:
-        value_O, modality_O: what was measured, and in which modality.
+        value_O, modality_O: measured values, and their modalities.
         network_O, networks: the network each belongs to, and how many there are.
-        state_O, drive_O: what the wiring alone lets expect of it.
+        state_O, drive_O: predictions from the wiring alone.
     """
     is_drive = modality_O == MRNA
     expected = torch.where(is_drive, drive_O, state_O)
     expected = expected * (1 + HALF_SATURATION) / (expected + HALF_SATURATION)
     instrument_O = network_O * len(MODALITIES) + modality_O
     instruments = networks * len(MODALITIES)
-    offset_Z, gain_Z = read_instruments(value_O, expected, instrument_O, instruments)
+    offset_Z, gain_Z = fit_instruments(value_O, expected, instrument_O, instruments)
     offset, gain = offset_Z[instrument_O], gain_Z[instrument_O]
 
-    missed = value_O - offset - gain * expected
+    error = value_O - offset - gain * expected
     count_Z = _total(torch.ones_like(expected), instrument_O, instruments)
-    squared_Z = _total(missed**2, instrument_O, instruments)
+    squared_Z = _total(error**2, instrument_O, instruments)
     variance = (squared_Z / count_Z.clamp(min=1))[instrument_O] / gain**2
     saturated = ((value_O - offset) / gain).clamp(0, 1)
     signal = saturated * HALF_SATURATION / (1 + HALF_SATURATION - saturated)
@@ -90,11 +89,11 @@ def translate(
     )
 
 
-def read_instruments(
+def fit_instruments(
     value_O: torch.Tensor, expected_O: torch.Tensor, instrument_O: torch.Tensor, instruments: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Offset and gain of every instrument, two (Z), from what it showed and h(x) as expected."""
-    # Normal equations of the offset's and the gain's departures from what is taken for granted.
+    """Offset and gain of every instrument, two (Z), from its values and the predicted h(x)."""
+    # Normal equations of the departures of offset and gain from their prior means.
     residual = value_O - OFFSET - GAIN * expected_O
 
     def total(values_O: torch.Tensor) -> torch.Tensor:
@@ -130,27 +129,27 @@ def corrected_states(
     smoothing_F2: torch.Tensor,
     scale_BQUN: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """States of a roll-out and, where they are given, their standard deviations, corrected by what
-    was seen of the asked conditions themselves; two (B, Q, U, N).
+    """States of a roll-out and, where they are given, their standard deviations, corrected by
+    observations of the query conditions themselves; two (B, Q, U, N).
 
-    What a perturbation holds stays exact, whatever was measured: see `moved_states`.
+    States that a perturbation holds stay exact, whatever was measured: see `moved_states`.
 
     Args:
-        residual_BQSN, observed_BQSN: what was observed less the roll-out, and where anything was.
+        residual_BQSN, observed_BQSN: observations less the roll-out, and where there is any.
         conditions: B · Q rows.
         anchored_BQN, smoothing_F2: as in `smoothing_correction`.
     """
-    seen_hours = observed_hours_BQS.unsqueeze(-1).expand_as(residual_BQSN)
-    let_go = conditions.released_by(seen_hours)
-    # Where a state is known anyway, what is measured tells of noise alone.
-    at_start = anchored_BQN.bool().unsqueeze(2) & (seen_hours <= 0)
-    known = at_start | (let_go > 0) & (seen_hours <= let_go)
-    held_then, _ = perturbed_at(conditions, observed_hours_BQS)
+    observed_hours = observed_hours_BQS.unsqueeze(-1).expand_as(residual_BQSN)
+    released = conditions.released_by(observed_hours)
+    # Where the state is known exactly, a residual is noise alone.
+    at_start = anchored_BQN.bool().unsqueeze(2) & (observed_hours <= 0)
+    known = at_start | (released > 0) & (observed_hours <= released)
+    is_held, _ = perturbed_at(conditions, observed_hours_BQS)
     correction, scale = smoothing_correction(
         residual_BQSN,
-        observed_BQSN.bool() & ~held_then & ~known,
-        seen_hours,
-        let_go,
+        observed_BQSN.bool() & ~is_held & ~known,
+        observed_hours,
+        released,
         anchored_BQN,
         hours_BQU,
         conditions.released_by(hours_BQU.unsqueeze(-1).expand_as(states_BQUN)),
@@ -170,8 +169,8 @@ def moved_states(
 ) -> torch.Tensor:
     """States of a roll-out with something added, within their range.
 
-    What a perturbation holds stays; a state that is still above a lowered ymax comes down at its
-    own pace.
+    States that a perturbation holds stay; a state above a lowered ymax falls with its own time
+    constant.
 
     Args:
         states, move: (…, Q, U, N).
@@ -211,15 +210,15 @@ def observe_points(
     return values.gather(-1, modality_O.expand(state_O.shape).unsqueeze(-1)).squeeze(-1)
 
 
-def shown_scale(
+def scale_in_modalities(
     scale_BQUN: torch.Tensor,
     drive_scale_BQUN: torch.Tensor,
     state_BQUN: torch.Tensor,
     drive_BQUN: torch.Tensor,
     gates: Gates,
 ) -> torch.Tensor:
-    """What the standard deviations of a state and its drive are in the modalities that follow them,
-    by the slopes of their instruments (B, Q, U, N, Y)."""
+    """Standard deviations of a state and its drive, converted into every modality by the slopes of
+    the instruments (B, Q, U, N, Y)."""
     batch, _, _, molecules = state_BQUN.shape
     parameters = gates.observation_FY4.view(batch, 1, 1, molecules, len(MODALITIES), 4)
     _, gain, half = _instrument(parameters)
@@ -233,8 +232,8 @@ def _in_every_modality(
 ) -> torch.Tensor:
     offset, gain, half = _instrument(parameters)
     signal = _signal(state, drive)
-    seen = offset + gain * signal * (1 + half) / (signal + half)
-    return torch.where(_is("activity", seen), state.unsqueeze(-1), seen)
+    value = offset + gain * signal * (1 + half) / (signal + half)
+    return torch.where(_is("activity", value), state.unsqueeze(-1), value)
 
 
 def _instrument(parameters: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -244,7 +243,7 @@ def _instrument(parameters: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, t
 
 
 def _signal(state: torch.Tensor, drive: torch.Tensor) -> torch.Tensor:
-    """What every modality follows (…, Y)."""
+    """The state, or for mRNA the drive, that every modality reads (…, Y)."""
     return torch.where(_is("mRNA", state), drive.unsqueeze(-1), state.unsqueeze(-1))
 
 

@@ -1,7 +1,7 @@
 """What encoder and heads give, typed and with their shapes. Travels with checkpoints.
 
 Shapes: B batch, S slots (1 + C conditions), N molecules, P pathways, H heads, D width, L pairs,
-V vocabulary, Q asked conditions, U query times, Y modalities.
+V vocabulary, Q query conditions, U query times, Y modalities.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class HMLMAttentions:
     temporal: tuple[torch.Tensor, ...] = ()
 
     def append(self, weights: Mapping[str, torch.Tensor | None]) -> None:
-        """Add what one layer attended to, by kind; a kind that it gave no weights of stays."""
-        for kind, of_layer in weights.items():
-            if of_layer is not None:
-                setattr(self, kind, (*getattr(self, kind), of_layer))
+        """Add the weights of one layer, by kind; a kind without weights is unchanged."""
+        for kind, weight in weights.items():
+            if weight is not None:
+                setattr(self, kind, (*getattr(self, kind), weight))
 
 
 @dataclass
@@ -48,7 +48,7 @@ class HMLMModelOutput(ModelOutput):
             the conditions.
         pathway_state: (B, S, P, D).
         cell_state: (B, S, cell tokens, D).
-        attentions: by kind, where asked for.
+        attentions: by kind, if requested.
     """
 
     last_hidden_state: torch.Tensor | None = None
@@ -66,8 +66,8 @@ class HMLMSignalingOutput(ModelOutput):
         masked_loss, next_state_loss, observation_loss: the objectives, where labels were given.
         neighbour_loss, pathway_loss: of every molecule from its neighbours, or its pathways, alone;
             parts of the masked objective.
-        logits: over the vocabulary (B, N, V); None while only states are asked.
-        states: activities under the asked conditions at the query times (B, Q, U, N).
+        logits: over the vocabulary (B, N, V); None where only states are predicted.
+        states: activities under the query conditions at the query times (B, Q, U, N).
         states_scale: their standard deviation, in units of activity.
         modality_values, modality_scale: the same in every modality (B, Q, U, N, Y).
         gates: time constants and gates as inferred; see `Gates`.

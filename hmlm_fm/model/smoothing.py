@@ -15,7 +15,7 @@ import torch
 from .graph import rank_within
 
 # The correction averages over lengths and noises about those that the network infers, and over
-# what a molecule alone and all molecules together say of them.
+# the evidence of a molecule alone and of all molecules together.
 LENGTH_FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 NOISE_FACTORS = (0.002, 0.05, 1.0, 20.0)
 POOLED_MOLECULES = 8.0
@@ -43,13 +43,13 @@ def smoothing_correction(
     of Gaussian-process regression with a Matérn 5/2 covariance (Rasmussen and Williams 2006, eq.
     2.25 and 4.17). Lengths and noises are those that the network infers per molecule, times factors
     that are weighed by the marginal likelihood of the residuals (eq. 5.8, the amplitude integrated
-    out), of the molecule and on average of all of the condition. Where the state is known exactly,
-    at time 0 or when a perturbation releases it, the process is conditioned on an error of 0;
-    nothing is carried across a time at which a state was held.
+    out), of the molecule and on average over those of the condition. Where the state is known
+    exactly, at time 0 or when a perturbation releases it, the process is conditioned on an error of
+    0; no correction is carried across a time at which a state was held.
 
     Args:
-        residual_BQSN: what was observed less the roll-out.
-        observed_BQSN: where anything was, that no perturbation held.
+        residual_BQSN: observations less the roll-out.
+        observed_BQSN: where there is an observation of a state that no perturbation held.
         observed_hours_BQSN: when; every molecule has times of its own.
         observed_since_BQSN: when the state was last released before it; 0 if it was never held.
         anchored_BQN: where the state at time 0 is known, so that nothing corrects it.
@@ -61,40 +61,39 @@ def smoothing_correction(
         The correction (B, Q, U, N), and the standard deviation of the error that it leaves, of the
         same shape, where `scale_BQUN` is given: of the mixture over lengths and noises, each of
         which leaves a share of the variance (eq. 2.26). Residuals do not change `scale_BQUN`, and
-        where there are few they hardly determine lengths, so that a little too much is taken away.
+        few of them hardly determine lengths, so that the result is a little too small then.
     """
     batch, queries, _, molecules = residual_BQSN.shape
     shape = (batch, queries, molecules)
     observed_KS = _by_course(observed_BQSN)
     residual_KS = _by_course(residual_BQSN) * observed_KS
-    times = _Times(
-        observed_KS,
-        # An unobserved time carries no information, so that it is the same whenever it was.
-        _by_course(observed_hours_BQSN) * observed_KS,
-        _by_course(observed_since_BQSN) * observed_KS,
-        _by_course(hours_BQU.unsqueeze(-1).expand(-1, -1, -1, molecules)),
-        _by_course(since_BQUN),
-        anchored_BQN.bool().flatten()[:, None],
+    times = _Times.from_states(
+        observed_BQSN, observed_hours_BQSN, observed_since_BQSN, hours_BQU, since_BQUN, anchored_BQN
     )
     flat = torch.arange(batch * molecules, device=observed_KS.device).view(batch, 1, molecules)
     fits = _fits(
         times, residual_KS, smoothing_F2, flat.expand(shape).flatten(), scale_BQUN is not None
     )
-    count_K = observed_KS.sum(-1)
-    evidence = torch.where(count_K > 0, fits.evidence_XK, 0.0).unflatten(1, shape)
-    informed = (count_K > 0).view(shape).sum(-1, keepdim=True).clamp(min=1)
-    pooled = evidence.sum(-1, keepdim=True) / informed
-    weight = torch.softmax(evidence + POOLED_MOLECULES * pooled, dim=0).flatten(1)[..., None]
+    weight = _weights(fits, observed_KS.any(-1), shape)[..., None]
     mean = (weight * fits.mean_XKU).sum(0)
 
-    def of_states(values_KU: torch.Tensor) -> torch.Tensor:
+    def by_state(values_KU: torch.Tensor) -> torch.Tensor:
         return values_KU.unflatten(0, shape).transpose(2, 3).to(residual_BQSN)
 
     if scale_BQUN is None or fits.left_XKU is None:
-        return of_states(mean), None
+        return by_state(mean), None
     share = (weight * fits.left_XKU).sum(0).clamp(LEAST_LEFT, 1.0)
-    apart = (weight * (fits.mean_XKU - mean) ** 2).sum(0)
-    return of_states(mean), (scale_BQUN**2 * of_states(share) + of_states(apart)).sqrt()
+    spread = (weight * (fits.mean_XKU - mean) ** 2).sum(0)
+    return by_state(mean), (scale_BQUN**2 * by_state(share) + by_state(spread)).sqrt()
+
+
+def _weights(fits: _Fits, observed_K: torch.Tensor, shape: tuple[int, int, int]) -> torch.Tensor:
+    """Weights of lengths and noises (X, K), by the evidence of each course and on average of all
+    observed courses of its condition; `shape` is (B, Q, N)."""
+    evidence = torch.where(observed_K, fits.evidence_XK, 0.0).unflatten(1, shape)
+    informed = observed_K.view(shape).sum(-1, keepdim=True).clamp(min=1)
+    pooled = evidence.sum(-1, keepdim=True) / informed
+    return torch.softmax(evidence + POOLED_MOLECULES * pooled, dim=0).flatten(1)
 
 
 def _by_course(values_BQXN: torch.Tensor) -> torch.Tensor:
@@ -129,16 +128,18 @@ def _fits(
 
     Args:
         times: of K courses.
-        residual_KS: what was observed less the roll-out, 0 where nothing was.
+        residual_KS: observations less the roll-out, 0 where there is none.
         smoothing_F2: as in `Gates`; `molecule_K`: the flat molecule of each course.
     """
     count_K = times.observed.sum(-1)
-    alike = _Alike.from_keys(torch.cat([molecule_K[:, None].double(), *times.columns()], dim=1))
-    times = times.subset(alike.first_P)
-    parameters_P2 = smoothing_F2.double()[molecule_K[alike.first_P]]
+    patterns = _Patterns.from_keys(
+        torch.cat([molecule_K[:, None].double(), *times.columns()], dim=1)
+    )
+    times = times.subset(patterns.first_P)
+    parameters_P2 = smoothing_F2.double()[molecule_K[patterns.first_P]]
     inferred_length = 8.0 * torch.exp(parameters_P2[:, :1].clamp(-3, 3))
     inferred_noise = 0.05 * torch.exp(parameters_P2[:, 1:].clamp(-5, 5))
-    residual_PSR = alike.table(residual_KS)
+    residual_PSR = patterns.table(residual_KS)
     unit = torch.eye(residual_KS.shape[1], device=residual_KS.device, dtype=residual_KS.dtype)
     means, left, evidences = [], [], []
     for length_factor in LENGTH_FACTORS:
@@ -150,15 +151,15 @@ def _fits(
             noisy = gram_PSS + unit * (noise_P1 * times.observed)[..., None]
             factor = torch.linalg.cholesky(noisy)
             solved = torch.cholesky_solve(residual_PSR, factor)
-            means.append(alike.courses_of(across_PUS @ solved))
+            means.append(patterns.to_courses(across_PUS @ solved))
             if before_PU is not None:
                 explained = (across_PUS.mT * torch.cholesky_solve(across_PUS.mT, factor)).sum(-2)
-                # Where the state is known nothing is left before either.
-                left.append((1 - explained / before_PU.clamp(min=1e-12))[alike.pattern_K])
-            size_K = alike.courses_of((residual_PSR * solved).sum(-2, keepdim=True))[:, 0]
+                # Where the state is known, the variance is 0 with and without observations.
+                left.append((1 - explained / before_PU.clamp(min=1e-12))[patterns.pattern_K])
+            size_K = patterns.to_courses((residual_PSR * solved).sum(-2, keepdim=True))[:, 0]
             evidence = -0.5 * (count_K + 1) * torch.log(size_K + LEAST_RESIDUAL**2)
             determinant_P = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-            evidences.append(evidence - determinant_P[alike.pattern_K])
+            evidences.append(evidence - determinant_P[patterns.pattern_K])
     return _Fits(torch.stack(means), torch.stack(left) if left else None, torch.stack(evidences))
 
 
@@ -180,10 +181,32 @@ class _Times:
     query_since: torch.Tensor
     anchored: torch.Tensor
 
+    @classmethod
+    def from_states(
+        cls,
+        observed_BQSN: torch.Tensor,
+        observed_hours_BQSN: torch.Tensor,
+        observed_since_BQSN: torch.Tensor,
+        hours_BQU: torch.Tensor,
+        since_BQUN: torch.Tensor,
+        anchored_BQN: torch.Tensor,
+    ) -> _Times:
+        """Of the arguments of `smoothing_correction`."""
+        observed_KS, molecules = _by_course(observed_BQSN), observed_BQSN.shape[-1]
+        return cls(
+            observed_KS,
+            # An unobserved time carries no information, so that it is the same whenever it was.
+            _by_course(observed_hours_BQSN) * observed_KS,
+            _by_course(observed_since_BQSN) * observed_KS,
+            _by_course(hours_BQU.unsqueeze(-1).expand(-1, -1, -1, molecules)),
+            _by_course(since_BQUN),
+            anchored_BQN.bool().flatten()[:, None],
+        )
+
     def columns(self) -> list[torch.Tensor]:
-        """All that is given of a course, in double precision, each (K, …)."""
-        given = (self.observed, self.hours, self.since, self.query_hours, self.query_since)
-        return [*given, self.anchored.double()]
+        """All fields of a course, in double precision, each (K, …)."""
+        columns = (self.observed, self.hours, self.since, self.query_hours, self.query_since)
+        return [*columns, self.anchored.double()]
 
     def subset(self, courses: torch.Tensor) -> _Times:
         """Of some courses."""
@@ -223,13 +246,13 @@ class _Times:
 
 
 def matern(hours: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
-    """The Matérn 5/2 correlation of a smooth process at times that are so far apart."""
+    """The Matérn 5/2 correlation of a smooth process at times that differ by `hours`."""
     scaled = math.sqrt(5) * hours.abs() / length
     return (1 + scaled + scaled**2 / 3) * torch.exp(-scaled)
 
 
 @dataclass(frozen=True)
-class _Alike:
+class _Patterns:
     """Courses of one pattern share their Gram matrix, which is factored once for all of them.
 
     Attributes:
@@ -244,7 +267,7 @@ class _Alike:
     most: int
 
     @classmethod
-    def from_keys(cls, key_KX: torch.Tensor) -> _Alike:
+    def from_keys(cls, key_KX: torch.Tensor) -> _Patterns:
         """From all that makes courses differ; patterns are found by sums, as rows are long."""
         every = torch.arange(len(key_KX), device=key_KX.device)
         weights = torch.arange(1, key_KX.shape[1] + 1, device=key_KX.device).double().sqrt()
@@ -264,6 +287,6 @@ class _Alike:
         shape = (len(self.first_P), self.most, values_KS.shape[1])
         return values_KS.new_zeros(shape).index_put((self.pattern_K, self.place_K), values_KS).mT
 
-    def courses_of(self, table_PXR: torch.Tensor) -> torch.Tensor:
+    def to_courses(self, table_PXR: torch.Tensor) -> torch.Tensor:
         """The columns of courses (K, X)."""
         return table_PXR.mT[self.pattern_K, self.place_K]

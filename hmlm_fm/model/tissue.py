@@ -1,10 +1,12 @@
 """Gates of one tissue: fitted to its measurements, they take the place of inferred ones.
 
 A fine-tuned model carries the gates of its network as parameters, for several members that were
-fitted apart; what it answers is their mean, and their disagreement is part of its uncertainty.
+fitted separately; its prediction is their mean, and their disagreement is part of its uncertainty.
 Travels with checkpoints.
 
-Shapes: M members, L logits of a kind, Q asked conditions, U query times, N molecules.
+Shapes: M members, L logits of a kind, B batch (1), R rows (conditions), Q query conditions, U query
+times, N molecules, Y modalities, V pairs of a molecule and a modality, T measured times, K columns,
+X treatments.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from .graph import Wiring
 from .observation import moved_states
 
 APART = 2.0
-"""Members share most of what was measured, and err together: by so many times as they are apart."""
+"""Members share most of the measurements, so that their errors correlate: their common error is
+taken to be this many times their standard deviation."""
 
 
 class TissueTable(nn.Module):
@@ -53,17 +56,17 @@ class TissueGates(nn.Module):
         )
         if "pairs" not in config.tissue:
             raise HMLMError(
-                "the model was fine-tuned by an earlier version of hmlm_fm, without what its "
-                "members miss of each molecule; fine-tune it again"
+                "the model was fine-tuned by an earlier version of hmlm_fm, without "
+                "the errors of its members on each molecule; fine-tune it again"
             )
         self.pairs = [(int(m), int(y)) for m, y in config.tissue["pairs"]]
-        # Logarithms: of what members miss of states, and of what molecules show; of the factors on
-        # standard deviations, without and with a perturbation.
+        # Logarithms: of the members' errors on states, and on values in other modalities; of the
+        # factors on standard deviations, without and with a perturbation.
         self.log_missed = TissueTable(1, self.molecules + len(self.pairs))
         self.log_calibration = TissueTable(1, 2)
-        unexplained, of_shown = (config.tissue.get(k) for k in ("discrepancy", "shown_discrepancy"))
-        self.discrepancy = Discrepancy(**unexplained) if unexplained else None
-        self.shown_discrepancy = ShownDiscrepancy(self.pairs, **of_shown) if of_shown else None
+        of_states, of_values = (config.tissue.get(k) for k in ("discrepancy", "shown_discrepancy"))
+        self.discrepancy = Discrepancy(**of_states) if of_states else None
+        self.shown_discrepancy = ValueDiscrepancy(self.pairs, **of_values) if of_values else None
 
     @property
     def molecules(self) -> int:
@@ -76,24 +79,24 @@ class TissueGates(nn.Module):
         """The logits of all members, end to end, from those of the network alone.
 
         Raises:
-            ValueError: the batch is not the one network that these gates are of.
+            HMLMError: the batch is not the one network that these gates are of.
         """
         fitted = {}
         for name, table in self.tables.items():
             assert isinstance(table, TissueTable)
-            of_network = getattr(logits, name)
-            expected, found = table.weight.shape[1], of_network.numel()
+            inferred = getattr(logits, name)
+            expected, found = table.weight.shape[1], inferred.numel()
             if wiring.batch != 1 or expected != found:
                 raise HMLMError(
                     f"the model is fine-tuned to one network with {expected} of {name}; found "
-                    f"{found} in a batch of {wiring.batch}; ask it for that network alone"
+                    f"{found} in a batch of {wiring.batch}; expected that network alone"
                 )
-            fitted[name] = table.weight.reshape(-1, *of_network.shape[1:])
+            fitted[name] = table.weight.reshape(-1, *inferred.shape[1:])
         return replace(repeated(logits, self.members), **fitted)
 
     @property
     def missed_N(self) -> torch.Tensor:
-        """What members miss of states they have not seen, as a standard deviation (N)."""
+        """The members' error on held-out states, as a standard deviation (N)."""
         return self.log_missed.weight[0, : self.molecules].exp()
 
     def pooled(
@@ -116,11 +119,11 @@ class TissueGates(nn.Module):
         scale_BQUNY: torch.Tensor,
         perturbed_Q: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """What molecules show in every modality, with the standard deviations that the members'
-        errors give, where it was measured in the tissue; two (1, Q, U, N, Y).
+        """Mean values in every modality, and standard deviations: from the members' held-out errors
+        where a modality was measured in the tissue, as given elsewhere; two (1, Q, U, N, Y).
 
-        These are of whatever a member misses, the instrument included, so that activities that were
-        seen of an asked condition itself hardly narrow them.
+        Held-out errors include those of the instrument, so that observed activities of a query
+        condition hardly narrow these standard deviations.
 
         Args:
             scale_BQUNY: standard deviations elsewhere.
@@ -138,11 +141,11 @@ class TissueGates(nn.Module):
 
 
 def variance_of_members(value_M: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
-    """That of what members say together, before it is calibrated (1, …).
+    """The variance of the mean prediction of members, before it is calibrated (1, …).
 
     Args:
-        value_M: what each says (M, …).
-        variance: of what they miss in common.
+        value_M: predictions of each (M, …).
+        variance: of their common error.
     """
     return variance + APART**2 * value_M.var(0, keepdim=True, correction=0)
 
@@ -155,11 +158,11 @@ def repeated(logits: GateLogits, times: int) -> GateLogits:
 
 
 ALWAYS = 0.5
-"""What counts as done in every condition, for what all of them have in common."""
+"""The strength of a treatment that every condition has, for what all of them have in common."""
 
 
 class Discrepancy(nn.Module):
-    """Effects of what was done on every column, at the measured times.
+    """Additive effects of treatments on every column, at the measured times.
 
     Attributes:
         weight: (1 + X, T, K) the effects, first of what all conditions have in common.
@@ -172,7 +175,8 @@ class Discrepancy(nn.Module):
         Args:
             done: (X) columns of `ConditionTensors.treatment_RX`.
             hours: (T) the measured times, all after 0 and in order.
-            explained: share of the squared residuals of conditions that are left out.
+            columns: K.
+            explained: share of the squared residuals of left-out conditions that it explains.
         """
         super().__init__()
         self.done, self.hours, self.explained = done, hours, explained
@@ -182,12 +186,12 @@ class Discrepancy(nn.Module):
         """The effects of B · Q conditions (B, Q, U, K)."""
         treatment_RX = with_always(conditions.treatment_RX[:, self.done])
         effect_RTK = torch.einsum("rx,xtk->rtk", treatment_RX, self.weight.to(treatment_RX))
-        # Nothing has happened yet at time 0, and after the last time nothing more is known.
+        # The effect is 0 at time 0, and constant after the last measured time.
         effect_RTK = torch.cat([torch.zeros_like(effect_RTK[:, :1]), effect_RTK], 1)
         known = torch.tensor([0.0, *self.hours], dtype=hours_BQU.dtype, device=hours_BQU.device)
-        asked_RU = hours_BQU.flatten(0, 1).contiguous()
-        after = torch.searchsorted(known, asked_RU, right=True).clamp(1, len(known) - 1)
-        share = ((asked_RU - known[after - 1]) / (known[after] - known[after - 1])).clamp(max=1)
+        query_RU = hours_BQU.flatten(0, 1).contiguous()
+        after = torch.searchsorted(known, query_RU, right=True).clamp(1, len(known) - 1)
+        share = ((query_RU - known[after - 1]) / (known[after] - known[after - 1])).clamp(max=1)
         rows = torch.arange(len(after), device=after.device)[:, None]
         effect_RUK = torch.lerp(
             effect_RTK[rows, after - 1],
@@ -196,25 +200,25 @@ class Discrepancy(nn.Module):
         )
         return effect_RUK.unflatten(0, hours_BQU.shape[:2])
 
-    def of_states(
+    def add_to_states(
         self, states_BQUN: torch.Tensor, conditions: ConditionTensors, hours_BQU: torch.Tensor
     ) -> torch.Tensor:
         """States with these effects; see `moved_states`."""
         return moved_states(states_BQUN, self(conditions, hours_BQU), conditions, hours_BQU)
 
 
-class ShownDiscrepancy(Discrepancy):
-    """The same of what molecules show in modalities other than activity.
+class ValueDiscrepancy(Discrepancy):
+    """Additive effects of treatments on values in modalities other than activity.
 
     Attributes:
         pairs: (K) molecule and modality of each column.
     """
 
-    def __init__(self, pairs: list[tuple[int, int]], **of_columns: Any) -> None:
-        super().__init__(columns=len(pairs), **of_columns)
+    def __init__(self, pairs: list[tuple[int, int]], **arguments: Any) -> None:
+        super().__init__(columns=len(pairs), **arguments)
         self.pairs = pairs
 
-    def of_values(
+    def add_to_values(
         self, values_BQUNY: torch.Tensor, conditions: ConditionTensors, hours_BQU: torch.Tensor
     ) -> torch.Tensor:
         """Values with these effects, where no perturbation holds the state."""
@@ -226,4 +230,5 @@ class ShownDiscrepancy(Discrepancy):
 
 
 def with_always(treatment_RX: torch.Tensor) -> torch.Tensor:
+    """Treatments (R, 1 + X), first the one that every condition has."""
     return torch.cat([torch.full_like(treatment_RX[:, :1], ALWAYS), treatment_RX], 1)

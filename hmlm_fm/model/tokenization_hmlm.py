@@ -2,7 +2,7 @@
 
 A molecule is one token, composed of the identifiers of its members; an interaction is one or more
 literals (signed sources joined by AND) with a target. Nothing kinetic is ever encoded, so a model
-cannot know what it has to infer. This file travels with every checkpoint.
+never reads what it has to infer. This file travels with every checkpoint.
 
 Axes are named by the letters of `fields`.
 """
@@ -126,8 +126,8 @@ class HMLMTokenizer(PreTrainedTokenizer):
             (none with `return_tensors=None`).
 
         Raises:
-            NetworkError: conditions or observations name molecules that the network has not.
-            ValueError: context for a list of networks, lists of different lengths, values out of
+            NetworkError: conditions or observations name molecules that are not in the network.
+            HMLMError: context for a list of networks, lists of different lengths, values out of
                 their range, or tensors of another library.
         """
         _check_library(return_tensors)
@@ -178,7 +178,7 @@ class HMLMTokenizer(PreTrainedTokenizer):
         unknown = [m.name for m, known in zip(network.molecules, members, strict=True) if not known]
         if unknown and warn_unknown:
             logger.warning(
-                f"network {network.name!r}: {len(unknown)} molecules have no token and are known "
+                f"network {network.name!r}: {len(unknown)} molecules have no token and are encoded "
                 f"by their kind and their place in the graph alone: {', '.join(unknown)}"
             )
         return {
@@ -241,17 +241,17 @@ class HMLMTokenizer(PreTrainedTokenizer):
     ) -> BatchEncoding:
         """Join encodings of different sizes; padding never changes a result.
 
-        Only encodings that have a field fill it; where others lack it, they count as empty there.
+        A field that some encodings lack is padded for them.
         States that come without a mask count as known. A batch of one network, such as calling the
         tokenizer gives, counts as the encoding of that network.
         The arguments after the first are those of every Hugging Face tokenizer; networks are always
-        padded to the largest of the batch, so lengths are not for choosing.
+        padded to the largest of the batch, so the arguments on lengths have no effect.
 
         Args:
             return_tensors: "pt" or "np"; None is "pt" too.
 
         Raises:
-            ValueError: a field that the tokenizer does not know, a batch of several networks among
+            HMLMError: a field that the tokenizer does not know, a batch of several networks among
                 the encodings, no encodings, or tensors of another library.
         """
         _check_library(return_tensors)
@@ -277,7 +277,7 @@ class HMLMTokenizer(PreTrainedTokenizer):
     def decode(  # type: ignore[override]
         self, token_ids: Mapping[str, Any], skip_special_tokens: bool = True, **kwargs: Any
     ) -> SignalingNetwork | list[SignalingNetwork]:
-        """The network that an encoding tells, or a list of them for a batch.
+        """The network of an encoding, or a list of them for a batch.
 
         Exact for what tokens hold: members, kinds, compartments, interactions with their signs and
         AND groups, and which molecules share a pathway. Names, labels, kinetic parameters, sources
@@ -352,7 +352,8 @@ class HMLMTokenizer(PreTrainedTokenizer):
 
 
 def _is_network(given: object) -> bool:
-    """By what it has: loaded as a checkpoint's own code, this file has a class of its own."""
+    """Whether it is a network, by its attributes: loaded as a checkpoint's own code, this file has
+    a class `SignalingNetwork` of its own."""
     return all(hasattr(given, name) for name in ("molecules", "interactions", "pathways"))
 
 
@@ -374,7 +375,7 @@ def _encode_pathways(network: SignalingNetwork) -> dict[str, np.ndarray]:
 def _check_library(return_tensors: str | None) -> None:
     """
     Raises:
-        ValueError: tensors of a library that the tokenizer makes none of.
+        HMLMError: a library that the tokenizer makes no tensors of.
     """
     if return_tensors not in (None, "pt", "np"):
         raise HMLMError(f"return_tensors {return_tensors!r}; expected 'pt', 'np' or None")
@@ -384,7 +385,7 @@ def _of_one(encoding: Mapping[str, Any]) -> Mapping[str, Any]:
     """The encoding of one network, which may be a batch of it.
 
     Raises:
-        ValueError: the batch holds several networks.
+        HMLMError: the batch holds several networks.
     """
     mask = np.asarray(encoding.get("attention_mask", ()))
     if mask.ndim < 2:

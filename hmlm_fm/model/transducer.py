@@ -11,7 +11,7 @@ States follow s ← u + (s - u)·exp(-Δt/τ), exact while the drive u stands st
 anchored at 0 and does not depend on the query times.
 
 A fit goes through thousands of roll-outs, each with a drive at every step: whatever does not depend
-on states is worked out once. Travels with checkpoints.
+on states is computed once. Travels with checkpoints.
 
 Shapes: B batch, N molecules, F = B · N flat molecules, Q query conditions, R = B · Q rows,
 U query times, G grid times, O single observations, J literals and I interactions of the whole
@@ -20,6 +20,7 @@ batch, X partners, K literals and then partners.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -39,7 +40,7 @@ steps more gradients go through."""
 
 
 class Drive:
-    """What states move towards under gates and inputs, in [0, 1] (F, Q)."""
+    """Drives, which states move towards, under gates and inputs, in [0, 1] (F, Q)."""
 
     def __init__(
         self,
@@ -117,12 +118,12 @@ class Drive:
 def state_at_rest(
     gates: Gates, wiring: Wiring, guess_F: torch.Tensor, known_F: torch.Tensor
 ) -> torch.Tensor:
-    """What gates keep of themselves while nothing is done, beside what is known of it (F).
+    """The state at rest of gates, with known states held (F).
 
-    From a guess, all that is not known goes half of the way to its drive in every
-    step, as in a roll-out with one time constant for all, until its network does not move any more:
-    from there an untouched condition stands still. Feedback that does not come to rest is left
-    where it is after `REST_STEPS`. Gradients go through the last `LEARNED_STEPS`.
+    From a guess, unknown states go half of the way to their drives in every step, as in a roll-out
+    with one time constant for all, until no state of their network moves: from there a condition
+    without treatment stands still. Feedback that does not come to rest is left where it is after
+    `REST_STEPS`. Gradients go through the last `LEARNED_STEPS`.
 
     Args:
         guess_F, known_F: states at rest and where they are known; these are held.
@@ -142,7 +143,7 @@ def state_at_rest(
         for _ in range(REST_STEPS):
             after = closer(found)
             moved_BN = (after - found).view(wiring.batch, -1).abs()
-            # What a network finds does not depend on those beside it.
+            # The state of a network does not depend on the others of its batch.
             moving = moving_B1.expand_as(moved_BN).reshape(-1, 1)
             found = torch.where(moving, after, found)
             moving_B1 = moving_B1 & (moved_BN.amax(1, keepdim=True) > STILL)
@@ -157,17 +158,17 @@ def state_at_rest(
 def baseline_shift(
     gates: Gates, wiring: Wiring, rest_F: torch.Tensor, known_F: torch.Tensor
 ) -> torch.Tensor:
-    """Logit by which gates miss the known state at rest, as far as they are not trusted (F).
+    """Logits by which drives are corrected towards the known state at rest, times its trust (F).
 
     Args:
-        rest_F: states at rest; `known_F`: where they are known, and not what gates take them for.
+        rest_F: states at rest; `known_F`: where they are known, and not inferred from gates.
     """
     if not bool(known_F.any()):
         return torch.zeros_like(rest_F)
     rest = rest_F.to(gates.resting_F)[:, None]
     drive = Drive(gates, wiring, gates.input_F[:, None])(rest)
-    missed = (torch.logit(rest, MARGIN) - torch.logit(drive, MARGIN)).squeeze(1)
-    return torch.where(known_F, gates.trust_F * missed, 0.0)
+    difference = (torch.logit(rest, MARGIN) - torch.logit(drive, MARGIN)).squeeze(1)
+    return torch.where(known_F, gates.trust_F * difference, 0.0)
 
 
 def grid_hours(horizon_hours: float) -> torch.Tensor:
@@ -219,10 +220,10 @@ class RollOut:
         passed = by_row(hours_RU - self.hours_RG.gather(1, step_RU)) / tau
         state = torch.lerp(state, drive, -torch.expm1(-passed).flatten(1, 2))
 
-        def of_rows(value_UFQ: torch.Tensor) -> torch.Tensor:
+        def by_query(value_UFQ: torch.Tensor) -> torch.Tensor:
             return value_UFQ.unflatten(1, (batch, -1)).permute(1, 3, 0, 2)
 
-        return of_rows(state), of_rows(drive)
+        return by_query(state), by_query(drive)
 
     def at_points(
         self,
@@ -247,7 +248,7 @@ class Transducer(nn.Module):
     """Rolls states out under conditions, from gates that were read off an encoding.
 
     Where the state at rest is not known, it is searched for in evaluation mode; in training mode
-    the gates' guess, from which the search begins, is learned by being taken as it is.
+    the gates' guess, from which the search begins, is used as it is, so that it is learned.
     """
 
     def __init__(self, config: HMLMConfig) -> None:
@@ -298,23 +299,45 @@ class Transducer(nn.Module):
         # How much of the way to its drive a state goes in each step.
         passed_GFQ = -torch.expm1(-step_GBQ.unsqueeze(2) / tau).flatten(1, 2)
         perturbed = conditions.perturbation_index_RE.shape[1] > 0
-        effects = conditions.effects_at(hours_RG[:, 0]).mapped(flat) if perturbed else None
-        if effects is not None:
-            state = effects.hold(state)
-        states, drives = [state], []
-        for g, passed in enumerate(passed_GFQ.unbind(), start=1):
-            drive = drive_of(state, effects)
-            state = torch.lerp(state, drive, passed)
-            # Nothing changes between windows: a held state stays.
-            if effects is not None and has_windows:
-                effects = conditions.effects_at(hours_RG[:, g]).mapped(flat)
-                state = effects.hold(state)
-            states.append(state)
-            drives.append(drive)
-        drives.append(drive_of(state, effects))
-        return RollOut(
-            hours_RG, torch.stack(states), torch.stack(drives), gates.tau_hours_F, rest, batch
+
+        def effects_at(g: int) -> PerturbationEffects:
+            return conditions.effects_at(hours_RG[:, g]).mapped(flat)
+
+        state_GFQ, drive_GFQ = _follow_drives(
+            state, drive_of, passed_GFQ, effects_at if perturbed else None, has_windows
         )
+        return RollOut(hours_RG, state_GFQ, drive_GFQ, gates.tau_hours_F, rest, batch)
+
+
+def _follow_drives(
+    state_FQ: torch.Tensor,
+    drive_of: Drive,
+    passed_GFQ: torch.Tensor,
+    effects_at: Callable[[int], PerturbationEffects] | None,
+    has_windows: bool,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """States and drives at every grid time, from the states at the first: two (G, F, Q).
+
+    Args:
+        passed_GFQ: how much of the way to its drive a state goes in each step.
+        effects_at: effects of perturbations at a grid time, with the axes (F, Q); None without
+            perturbations.
+        has_windows: whether they change in time.
+    """
+    effects = effects_at(0) if effects_at is not None else None
+    state = effects.hold(state_FQ) if effects is not None else state_FQ
+    states, drives = [state], []
+    for g, passed in enumerate(passed_GFQ.unbind(), start=1):
+        drive = drive_of(state, effects)
+        state = torch.lerp(state, drive, passed)
+        # Nothing changes between windows: a held state stays.
+        if effects_at is not None and has_windows:
+            effects = effects_at(g)
+            state = effects.hold(state)
+        states.append(state)
+        drives.append(drive)
+    drives.append(drive_of(state, effects))
+    return torch.stack(states), torch.stack(drives)
 
 
 def _grid_of_rows(

@@ -33,7 +33,7 @@ class Vocabulary:
         aliases: other names, old symbols and spellings, each with its token.
 
     Raises:
-        ValueError: repeated tokens, other special tokens, or an alias for a token that is not
+        HMLMError: repeated tokens, other special tokens, or an alias for a token that is not
             in the list.
     """
 
@@ -56,7 +56,7 @@ class Vocabulary:
         """Read `{"version": …, "tokens": […], "aliases": {…}}`.
 
         Raises:
-            ValueError: the file holds something else; the message names it.
+            HMLMError: the file holds something else; the message names it.
         """
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))

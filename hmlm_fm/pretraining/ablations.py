@@ -1,4 +1,4 @@
-"""What each part of a trained model is worth: held-out errors with it taken out."""
+"""Ablations of a trained model: held-out errors with each part switched off."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def evaluate_ablations(
     tokenizer: HMLMTokenizer,
     training: Sequence[SignalingNetwork],
     held_out: Sequence[SignalingNetwork],
-    unseen: Sequence[Trajectories],
+    trajectories: Sequence[Trajectories],
 ) -> dict[str, dict[str, float]]:
-    """Held-out errors of a trained model with each part taken out, `none` being the whole.
+    """Held-out errors of a trained model with each part switched off, `none` being the whole.
 
     Returns:
         per part, the errors of states with each size of context, of states when the context has
@@ -34,10 +34,10 @@ def evaluate_ablations(
         for part in ("none", *PARTS):
             model.config.disabled_parts = whole if part == "none" else [*whole, part]
             row = {}
-            if unseen:
-                next_state = evaluate_next_state(model, tokenizer, unseen, unseen)
+            if trajectories:
+                next_state = evaluate_next_state(model, tokenizer, trajectories, trajectories)
                 row = {f"mse_{c}": e["mse"] for c, e in next_state["by_context"].items()}
-                modalities = evaluate_modalities(model, tokenizer, unseen)
+                modalities = evaluate_modalities(model, tokenizer, trajectories)
                 row["mixed_modalities_rmse"] = modalities.pop("activity")["rmse"]
                 row["values_rmse"] = float(np.mean([m["rmse"] for m in modalities.values()]))
             masked = evaluate_masked_molecules(model, tokenizer, training, held_out)

@@ -1,5 +1,5 @@
-"""What a pretraining run learns from, and what it is measured on: tokenised networks, and
-trajectories of networks that are drawn from them."""
+"""Data of a pretraining run, to train on and to evaluate on: tokenised networks, and trajectories
+of networks that are drawn from them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NETWORKS_AT_ONCE = 8
 def check_data(
     options: PretrainingOptions, sides: Mapping[str, Sequence[SignalingNetwork]]
 ) -> None:
-    """Make sure that what a run reads and writes beside its corpus is fit for it.
+    """Check the folders that a run reads and writes beside its corpus.
 
     Raises:
         FormatError: as `check_place` and `check_for_training`.
@@ -54,7 +54,7 @@ def tokenised_corpus(
     tokenizer: HMLMTokenizer,
     arguments: TrainingArguments,
 ) -> TokenisedCorpus:
-    """What is trained on, made by all processes together and mapped from disk by each."""
+    """The training data, made by all processes together and mapped from disk by each."""
     state = arguments.distributed_state
     process, processes = state.process_index, state.num_processes
     count = options.trajectory_networks if options.next_state else 0
@@ -79,7 +79,9 @@ def tokenised_corpus(
 
     key = {
         "conditions": options.conditions,
-        "trajectories": _told_of(options.trajectories) if options.trajectories and count else None,
+        "trajectories": _settings_of(options.trajectories)
+        if options.trajectories and count
+        else None,
         "seed": options.seed,
         "networks": corpus_hash(training),
         "trajectory_networks": count,
@@ -98,8 +100,8 @@ def tokenised_corpus(
     )
 
 
-def _told_of(trajectories: str) -> str:
-    """What decides the rows of a next-state corpus, its priors among it, wherever it lies."""
+def _settings_of(trajectories: str) -> str:
+    """The settings that determine the rows of a next-state corpus, its priors included."""
     from ..corpora.trajectory_corpus import SETTINGS_FILE  # which needs pyarrow
 
     return read_text(Path(trajectories, SETTINGS_FILE))
@@ -117,12 +119,12 @@ def _simulated(
     arguments: TrainingArguments,
 ) -> list[Trajectories]:
     """Trajectories of drawn networks, one for each seed."""
-    loud = arguments.process_index == 0
+    is_main = arguments.process_index == 0
     bar = tqdm(
         total=len(seeds),
         desc=f"simulating {side} networks",
         unit="network",
-        disable=not (loud and sys.stderr.isatty()),
+        disable=not (is_main and sys.stderr.isatty()),
     )
     started = time.perf_counter()
     processes = max(1, (os.cpu_count() or 1) // arguments.world_size)
@@ -135,16 +137,16 @@ def _simulated(
         progress=lambda done: bar.update(done - bar.n),
     )
     bar.close()
-    if loud:
+    if is_main:
         seconds = time.perf_counter() - started
         print(f"simulated {len(seeds)} {side} networks in {seconds:.0f} s", flush=True)
     return made
 
 
-def unseen_trajectories(
+def held_out_trajectories(
     held_out: Sequence[SignalingNetwork], options: PretrainingOptions, arguments: TrainingArguments
 ) -> list[Trajectories]:
-    """Trajectories to evaluate on."""
+    """Trajectories of held-out networks, to evaluate on."""
     count = options.held_out_networks
     if options.trajectories:
         from ..corpora.trajectory_corpus import read_trajectories  # which needs pyarrow

@@ -1,4 +1,4 @@
-"""A gradient for every parameter, in one order, whatever a batch leaves out."""
+"""A gradient for every parameter, in one order, whichever parts of the model a batch uses."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch.distributed.tensor import DTensor
 class EveryParameter:
     """Makes a batch that uses only a part of a model's parameters touch all of them.
 
-    A batch without context leaves some parameters out. Processes that add up gradients in the order
-    in which they arrive, as ZeRO's do, would then add what does not belong together or wait for
-    ever, and an optimizer that counts steps by parameter would count otherwise than one that
-    shares its state out. So all parameters are touched before anything else is computed, and since
+    A batch without context does not use some parameters. Processes that sum gradients in the order
+    in which they arrive, as ZeRO's do, would then sum those of different parameters or wait for
+    ever, and an optimizer that counts steps by parameter would count differently from one with a
+    sharded state. So all parameters are touched before anything else is computed, and since
     gradients flow backwards, every gradient is complete, in this order, when all else is done.
 
     Attributes:
@@ -24,12 +24,12 @@ class EveryParameter:
     def __init__(self, model: torch.nn.Module) -> None:
         """
         Args:
-            model: already wrapped. Parameters that ZeRO-3 and FSDP share out are not there to be
-                touched, and must be of modules that every batch calls.
+            model: already wrapped. Parameters that ZeRO-3 and FSDP shard cannot be touched, and
+                must be of modules that every batch calls.
         """
         self.nothing = torch.zeros(())
-        # ZeRO-3 takes those that it keeps whole for released until each module was called in turn;
-        # told that other modules use them, it leaves them whole.
+        # ZeRO-3 releases even the parameters that it keeps whole until their module is called;
+        # those that are marked as used by other modules stay whole.
         for parameter in model.parameters():
             if getattr(parameter, "ds_persist", False):
                 parameter.is_external_param = True  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Rivals of the masked-molecule objective: frequency, and neighbour look-up.
+"""Baselines of the masked-molecule objective: frequency, and neighbour look-up.
 
 Both score tokens from the training networks; the caller restricts the candidates.
 """
@@ -32,10 +32,10 @@ class Frequency:
 
 
 class NeighbourLookUp:
-    """How often a token stands beside the visible neighbours in training interactions.
+    """How often a token interacts with the visible neighbours in training networks.
 
-    Direction counts: a neighbour upstream votes for what it was seen to act on, a neighbour
-    downstream for what was seen to act on it. Ties are broken by frequency.
+    Direction counts: a neighbour upstream votes for its targets in training networks, a neighbour
+    downstream for its sources. Ties are broken by frequency.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Masked molecules on networks that training never saw, beside frequency and neighbour look-up.
+"""Masked molecules on held-out networks, beside frequency and neighbour look-up.
 
 Shapes: V vocabulary.
 """
@@ -49,7 +49,7 @@ class Scorer(Protocol):
 
 
 def token_reader(tokenizer: HMLMTokenizer) -> MembersOf:
-    """What gives the tokens of each molecule of a network; a network is read once."""
+    """A function that gives the tokens of each molecule of a network; it reads a network once."""
     cache: dict[str, list[list[int]]] = {}
 
     def members_of(network: SignalingNetwork) -> list[list[int]]:
@@ -81,15 +81,15 @@ def masked_queries(
         members = members_of(network)
         encoding = tokenizer.encode_network(network, warn_unknown=False)
         for molecule, own in enumerate(members):
-            hidden = [i for i, m in enumerate(members) if not set(own).isdisjoint(m)]
+            masked = [i for i, m in enumerate(members) if not set(own).isdisjoint(m)]
             candidates = in_training.copy()
-            candidates[[t for i, m in enumerate(members) if i not in hidden for t in m]] = False
+            candidates[[t for i, m in enumerate(members) if i not in masked for t in m]] = False
             own_candidates = [t for t in own if candidates[t]]
             if not own_candidates:
                 continue
             ids = encoding["input_ids"].copy()
-            ids[hidden] = 0
-            ids[hidden, 0] = tokenizer.mask_token_id
+            ids[masked] = 0
+            ids[masked, 0] = tokenizer.mask_token_id
             queries.append(
                 MaskedQuery(
                     network, molecule, encoding | {"input_ids": ids}, candidates, own_candidates
@@ -105,8 +105,8 @@ def ranks_of_model(
     queries: Sequence[MaskedQuery],
     batch_size: int = 32,
 ) -> tuple[list[int], list[float]]:
-    """The rank of each answer among its candidates, and its surprise in nats."""
-    ranks, surprises = [], []
+    """The rank of each masked molecule among its candidates, and its cross entropy in nats."""
+    ranks, cross_entropies = [], []
     model.eval()
     for first in range(0, len(queries), batch_size):
         batch_queries = queries[first : first + batch_size]
@@ -115,13 +115,13 @@ def ranks_of_model(
         for row, query in enumerate(batch_queries):
             scores = logits[row, query.molecule]
             ranks.append(rank_among_candidates(scores, query.candidates, query.own))
-            surprise = logsumexp(scores[query.candidates]) - logsumexp(scores[query.own])
-            surprises.append(float(surprise))
-    return ranks, surprises
+            cross_entropy = logsumexp(scores[query.candidates]) - logsumexp(scores[query.own])
+            cross_entropies.append(float(cross_entropy))
+    return ranks, cross_entropies
 
 
 def ranks_of_baseline(baseline: Scorer, queries: Sequence[MaskedQuery]) -> list[int]:
-    """The rank of each answer among its candidates."""
+    """The rank of each masked molecule among its candidates."""
     return [
         rank_among_candidates(baseline.scores(q.network, q.molecule), q.candidates, q.own)
         for q in queries
@@ -152,9 +152,9 @@ def evaluate_masked_molecules(
     """
     queries = masked_queries(tokenizer, training, held_out)
     members_of, size = token_reader(tokenizer), tokenizer.vocab_size
-    ranks, surprises = ranks_of_model(model, tokenizer, queries)
+    ranks, cross_entropies = ranks_of_model(model, tokenizer, queries)
     found: dict[str, Any] = {"n": len(queries)}
-    found["cross_entropy"] = float(np.mean(surprises)) if surprises else math.nan
+    found["cross_entropy"] = float(np.mean(cross_entropies)) if cross_entropies else math.nan
     found |= top_shares(ranks)
     for name, kind in (("frequency", Frequency), ("neighbour", NeighbourLookUp)):
         shares = top_shares(ranks_of_baseline(kind(training, members_of, size), queries))
@@ -167,7 +167,7 @@ def rank_among_candidates(
 ) -> int:
     """How many candidates score above the best own member; ties count half against it.
 
-    Scores that are no numbers rank last.
+    Scores that are not numbers rank last.
     """
     rest = candidates_V.copy()
     rest[own] = False

@@ -1,4 +1,4 @@
-"""The README.md that lies beside the weights: what was trained, on what, and how well it does."""
+"""The README.md beside the weights: what was trained, on what, and with which held-out errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .pretraining_options import PretrainingOptions
 def write_model_card(
     folder: Path, options: PretrainingOptions, metrics: Mapping[str, Any], networks: int
 ) -> None:
-    """Write the card of a pretrained model; every figure stands beside its rivals."""
+    """Write the card of a pretrained model; its metrics stand beside those of baselines."""
     lines = [
         "---",
         "license: apache-2.0",
@@ -41,7 +41,7 @@ def write_model_card(
         *_state_table(metrics.get("next_state")),
         *_ablation_table(metrics.get("ablations")),
         f"Training and evaluation took {metrics['seconds']:.0f} s. "
-        "`metrics.json` has every figure, `training_info.json` how they came about.",
+        "`metrics.json` has all metrics, `training_info.json` the options and the versions.",
         "",
         "The licence is that of the weights; the corpus keeps its own.",
         "",
@@ -60,11 +60,11 @@ def _masked_table(found: Mapping[str, Any] | None) -> list[str]:
         "|---|---|---|",
     ]
     for name, prefix in rows:
-        cells = []
+        columns = []
         for top in ("top1", "top10"):
             low, high = found[f"{prefix}{top}_interval"]
-            cells.append(f"{found[prefix + top]:.3f} ({low:.3f} to {high:.3f})")
-        table.append(f"| {name} | {' | '.join(cells)} |")
+            columns.append(f"{found[prefix + top]:.3f} ({low:.3f} to {high:.3f})")
+        table.append(f"| {name} | {' | '.join(columns)} |")
     return [*table, ""]
 
 
@@ -80,10 +80,11 @@ def _state_table(found: Mapping[str, Any] | None) -> list[str]:
     for context, errors in found["by_context"].items():
         low, high = errors["interval"]
         table.append(
-            f"| HMLM, {context} conditions seen | {errors['mse']:.5f} | {low:.5f} to {high:.5f} |"
+            f"| HMLM, {context} context conditions | {errors['mse']:.5f} | "
+            f"{low:.5f} to {high:.5f} |"
         )
     for context, mse in found.get("untrained_by_context", {}).items():
-        table.append(f"| before training, {context} conditions seen | {mse:.5f} | |")
+        table.append(f"| before training, {context} context conditions | {mse:.5f} | |")
     for name in ("hold", "corpus_mean", "context_mean"):
         table.append(f"| {name.replace('_', ' ')} | {found[name + '_mse']:.5f} | |")
     ratios = []
@@ -113,19 +114,19 @@ ABLATION_COLUMNS = {
 
 
 def _ablation_table(found: Mapping[str, Mapping[str, float]] | None) -> list[str]:
-    """What each part is worth: the trained model's errors with it taken out."""
+    """Errors of the trained model with each part switched off."""
     if found is None:
         return []
     columns = [name for name in ABLATION_COLUMNS if name in found["none"]]
     table = [
-        "What the trained model misses with one part taken out (`--ablations true`):",
+        "Errors of the trained model with one part switched off (`--ablations true`):",
         "",
-        "| taken out | " + " | ".join(ABLATION_COLUMNS[name] for name in columns) + " |",
+        "| switched off | " + " | ".join(ABLATION_COLUMNS[name] for name in columns) + " |",
         "|---" * (len(columns) + 1) + "|",
     ]
     for part, row in found.items():
-        cells = (
+        errors = (
             f"{row[name]:.5f}" if name.startswith("mse") else f"{row[name]:.3f}" for name in columns
         )
-        table.append(f"| {part.replace('_', ' ')} | {' | '.join(cells)} |")
+        table.append(f"| {part.replace('_', ' ')} | {' | '.join(errors)} |")
     return [*table, ""]

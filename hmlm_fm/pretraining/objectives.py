@@ -1,10 +1,10 @@
 """The two objectives as training examples: masked molecules, and next states in context.
 
 Every example is drawn from a generator of its own, seeded by its number, so that a run can be
-resumed at any step and see the same data.
+resumed at any step and train on the same data.
 
-Shapes: N molecules, K members, C conditions, O observations, Q asked conditions, U query times,
-Y modalities.
+Shapes: N molecules, K members, C context conditions, O observations, Q query conditions, U query
+times, Y modalities.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from ..model.tokenization_hmlm import HMLMTokenizer
 MASKED_SHARE = 0.15
 LARGEST_CONTEXT = 16
 MOST_ROUNDS = 4
-ASKED_CONDITIONS = 4
-ASKED_TIMES = 5
+QUERY_CONDITIONS = 4
+QUERY_TIMES = 5
 
 Encoding = dict[str, np.ndarray]
 
@@ -37,10 +37,14 @@ Encoding = dict[str, np.ndarray]
 def mask_molecules(
     encoding: Encoding, tokenizer: HMLMTokenizer, rng: np.random.Generator
 ) -> Encoding:
-    """Hide about 15 % of the molecules that have an identity; a family is hidden as one.
+    """Mask about 15 % of the molecules that have an identity; a family is masked as one.
 
     Of those chosen, 80 % become [MASK], 10 % another token, 10 % stay. Every other node that
-    carries one of the hidden members is hidden too, so that no twin gives them away.
+    carries one of the masked members is masked too, since it would reveal them.
+
+    Returns:
+        The encoding with `input_ids` (N, K) masked; `masked_ids` (N, K), the labels, -1 where
+        nothing is to be predicted; and `chance_seed` (1).
     """
     encoding = encoding | {"chance_seed": rng.integers(2**31, size=1)}
     known = np.flatnonzero(encoding["input_ids"][:, 0] > tokenizer.unk_token_id)
@@ -52,8 +56,8 @@ def mask_molecules(
     ids, labels = encoding["input_ids"].copy(), np.full_like(encoding["input_ids"], -1)
     members = encoding["input_ids"][chosen]
     labels[chosen] = np.where(members > 0, members, -1)
-    hidden = chosen[fate < 0.8]
-    shared = np.isin(encoding["input_ids"], encoding["input_ids"][hidden]) & (
+    masked = chosen[fate < 0.8]
+    shared = np.isin(encoding["input_ids"], encoding["input_ids"][masked]) & (
         encoding["input_ids"] > tokenizer.unk_token_id
     )
     ids[shared.any(1)] = 0
@@ -105,32 +109,37 @@ def next_state_example(
         sample: a drawn network with its trajectories.
         network: the encoding of `sample.visible`.
         rng: the only source of chance.
-        context: how many conditions are shown; 0 to 16 at random by default.
+        context: how many conditions are given as context; 0 to 16 at random by default.
+
+    Returns:
+        The encoding with the fields of the context, the queries and their targets; see
+        `fields.FIELDS`.
     """
     order = rng.permutation(len(sample.conditions))
-    asked, others = order[:ASKED_CONDITIONS], order[ASKED_CONDITIONS:]
-    shown = others[: draw_context(rng) if context is None else context]
+    queried, others = order[:QUERY_CONDITIONS], order[QUERY_CONDITIONS:]
+    given = others[: draw_context(rng) if context is None else context]
     molecules = len(sample.baseline)
     panel = _draw_panel(sample, rng)
     example = dict(network)
     if rng.random() < 0.9:
         example["baseline_state"] = sample.baseline.astype(np.float32)
         example["baseline_mask"] = np.ones(molecules, dtype=bool)
-    if len(shown):
-        example |= encode_conditions(sample.drawn, [sample.conditions[c] for c in shown])
-        example["condition_mask"] = np.ones(len(shown), dtype=np.int64)
-        example |= _draw_observations(sample, shown, panel, rng)
-    return example | _draw_questions(sample, asked, panel, rng)
+    if len(given):
+        example |= encode_conditions(sample.drawn, [sample.conditions[c] for c in given])
+        example["condition_mask"] = np.ones(len(given), dtype=np.int64)
+        example |= _draw_observations(sample, given, panel, rng)
+    return example | _draw_queries(sample, queried, panel, rng)
 
 
 def draw_context(rng: np.random.Generator) -> int:
-    """How many conditions are shown; a third sees none, so that the wiring alone is learned too."""
+    """How many conditions the context has; 0 in a third of the examples, so that predictions from
+    the wiring alone are learned too."""
     return 0 if rng.random() < 0.3 else int(rng.integers(1, LARGEST_CONTEXT + 1))
 
 
 def draw_rounds(rng: np.random.Generator) -> np.ndarray:
-    """How often gates are inferred and states smoothed in turn (1): 1 to 4, few more often, so that
-    what is learned is right after any number of rounds."""
+    """How often gates are inferred and states smoothed in turn (1): 1 to 4, with probabilities
+    that fall as 1 / rounds, so that what is learned is right after any number of rounds."""
     rounds = np.arange(1, MOST_ROUNDS + 1)
     return rng.choice(rounds, size=1, p=(1 / rounds) / (1 / rounds).sum())
 
@@ -145,20 +154,20 @@ def _draw_panel(sample: Trajectories, rng: np.random.Generator) -> dict[int, Ins
 
 def _signal(sample: Trajectories, modality: int) -> tuple[np.ndarray, np.ndarray]:
     """What a modality reads (C, T, N), and on which molecules (N)."""
-    everyone = np.ones(len(sample.baseline), dtype=bool)
+    every = np.ones(len(sample.baseline), dtype=bool)
     if MODALITIES[modality] != "mRNA":
-        return sample.states, everyone
+        return sample.states, every
     expressed = {
         sample.drawn.molecule_index[i.target]
         for i in sample.drawn.interactions
         if i.kind in EXPRESSION_KINDS
     }
-    return sample.drives, np.isin(np.arange(len(everyone)), list(expressed))
+    return sample.drives, np.isin(np.arange(len(every)), list(expressed))
 
 
 def _draw_observations(
     sample: Trajectories,
-    shown: np.ndarray,
+    given: np.ndarray,
     panel: Mapping[int, Instrument],
     rng: np.random.Generator,
 ) -> Encoding:
@@ -166,71 +175,71 @@ def _draw_observations(
     columns: list[list[np.ndarray]] = []
     share = rng.uniform(0.3, 1.0)
     most = int(rng.integers(1, 17))
-    for condition in shown:
-        count = int(rng.integers(0 if len(shown) > 1 else 1, most + 1))
+    for condition in given:
+        count = int(rng.integers(0 if len(given) > 1 else 1, most + 1))
         times = rng.choice(len(TIMES_HOURS), size=min(count, len(TIMES_HOURS)), replace=False)
         parts = [(np.empty(0, np.int64),) * 2 + (np.empty(0, np.float32),) * 2]
         for t in np.sort(times):
             modality = int(rng.choice(list(panel)))
             signal, readable = _signal(sample, modality)
-            seen = np.flatnonzero(readable & (rng.random(len(readable)) < share))
+            observed = np.flatnonzero(readable & (rng.random(len(readable)) < share))
             instrument = panel[modality]
-            values = instrument.read(signal[condition, t].astype(np.float32))[seen]
-            values = values + instrument.noise * rng.standard_normal(len(seen))
+            values = instrument.read(signal[condition, t].astype(np.float32))[observed]
+            values = values + instrument.noise * rng.standard_normal(len(observed))
             parts.append(
                 (
-                    seen,
-                    np.full(len(seen), modality),
-                    np.full(len(seen), TIMES_HOURS[t], np.float32),
+                    observed,
+                    np.full(len(observed), modality),
+                    np.full(len(observed), TIMES_HOURS[t], np.float32),
                     values.astype(np.float32),
                 )
             )
         columns.append([np.concatenate(column) for column in zip(*parts, strict=True)])
-    width = max(len(row[0]) for row in columns)
+    width = max(len(parts[0]) for parts in columns)
     names = ("index", "modality", "hours", "value")
     table = {}
     for k, name in enumerate(names):
         pad = -1 if name == "index" else 0
         array = np.full((len(columns), width), pad, dtype=np.float32 if k > 1 else np.int64)
-        for row, parts_of_row in enumerate(columns):
-            array[row, : len(parts_of_row[k])] = parts_of_row[k]
+        for row, parts_of_condition in enumerate(columns):
+            array[row, : len(parts_of_condition[k])] = parts_of_condition[k]
         table[f"observation_{name}"] = array
     return table
 
 
-def _draw_questions(
+def _draw_queries(
     sample: Trajectories,
-    asked: np.ndarray,
+    queried: np.ndarray,
     panel: Mapping[int, Instrument],
     rng: np.random.Generator,
 ) -> Encoding:
-    """First states, later times, and sometimes observations of the asked conditions themselves."""
+    """First states, later times, and sometimes observations of the query conditions themselves."""
     molecules, last = len(sample.baseline), len(TIMES_HOURS) - 1
-    start = 0 if rng.random() < 0.7 else int(rng.integers(1, last - ASKED_TIMES))
+    start = 0 if rng.random() < 0.7 else int(rng.integers(1, last - QUERY_TIMES))
     hours = np.array(TIMES_HOURS[start:], dtype=np.float32) - TIMES_HOURS[start]
-    # Intervals from minutes to days: every query takes its own among the later times.
-    later = np.stack([np.sort(1 + rng.permutation(len(hours) - 1)[:ASKED_TIMES]) for _ in asked])
-    states = sample.states[asked, start:].astype(np.float32)
-    rows = np.arange(len(asked))[:, None]
-    questions = encode_conditions(
-        sample.drawn, [_from(sample.conditions[c], TIMES_HOURS[start]) for c in asked], "query_"
+    # Intervals from minutes to days: every query has later times of its own.
+    later = np.stack([np.sort(1 + rng.permutation(len(hours) - 1)[:QUERY_TIMES]) for _ in queried])
+    states = sample.states[queried, start:].astype(np.float32)
+    rows = np.arange(len(queried))[:, None]
+    queries = encode_conditions(
+        sample.drawn, [_from(sample.conditions[c], TIMES_HOURS[start]) for c in queried], "query_"
     )
-    questions |= {
+    queries |= {
         "query_initial_state": states[:, 0],
-        "query_initial_mask": np.ones((len(asked), molecules), dtype=bool),
+        "query_initial_mask": np.ones((len(queried), molecules), dtype=bool),
         "query_hours": hours[later],
         "target_states": states[rows, later],
-        "target_states_mask": np.ones((len(asked), later.shape[1], molecules), dtype=bool),
+        "target_states_mask": np.ones((len(queried), later.shape[1], molecules), dtype=bool),
     }
     if rng.random() < 0.25:
         count = int(rng.integers(2, 7))
         times = np.sort(rng.choice(len(hours), size=min(count, len(hours)), replace=False))
         noise = rng.uniform(0.0, 0.08)
-        seen = states[:, times] + noise * rng.standard_normal(states[:, times].shape)
-        questions |= {
-            "query_observation_hours": np.tile(hours[times], (len(asked), 1)),
-            "query_observation_value": seen.astype(np.float32),
-            "query_observation_mask": rng.random(seen.shape) < rng.uniform(0.3, 1.0),
+        observed = states[:, times] + noise * rng.standard_normal(states[:, times].shape)
+        queries |= {
+            "query_observation_hours": np.tile(hours[times], (len(queried), 1)),
+            "query_observation_value": observed.astype(np.float32),
+            "query_observation_mask": rng.random(observed.shape) < rng.uniform(0.3, 1.0),
         }
     values = np.zeros((*states[rows, later].shape, len(MODALITIES)), dtype=np.float32)
     known = np.zeros(values.shape, dtype=bool)
@@ -239,14 +248,14 @@ def _draw_questions(
             continue
         signal, readable = _signal(sample, modality)
         values[..., modality] = instrument.read(
-            signal[asked, start:].astype(np.float32)[rows, later]
+            signal[queried, start:].astype(np.float32)[rows, later]
         )
         known[..., readable, modality] = True
-    return questions | {"target_values": values, "target_values_mask": known}
+    return queries | {"target_values": values, "target_values_mask": known}
 
 
 def _from(condition: Condition, hours: float) -> Condition:
-    """The rest of a condition, told from a later start."""
+    """What remains of a condition from a later start, its windows in hours from there."""
     left = tuple(
         replace(p, start_hours=max(p.start_hours - hours, 0.0), end_hours=p.end_hours - hours)
         for p in condition.perturbations
@@ -258,19 +267,22 @@ def _from(condition: Condition, hours: float) -> Condition:
 class PretrainingExamples(Dataset):
     """Examples of both objectives, by number; each holds one of next state and a few of language.
 
-    The networks of one batch are of about one size, and as many conditions are shown to each, so
-    that little of a batch is padding.
+    The networks of one batch are of similar size, and each has equally many context conditions,
+    so that little of a batch is padding.
 
     Args:
         corpus: networks of the training side for masked molecules, and trajectories of networks
             drawn from them for next states.
-        tokenizer: that encoded them.
+        tokenizer: the one that encoded them.
         length: how many examples there are.
-        seed: of all chance.
+        seed: of all random draws.
         batch_size: how many consecutive examples make a batch, on all processes together.
         language_networks: masked networks of average size per example, of smaller ones more and of
             larger ones fewer; 0 switches the objective off.
         next_state: False switches the objective off.
+
+    Raises:
+        HMLMError: both objectives are switched off.
     """
 
     def __init__(
@@ -305,19 +317,19 @@ class PretrainingExamples(Dataset):
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         rng = np.random.default_rng([self.seed, number])
-        of_batch = np.random.default_rng([self.seed, number // self.batch_size, 1])
+        batch_rng = np.random.default_rng([self.seed, number // self.batch_size, 1])
         example: dict[str, Any] = {}
         if self.next_state:
             count = len(self.corpus.trajectories)
             share = [len(group) / count for group in self.trajectory_groups]
-            members = self.trajectory_groups[of_batch.choice(len(share), p=share)]
+            members = self.trajectory_groups[batch_rng.choice(len(share), p=share)]
             i = int(rng.choice(members))
             example["next_state"] = next_state_example(
-                self.corpus.trajectories[i], self.corpus.dynamics[i], rng, draw_context(of_batch)
+                self.corpus.trajectories[i], self.corpus.dynamics[i], rng, draw_context(batch_rng)
             )
-            example["next_state"]["inference_rounds"] = draw_rounds(of_batch)
+            example["next_state"]["inference_rounds"] = draw_rounds(batch_rng)
         if self.language_networks:
-            group = of_batch.choice(len(self.groups), p=self.share_of_molecules)
+            group = batch_rng.choice(len(self.groups), p=self.share_of_molecules)
             chosen = rng.choice(self.groups[group], size=self.networks_of_group[group])
             example["language"] = [
                 mask_molecules(self.corpus.language[i], self.tokenizer, rng) for i in chosen

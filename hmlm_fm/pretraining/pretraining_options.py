@@ -1,4 +1,4 @@
-"""What a pretraining run can be told, and what the Trainer is told of it."""
+"""Options of a pretraining run, and the arguments of the Trainer that follow from them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ..model.configuration_hmlm import PARTS, SIZES
 
 LARGEST_SEED = 2**31 - 1
 TRACKERS = ("wandb", "trackio", "tensorboard")
-# Resuming with another value of one of these would be another run.
+# Options that a resumed run must have unchanged.
 SETTINGS_OF_A_RUN = (
     "corpus",
     "size",
@@ -54,7 +54,7 @@ SETTINGS_OF_A_RUN = (
 
 @dataclass
 class PretrainingOptions:
-    """Everything that a pretraining run can be told; a YAML file may hold any of it."""
+    """Options of a pretraining run; a YAML file may hold any of them."""
 
     corpus: str = field(default="core", metadata={"help": "name or path of the corpus"})
     output_dir: str = field(
@@ -104,7 +104,7 @@ class PretrainingOptions:
     inference_rounds: int = field(
         default=8, metadata={"help": "how often the model infers gates and states in turn"}
     )
-    seed: int = field(default=0, metadata={"help": "of everything that is drawn"})
+    seed: int = field(default=0, metadata={"help": "of all random draws"})
     logging_steps: int = field(default=10, metadata={"help": "steps between lines of the log"})
     save_steps: int = field(default=50, metadata={"help": "steps between checkpoints"})
     resume_from_checkpoint: str | None = field(
@@ -124,7 +124,7 @@ class PretrainingOptions:
         default="", metadata={"help": f"parts to train without, by comma: {', '.join(PARTS)}"}
     )
     ablations: bool = field(
-        default=False, metadata={"help": "after training, evaluate with each part taken out"}
+        default=False, metadata={"help": "after training, evaluate with each part switched off"}
     )
     report_to: str = field(
         default="none", metadata={"help": "wandb, trackio, tensorboard; nothing by default"}
@@ -140,7 +140,7 @@ class PretrainingOptions:
     )
 
     def check(self) -> None:
-        """Raise `OptionsError` where a value makes no sense."""
+        """Raise `OptionsError` where a value is not valid."""
         if self.size not in SIZES:
             raise OptionsError(f"size {self.size!r}; expected one of {', '.join(SIZES)}")
         if not self.masked_molecule and not self.next_state:
@@ -191,22 +191,25 @@ class PretrainingOptions:
 
     @property
     def parts_off(self) -> list[str]:
+        """`PARTS` that are switched off."""
         return by_comma(self.disabled_parts)
 
     @property
     def trackers(self) -> list[str]:
+        """Names of the trackers that the run reports to."""
         return [] if self.report_to == "none" else self.report_to.split(",")
 
 
 @dataclass
 class RunArguments(TrainingArguments):
-    """The Trainer's arguments, and what every tracker is to know of a run beside them."""
+    """The Trainer's arguments, and what trackers record of a run beside them."""
 
     run_options: str = field(default="", metadata={"help": "of the script, as JSON"})
     git_revision: str | None = field(default=None, metadata={"help": "of the package"})
 
 
 def training_arguments(options: PretrainingOptions) -> RunArguments:
+    """The arguments of transformers' Trainer on this process."""
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     arguments = RunArguments(
         output_dir=options.output_dir,
@@ -233,6 +236,6 @@ def training_arguments(options: PretrainingOptions) -> RunArguments:
         git_revision=git_revision(),
         **device_settings(),
     )
-    # Or else trackio would put what it logged on this machine on a Space in the end.
+    # Without this, trackio would upload the log of this machine to a Space at the end.
     arguments.trackio_static_space_id = False
     return arguments

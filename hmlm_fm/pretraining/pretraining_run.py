@@ -32,7 +32,7 @@ from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import NetworkError, SignalingNetwork
 from ..model.tokenization_hmlm import HMLMTokenizer
 from .ablations import evaluate_ablations
-from .data import TOKENISED_FOLDER, check_data, tokenised_corpus, unseen_trajectories
+from .data import TOKENISED_FOLDER, check_data, held_out_trajectories, tokenised_corpus
 from .masked_evaluation import evaluate_masked_molecules
 from .model_card import write_model_card
 from .objectives import PretrainingExamples
@@ -48,7 +48,7 @@ from .state_evaluation import evaluate_modalities, evaluate_next_state, predict_
 from .trainer import PretrainingTrainer
 
 OPTIONS_FILE = "pretraining_options.json"
-# A run that was stopped before its first checkpoint left nothing else.
+# A run that was stopped before its first checkpoint has written nothing else.
 LEFT_AT_START = frozenset((OPTIONS_FILE, TOKENISED_FOLDER))
 FIGURE_CONTEXTS = (0, 16)
 
@@ -57,7 +57,7 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
     """Pretrain as `options` say; returns what `metrics.json` holds.
 
     Raises:
-        OptionsError: options that make no sense, an output folder that is not empty, or processes
+        OptionsError: options that are not valid, an output folder that is not empty, or processes
             that do not work together.
         FormatError, NetworkError: a corpus that cannot be read.
     """
@@ -79,11 +79,13 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
     disconnect(arguments.distributed_state)
     if not arguments.distributed_state.is_main_process:
         return {}
-    unseen = unseen_trajectories(sides["test"], options, arguments) if options.next_state else []
-    metrics = evaluate(options, model, tokenizer, sides, corpus, unseen)
+    trajectories = (
+        held_out_trajectories(sides["test"], options, arguments) if options.next_state else []
+    )
+    metrics = evaluate(options, model, tokenizer, sides, corpus, trajectories)
     metrics["throughput"] = {"molecules_per_second": trainer.progress.molecules_per_second}
     metrics["seconds"] = time.perf_counter() - started
-    write_result(options, trainer, model, tokenizer, metrics, networks, unseen)
+    write_result(options, trainer, model, tokenizer, metrics, networks, trajectories)
     print(json.dumps(metrics, indent=2))
     folder = Path(options.output_dir)
     print(f"the model is in {folder}; see {folder / 'README.md'}", flush=True)
@@ -111,7 +113,7 @@ def checkpoint_to_resume(options: PretrainingOptions) -> Path | None:
     """The checkpoint that the options resume, None where the run starts anew.
 
     Raises:
-        OptionsError: there is none, or it is one of another run.
+        OptionsError: there is none, or it is of another run.
     """
     output_dir = Path(options.output_dir)
     checkpoint = find_checkpoint(options.resume_from_checkpoint, output_dir, LEFT_AT_START)
@@ -144,11 +146,11 @@ def read_corpus(
 
 
 def make_deterministic(seed: int) -> None:
-    """The same run on the same machine gives the same weights."""
+    """Make torch deterministic: the same run on the same machine gives the same weights."""
     set_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    # Determinism does not need fresh memory to be filled, and the many small tensors of a roll-out
-    # would spend a tenth of the step on it.
+    # Determinism does not need new memory to be filled, which would take a tenth of a step with the
+    # many small tensors of a roll-out.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
@@ -175,7 +177,7 @@ def log_run(
     model: HMLMForSignaling,
     sides: Mapping[str, Sequence[SignalingNetwork]],
 ) -> None:
-    """What runs where, and on what, once for all processes."""
+    """Print the launch, the model and the corpus, once for all processes."""
     state = arguments.distributed_state
     if not state.is_main_process:
         return
@@ -232,14 +234,14 @@ def prepare_folder(
     output_dir, state = Path(options.output_dir), trainer.args.distributed_state
     if state.is_main_process:
         remove_incomplete(output_dir)
-        # The options that a run was started with stay, however often it is resumed.
+        # The options of the first start stay when a run is resumed.
         if checkpoint is None or checkpoint.resolve().parent != output_dir.resolve():
             write_text(output_dir / OPTIONS_FILE, json.dumps(asdict(options), indent=2))
     state.wait_for_everyone()
 
 
 def whole_model(trainer: PretrainingTrainer) -> HMLMForSignaling:
-    """The trained model, in one piece on the main process wherever its weights lie."""
+    """The trained model, unsharded on the main process."""
     accelerator = trainer.accelerator
     if accelerator.distributed_type not in (DistributedType.DEEPSPEED, DistributedType.FSDP):
         return accelerator.unwrap_model(trainer.model)  # type: ignore[no-any-return]
@@ -257,7 +259,7 @@ def evaluate(
     tokenizer: HMLMTokenizer,
     sides: Mapping[str, Sequence[SignalingNetwork]],
     corpus: TokenisedCorpus,
-    unseen: Sequence[Trajectories],
+    trajectories: Sequence[Trajectories],
 ) -> dict[str, Any]:
     """Metrics of both objectives on held-out networks, beside the simplest baselines."""
     metrics: dict[str, Any] = {}
@@ -267,11 +269,11 @@ def evaluate(
     if options.next_state:
         untrained = HMLMForSignaling(model.config).to(model.device)  # type: ignore[arg-type]
         metrics["next_state"] = evaluate_next_state(
-            model, tokenizer, corpus.trajectories, unseen, untrained
+            model, tokenizer, corpus.trajectories, trajectories, untrained
         )
-        metrics["modalities"] = evaluate_modalities(model, tokenizer, unseen)
+        metrics["modalities"] = evaluate_modalities(model, tokenizer, trajectories)
     if options.ablations:
-        metrics["ablations"] = evaluate_ablations(model, tokenizer, *networks, unseen)
+        metrics["ablations"] = evaluate_ablations(model, tokenizer, *networks, trajectories)
     return metrics
 
 
@@ -282,9 +284,9 @@ def write_result(
     tokenizer: HMLMTokenizer,
     metrics: Mapping[str, Any],
     networks: Sequence[SignalingNetwork],
-    unseen: Sequence[Trajectories],
+    trajectories: Sequence[Trajectories],
 ) -> None:
-    """The folder of the result: weights, tokenizer, metrics, provenance, figures and card."""
+    """Write the folder of the result: weights, tokenizer, metrics, provenance, figures and card."""
     output_dir = Path(options.output_dir)
     model.save_pretrained(output_dir)
     tokenizer.save_pretrained(output_dir)
@@ -309,8 +311,8 @@ def write_result(
     }
     write_text(output_dir / "training_info.json", json.dumps(info, indent=2) + "\n")
     plot_losses(trainer.state.log_history, output_dir / "losses.png")
-    if unseen:
-        first = unseen[:1]
+    if trajectories:
+        first = trajectories[:1]
         predictions = {
             context: predict_held_out(model, tokenizer, first, context)[0]
             for context in FIGURE_CONTEXTS

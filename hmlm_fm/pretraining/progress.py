@@ -29,10 +29,10 @@ PEAK_FLOPS = {
 
 
 class Training(Protocol):
-    """What is logged of a Trainer."""
+    """The attributes of a Trainer that are logged."""
 
     model_wrapped: Any
-    molecules_seen: int
+    molecules_processed: int
 
     def molecules_per_step(self) -> float:
         """Molecule tokens of a batch on all processes."""
@@ -44,7 +44,7 @@ class Training(Protocol):
 class Progress(TrainerCallback):
     """Losses, rates and time left: a bar on a terminal, lines elsewhere.
 
-    The first steps are left out of every rate: they pay for allocations that later ones reuse.
+    The first steps are left out of every rate: they allocate memory that later ones reuse.
     """
 
     WARM_UP_STEPS = 3
@@ -52,7 +52,7 @@ class Progress(TrainerCallback):
     def __init__(self) -> None:
         self.trainer: Training | None = None
         self.started_at, self.first_step, self.first_molecules = 0.0, -1, 0
-        # Not known before the first steps are over.
+        # Known after the first steps.
         self.molecules_per_second: float | None = None
         self.bar: tqdm | None = None
 
@@ -79,11 +79,11 @@ class Progress(TrainerCallback):
             check_same_weights(kwargs["model"], args.distributed_state.distributed_type)
         if self.started_at:
             passed = time.perf_counter() - self.started_at
-            molecules = self.trainer.molecules_seen - self.first_molecules
+            molecules = self.trainer.molecules_processed - self.first_molecules
             self.molecules_per_second = molecules / passed
         elif state.global_step - self.first_step >= self.WARM_UP_STEPS:
             self.started_at, self.first_step = time.perf_counter(), state.global_step
-            self.first_molecules = self.trainer.molecules_seen
+            self.first_molecules = self.trainer.molecules_processed
 
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kw: Any
@@ -121,7 +121,7 @@ class Progress(TrainerCallback):
 
 
 def share_of_peak(flops_per_second: float, device: str, bf16: bool) -> float | None:
-    """What part of a device's peak is used; None where the device is not known."""
+    """The share of a device's peak that is used; None where the device is not known."""
     if device not in PEAK_FLOPS:
         return None
     return flops_per_second / PEAK_FLOPS[device][0 if bf16 else 1]

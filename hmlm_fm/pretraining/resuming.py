@@ -1,4 +1,4 @@
-"""Checkpoints of a run: which of them are whole, and which may be gone on from."""
+"""Checkpoints of a run: which of them are complete, and from which a run may be resumed."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ COMPLETE_FILE = "complete.json"
 
 
 def mark_incomplete(checkpoint: Path) -> None:
-    """Before a checkpoint is written, perhaps over one of the same step."""
+    """Remove the mark of completeness, before a checkpoint is written or written over."""
     (checkpoint / COMPLETE_FILE).unlink(missing_ok=True)
 
 
 def mark_complete(checkpoint: Path, accelerator: Accelerator) -> None:
-    """After all processes have written a checkpoint."""
+    """Mark a checkpoint as complete, after all processes have written it."""
     files = {
         str(path.relative_to(checkpoint)): path.stat().st_size
         for path in sorted(checkpoint.rglob("*"))
         if path.is_file()
     }
-    told = {"launch": launch_kind(accelerator), "files": files}
-    write_text(checkpoint / COMPLETE_FILE, json.dumps(told, indent=2) + "\n")
+    content = {"launch": launch_kind(accelerator), "files": files}
+    write_text(checkpoint / COMPLETE_FILE, json.dumps(content, indent=2) + "\n")
 
 
 def launch_kind(accelerator: Accelerator) -> str:
-    """What of a launch decides which others can go on from its checkpoints.
+    """The kind of a launch, which decides what other launches can resume from its checkpoints.
 
-    Processes that each hold the whole optimizer write one file that any number of them can read;
-    those that share it out write their parts.
+    Processes that each hold the whole optimizer write one file, which any number of processes can
+    read; processes that shard it write a part each.
     """
     kind = accelerator.distributed_type
     if kind == DistributedType.DEEPSPEED:
@@ -50,36 +50,37 @@ def launch_kind(accelerator: Accelerator) -> str:
 
 
 def is_complete(checkpoint: Path) -> bool:
-    """Whether a checkpoint was written to its end, and is all there."""
+    """Whether a checkpoint was written to the end, and all its files are there at full size."""
     try:
         files = json.loads((checkpoint / COMPLETE_FILE).read_text(encoding="utf-8"))["files"]
         whole = all((checkpoint / name).stat().st_size == size for name, size in files.items())
-    # Whatever else may stand in a file of that name.
+    # The file may hold anything else.
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
     return whole and bool(files)
 
 
 def last_checkpoint(output_dir: Path) -> Path | None:
-    """The last checkpoint of a run that was written to its end."""
+    """The last complete checkpoint of a run, or None."""
     steps = {p: p.name.removeprefix("checkpoint-") for p in output_dir.glob("checkpoint-*")}
     complete = [p for p, step in steps.items() if step.isdecimal() and is_complete(p)]
     return max(complete, key=lambda p: int(steps[p]), default=None)
 
 
 def remove_incomplete(output_dir: Path) -> None:
-    """Remove what a broken-off run was writing: it would count among the checkpoints to keep."""
+    """Remove what an interrupted run was writing: it would count among the checkpoints to keep."""
     for checkpoint in output_dir.glob("checkpoint-*"):
         if not is_complete(checkpoint):
             shutil.rmtree(checkpoint)
 
 
-def find_checkpoint(asked: str | None, output_dir: Path, own: frozenset[str]) -> Path | None:
-    """The checkpoint to go on from, or None; refuses to write into somebody's folder.
+def find_checkpoint(requested: str | None, output_dir: Path, own: frozenset[str]) -> Path | None:
+    """The checkpoint to resume from, or None; refuses to write into a folder of other files.
 
     Args:
-        asked: a folder; "true" for the last in `output_dir`; "auto" for it where there is one, and
-            otherwise to start anew, also over what was begun; "false" or None to start anew.
+        requested: a folder; "true" for the last in `output_dir`; "auto" for it where there is one,
+            and otherwise to start anew, also over a run without a complete checkpoint; "false" or
+            None to start anew.
         output_dir: of the run.
         own: names of what a run leaves there before its first checkpoint.
 
@@ -88,29 +89,29 @@ def find_checkpoint(asked: str | None, output_dir: Path, own: frozenset[str]) ->
     """
     if output_dir.exists() and not output_dir.is_dir():
         raise OptionsError(f"{output_dir}: it is a file; expected a folder, empty or new")
-    asked = asked or "false"
-    if asked.lower() == "auto":
+    requested = requested or "false"
+    if requested.lower() == "auto":
         last = last_checkpoint(output_dir)
         if last is not None:
             return last
         if any((output_dir / name).is_file() for name in own):
-            # What a run was writing when it was broken off is its own too.
+            # What a run was writing when it was interrupted is its own too.
             own = own | {path.name for path in output_dir.glob("checkpoint-*")}
-        asked = "false"
+        requested = "false"
     occupied = output_dir.exists() and any(p.name not in own for p in output_dir.iterdir())
-    if asked.lower() == "false":
+    if requested.lower() == "false":
         if occupied:
             raise OptionsError(
                 f"{output_dir}: the folder is not empty; expected a new one, "
-                "or --resume_from_checkpoint to go on with what is there"
+                "or --resume_from_checkpoint to resume the run in it"
             )
         return None
-    if asked.lower() == "true":
+    if requested.lower() == "true":
         last = last_checkpoint(output_dir)
         if last is None:
-            raise OptionsError(f"{output_dir}: there is no complete checkpoint to go on from")
+            raise OptionsError(f"{output_dir}: there is no complete checkpoint to resume from")
         return last
-    checkpoint = Path(asked)
+    checkpoint = Path(requested)
     if not is_complete(checkpoint):
         raise OptionsError(f"{checkpoint}: it is not a complete checkpoint of a run")
     if occupied and checkpoint.resolve().parent != output_dir.resolve():
@@ -124,13 +125,14 @@ def find_checkpoint(asked: str | None, output_dir: Path, own: frozenset[str]) ->
 def check_same_run(
     checkpoint: Path, model: Mapping[str, Any], settings: Mapping[str, Any], options_file: str
 ) -> None:
-    """Refuse to go on from a checkpoint of another model, or of a run with other settings.
+    """Refuse to resume from a checkpoint of another model, or of a run with other settings.
 
     Args:
         checkpoint: complete.
-        model: what its configuration has to say.
-        settings: what the run that wrote it was told, as far as it decides the outcome.
-        options_file: beside the checkpoint, with what that run was told.
+        model: entries that its config.json must have.
+        settings: options of this run that decide the outcome; the run that wrote the checkpoint
+            must have had the same.
+        options_file: name of the file beside the checkpoint with the options of that run.
 
     Raises:
         OptionsError: they differ.
@@ -154,15 +156,15 @@ def check_same_run(
 
 
 def check_same_launch(checkpoint: Path, accelerator: Accelerator) -> None:
-    """Refuse to go on from parts of an optimizer that this launch would share out in another way.
+    """Refuse to resume from parts of an optimizer that this launch would shard in another way.
 
     Raises:
         OptionsError: it was written by another kind of launch.
     """
-    told = json.loads((checkpoint / COMPLETE_FILE).read_text(encoding="utf-8"))
-    if told["launch"] != launch_kind(accelerator):
+    written = json.loads((checkpoint / COMPLETE_FILE).read_text(encoding="utf-8"))
+    if written["launch"] != launch_kind(accelerator):
         raise OptionsError(
-            f"{checkpoint}: it was written by {told['launch']}, and this launch is "
+            f"{checkpoint}: it was written by {written['launch']}, and this launch is "
             f"{launch_kind(accelerator)}; expected the same, since the optimizer's state lies in "
             "parts. The weights alone load anywhere, with from_pretrained"
         )

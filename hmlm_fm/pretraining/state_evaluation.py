@@ -1,4 +1,4 @@
-"""Next states of networks that training never saw, beside the simplest baselines.
+"""Next states of held-out networks, beside the simplest baselines.
 
 Shapes: C conditions, T times, N molecules.
 """
@@ -132,8 +132,8 @@ def evaluate_next_state(
     """Mean squared error of predicted states on held-out networks, first state given.
 
     Args:
-        model, tokenizer: what is evaluated.
-        training: what the corpus's mean is taken over.
+        model, tokenizer: those to evaluate.
+        training: trajectories of the corpus's mean.
         held_out: the networks to predict.
         untrained: the same model before training, which follows the wiring with default gates and
             corrects them by the context: the control that shows what pretraining adds.
@@ -205,11 +205,11 @@ def _baseline_errors(
     return {
         name: float(
             _errors(
-                [np.broadcast_to(p, t.shape) for p, t in zip(of_networks, truths, strict=True)],
+                [np.broadcast_to(p, t.shape) for p, t in zip(states, truths, strict=True)],
                 truths,
             ).mean()
         )
-        for name, of_networks in predicted.items()
+        for name, states in predicted.items()
     }
 
 
@@ -220,7 +220,7 @@ def evaluate_modalities(
     held_out: Sequence[Trajectories],
     seed: int = 0,
 ) -> dict[str, dict[str, float]]:
-    """Root mean squared error per modality, beside a spread of values that explains nothing."""
+    """Root mean squared error per modality, beside the standard deviation of values."""
     model.eval()
     squared: dict[str, list[np.ndarray]] = {name: [] for name in MODALITIES}
     values: dict[str, list[np.ndarray]] = {name: [] for name in MODALITIES}

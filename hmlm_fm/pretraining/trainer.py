@@ -27,7 +27,7 @@ class PretrainingTrainer(Trainer):
     """Trainer that takes examples in the order of their numbers and logs each objective.
 
     Every loss is a mean over the whole batch, whichever process holds which part of it: on two
-    processes with half of the batch each, it is what one process finds on all of it.
+    processes with half of the batch each, it equals that of one process on all of it.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class PretrainingTrainer(Trainer):
         Args:
             token_rate_factor: times the learning rate for the token table.
             token_weight_decay: decoupled, of the token table.
-            progress: that logs this trainer.
+            progress: the log of this trainer.
         """
         self.progress = progress or Progress()
         super().__init__(callbacks=[self.progress], **kwargs)
@@ -50,7 +50,7 @@ class PretrainingTrainer(Trainer):
         self.model_accepts_loss_kwargs = False
         self._parts: list[torch.Tensor] = []
         self._logged_tokens = (0, 0)
-        self.molecules_seen = self.tokens_computed = 0
+        self.molecules_processed = self.tokens_computed = 0
         self._every_parameter: EveryParameter | None = None
         model = kwargs["model"]
         # Counted now: under ZeRO-3 parameters are elsewhere later.
@@ -62,10 +62,10 @@ class PretrainingTrainer(Trainer):
         return torch.utils.data.SequentialSampler(self.train_dataset)  # type: ignore[arg-type]
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
-        """AdamW; a row of the token table is touched seldom, so it moves further when it is.
+        """AdamW; few batches update a row of the token table, so its learning rate is higher.
 
-        So do the matrices that the table is compared through. All of them decay by a rate of their
-        own: what a few networks say of a token must not be learned by heart.
+        So is that of the matrices that the table is compared through. All of them have a weight
+        decay of their own, so that tokens of few networks are not memorised.
         """
         if self.optimizer is None:
             model = self.model
@@ -80,7 +80,7 @@ class PretrainingTrainer(Trainer):
             for name, parameter in model.named_parameters():
                 is_token = name.endswith(("embeddings.members.weight", "vocabulary.bias"))
                 is_token = is_token or "_votes." in name
-                # Presets have a meaning, and zero is not it.
+                # Presets have a meaning, and 0 would change it.
                 kind = (is_token, name in decayed and not is_token and name not in presets)
                 groups.setdefault(kind, []).append(parameter)
             rate = self.args.learning_rate
@@ -109,7 +109,7 @@ class PretrainingTrainer(Trainer):
         terms = count_terms(inputs)
         counts = torch.cat([terms, terms.new_tensor(count_molecules(inputs))])
         counts = summed(counts)
-        self.molecules_seen += int(counts[-2])
+        self.molecules_processed += int(counts[-2])
         self.tokens_computed += int(counts[-1])
         if self.accelerator.num_processes > 1:
             inputs = self._with_candidates(inputs)
@@ -154,10 +154,10 @@ class PretrainingTrainer(Trainer):
             used = {n: v for n, v in zip(PART_LOSSES, parts, strict=True) if v}
             real, computed = self._logged_tokens
             logs |= used | {
-                "real_tokens": (self.molecules_seen - real) / (self.tokens_computed - computed)
+                "real_tokens": (self.molecules_processed - real) / (self.tokens_computed - computed)
             }
             self._parts.clear()
-            self._logged_tokens = (self.molecules_seen, self.tokens_computed)
+            self._logged_tokens = (self.molecules_processed, self.tokens_computed)
         super().log(logs, *args, **kwargs)
 
     def molecules_per_step(self) -> float:

@@ -16,7 +16,7 @@ SIZES = np.random.default_rng(1).uniform(0.01, 0.2, (CONDITIONS, 1, MOLECULES))
 
 @dataclass
 class Fitted:
-    """What members foretell (M, C, T, N), and what was so (C, T, N)."""
+    """Predictions of members (M, C, T, N), and true values (C, T, N)."""
 
     predicted: torch.Tensor
     truth: torch.Tensor
@@ -29,14 +29,14 @@ class Fitted:
             held_out[member, member::MEMBERS] = True
         if conditions == 1:
             held_out = torch.eye(MEMBERS, TIMES, dtype=torch.bool)[:, None]
-        of_group = np.zeros(conditions, dtype=bool)
-        of_group[list(perturbed)] = True
+        is_perturbed = np.zeros(conditions, dtype=bool)
+        is_perturbed[list(perturbed)] = True
         if measured is None:
             measured = torch.ones_like(self.truth, dtype=torch.bool)
         unit = torch.as_tensor(unit, dtype=self.truth.dtype).expand_as(self.rest)
         return HeldOutErrors(
             unit * self.predicted, held_out, unit * self.truth, measured, unit * self.rest, unit,
-            of_group,
+            is_perturbed,
         )  # fmt: skip
 
     def calibrated(self, perturbed=(), **how):
@@ -54,7 +54,7 @@ class Fitted:
 
 
 def drawn(size, seed=0):
-    """Members and truth about the same mean, apart by a standard deviation (C, 1, N)."""
+    """Members and truth about the same mean, with a standard deviation (C, 1, N)."""
     rng = np.random.default_rng(seed)
     shape = (len(size), TIMES, MOLECULES)
     truth = torch.tensor(0.5 + size * rng.standard_normal(shape))
@@ -63,21 +63,21 @@ def drawn(size, seed=0):
 
 
 def agreeing(size, seed=0):
-    """Members that say the same, and miss it by a standard deviation (C, 1, N)."""
+    """Members with one prediction, with errors of a standard deviation (C, 1, N)."""
     rng = np.random.default_rng(seed)
     truth = torch.tensor(0.5 + size * rng.standard_normal((len(size), TIMES, MOLECULES)))
     predicted = torch.full((MEMBERS, *truth.shape), 0.5, dtype=torch.float64)
     return Fitted(predicted, truth, torch.full((MOLECULES,), -5.0, dtype=torch.float64))
 
 
-def test_what_members_held_out_is_covered():
+def test_held_out_measurements_are_covered():
     missed, (factor, _) = drawn(SIZES).calibrated()
     fresh = drawn(SIZES, seed=2)
     inside = fresh.errors() <= factor * fresh.width(missed)
     assert inside.double().mean() == pytest.approx(0.9, abs=0.03)
 
 
-def test_every_molecule_is_covered_by_what_was_missed_of_it():
+def test_every_molecule_is_covered_by_its_own_errors():
     """Not by one width for all, which would cover all of some molecules and little of others."""
     sizes = np.tile(np.geomspace(0.04, 0.3, MOLECULES), (CONDITIONS, 1, 1))
     missed, (factor, _) = agreeing(sizes).calibrated()
@@ -88,8 +88,8 @@ def test_every_molecule_is_covered_by_what_was_missed_of_it():
     assert (inside < 0.97).all()
 
 
-def test_where_members_are_apart_the_interval_is_wider():
-    """In conditions where they err by as much as they are apart, ten times as much as in others."""
+def test_where_members_disagree_the_interval_is_wider():
+    """In conditions where their errors and differences are ten times as large as in others."""
     sizes = np.where(np.arange(CONDITIONS) % 2, 0.02, 0.2)[:, None, None]
     sizes = np.broadcast_to(sizes, SIZES.shape)
     missed, (factor, _) = drawn(sizes).calibrated()
@@ -108,8 +108,8 @@ def test_a_column_that_was_not_measured_has_the_usual_size_in_its_own_unit():
     assert missed[:-2].tolist() == pytest.approx([0.1] * (MOLECULES - 2), rel=0.25)
 
 
-def test_conditions_are_what_is_exchangeable():
-    """Where the molecules of a condition err alike, 16 conditions are 16 errors, however many
+def test_conditions_are_the_exchangeable_units():
+    """Where the molecules of a condition have one error, 16 conditions are 16 errors, however many
     molecules there are: the plain quantile of these covers 15/17 of further ones, under 0.9."""
     rng = np.random.default_rng(5)
     predicted = torch.full((MEMBERS, 16, TIMES, MOLECULES), 0.5, dtype=torch.float64)
@@ -135,7 +135,7 @@ def test_perturbed_conditions_have_a_factor_of_their_own_where_there_are_enough(
 
 
 def test_molecules_at_rest_do_not_count():
-    """Of a factor; what is missed of them is little, and makes that of others no smaller."""
+    """In a factor; their errors are small, and do not make that of others smaller."""
     fitted = agreeing(SIZES)
     resting = torch.arange(MOLECULES) >= 5
     exact = replace(
@@ -151,9 +151,9 @@ def test_molecules_at_rest_do_not_count():
     assert (missed[5:] < 0.5 * missed[:5].min()).all()
 
 
-def test_of_a_single_time_course_molecules_are_what_is_exchangeable():
-    """Where a molecule errs alike at all times, 12 molecules are 12 errors: the plain quantile of
-    these covers less than 0.9 of further ones, and the largest of a few times nearly all. Of the
+def test_of_a_single_time_course_molecules_are_the_exchangeable_units():
+    """Where a molecule has one error at all times, 12 molecules are 12 errors: the plain quantile
+    of these covers less than 0.9 of further ones, and the largest of a few times nearly all. Of the
     molecules themselves, each has the width of its own errors."""
     rng = np.random.default_rng(5)
     predicted = torch.full((MEMBERS, 1, TIMES, 12), 0.5, dtype=torch.float64)
@@ -178,7 +178,7 @@ def test_where_nothing_moved_the_factors_are_one():
     assert still.factors() == [1, 1]
 
 
-def test_of_few_conditions_the_worst_error_of_all_does_not_decide():
+def test_of_few_conditions_the_largest_error_does_not_decide():
     fitted = drawn(SIZES[:6])
     worst = fitted.truth.clone()
     worst[3, 2, 7] += 5
@@ -186,7 +186,7 @@ def test_of_few_conditions_the_worst_error_of_all_does_not_decide():
     assert factor == pytest.approx(fitted.factors()[0], rel=0.2)
 
 
-def test_what_is_foretold_exactly_has_an_interval():
+def test_exact_predictions_have_an_interval():
     fitted = drawn(SIZES)
     exact = replace(fitted, predicted=fitted.truth.expand_as(fitted.predicted))
     missed, factors = exact.calibrated()
@@ -195,35 +195,35 @@ def test_what_is_foretold_exactly_has_an_interval():
     assert NORMAL_QUANTILE * max(factors) * float(missed.max()) < 1e-3
 
 
-def lonely(predicted, truth, held_out, measured=None):
+def held_out_errors(predicted, truth, held_out, measured=None):
     """Held-out errors as they are given."""
     rest = torch.full((predicted.shape[-1],), -5.0, dtype=predicted.dtype)
     measured = torch.ones_like(truth, dtype=torch.bool) if measured is None else measured
-    nothing_done = np.zeros(len(truth), dtype=bool)
+    unperturbed = np.zeros(len(truth), dtype=bool)
     return HeldOutErrors(
-        predicted, held_out, truth, measured, rest, torch.ones_like(rest), nothing_done
+        predicted, held_out, truth, measured, rest, torch.ones_like(rest), unperturbed
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("conditions", [4, 1])
 def test_a_single_member_with_one_part_held_out_is_calibrated_by_it(conditions):
-    """Nobody else says then how large errors are."""
+    """No other errors are known then."""
     rng = np.random.default_rng(3)
     truth = torch.tensor(0.5 + 0.1 * rng.standard_normal((conditions, TIMES, MOLECULES)))
     held_out = torch.zeros(1, conditions, TIMES, dtype=torch.bool)
     held_out[0, 0] = torch.tensor([False] * (TIMES - 1) + [True]) if conditions == 1 else True
-    found = calibrate(lonely(torch.full_like(truth, 0.5)[None], truth, held_out))
+    found = calibrate(held_out_errors(torch.full_like(truth, 0.5)[None], truth, held_out))
     assert found.missed.tolist() == pytest.approx([0.1] * MOLECULES, rel=0.5)
     assert (found.factors < 2).all()
 
 
-def test_rows_of_which_nothing_was_measured_do_not_count():
+def test_conditions_without_measurements_do_not_count():
     course = agreeing(SIZES[:1])
     alone = course.errors_held_out()
     beside = torch.zeros(3, TIMES, MOLECULES, dtype=torch.bool)
     beside[1] = True
     found = calibrate(
-        lonely(
+        held_out_errors(
             course.predicted.expand(-1, 3, -1, -1),
             course.truth.expand(3, -1, -1),
             alone.held_out.expand(-1, 3, -1),
@@ -235,9 +235,9 @@ def test_rows_of_which_nothing_was_measured_do_not_count():
     torch.testing.assert_close(found.factors, expected.factors)
 
 
-def test_no_condition_says_how_sure_one_is_of_itself():
-    """Members that agree miss one of 8 conditions by ten times as much: ten times what the others
-    let expect; its own errors would let expect a third of that."""
+def test_no_condition_calibrates_itself():
+    """Members that agree have errors of one of 8 conditions that are ten times those of the others:
+    the ratio is ten; with its own errors in the scale it would be a third of that."""
     sizes = np.full((8, 1, MOLECULES), 0.02)
     alike, _ = agreeing(sizes).factors()
     sizes[5] = 0.2
@@ -245,15 +245,15 @@ def test_no_condition_says_how_sure_one_is_of_itself():
     assert factor > 3 * alike
 
 
-def test_where_nothing_was_held_out_states_may_be_anything():
+def test_without_held_out_measurements_the_interval_is_that_of_states():
     fitted = drawn(SIZES)
     missed, factors = fitted.calibrated(measured=torch.zeros_like(fitted.truth, dtype=torch.bool))
     assert missed.tolist() == pytest.approx([ACTIVITY_SPREAD] * MOLECULES)
     assert factors == [1, 1]
 
 
-def test_a_single_time_course_is_calibrated_as_who_has_watched_it_asks():
-    """A correction leaves a tenth of the errors where it lets expect a hundredth: ten times."""
+def test_a_single_time_course_is_calibrated_after_its_correction():
+    """A correction leaves a tenth of the errors with a hundredth of the scale: a factor of ten."""
     alone = agreeing(SIZES[:1])
     errors = alone.errors_held_out()
 

@@ -1,4 +1,4 @@
-"""Fine-tuning: the fit, the tissue in the model, the folder, and rows on the same loop."""
+"""Fine-tuning: the fit, the tissue in the model, the folder, and baselines on the same loop."""
 
 import copy
 import json
@@ -59,11 +59,11 @@ def task(cascade):
 
 @pytest.fixture(scope="module")
 def tuned(model, task):
-    """From the wiring alone, so that there is something left to learn for few steps."""
+    """From the wiring alone, so that few steps of the fit have an effect."""
     return fit_gates(*model, task.training.clipped(), FEW, in_context=False)
 
 
-def predicted(tuned, tokenizer, task, conditions, hours=(0, 6, 24, 48)):
+def predict(tuned, tokenizer, task, conditions, hours=(0, 6, 24, 48)):
     context = make_context(tokenizer, task.training.network, task.training.baseline_or_zero)
     return predict_states(tuned, context, task.training.network, conditions, np.array(hours))
 
@@ -86,7 +86,7 @@ def test_members_find_what_they_are_fitted_to():
     by_condition = fit.held_out.all(2)
     assert (by_condition == fit.held_out.any(2)).all()
     assert (by_condition.sum(1) >= 1).all()
-    # What a member holds out, another learns from.
+    # What a member holds out, others are fitted to.
     assert (by_condition.sum(0) == 1).all()
     held = fit_members(predict, start, {"log_rate": 0.6}, truth, replace(settings, hold=1e3))
     assert held.parameters["log_rate"].abs().max() < 0.1
@@ -111,7 +111,7 @@ def test_of_a_single_time_course_times_are_held_out():
         fit_members(predict, start, {"log_rate": 0.6}, truth[:, :1], FEW)
 
 
-def test_what_was_not_measured_does_not_count():
+def test_states_that_were_not_measured_do_not_count():
     truth = torch.rand(6, 3, 2)
     measured = torch.ones(6, 3, 2, dtype=torch.bool)
     measured[:, 1] = False
@@ -133,20 +133,20 @@ def test_what_was_not_measured_does_not_count():
         )  # fmt: skip
 
 
-def test_fine_tuning_beats_where_it_started(model, tuned, task):
+def test_fine_tuning_is_better_than_its_start_and_baselines(model, tuned, task):
     _, fit = tuned
     assert float(fit.held_out_error.mean()) < 0.5 * float(fit.error_at_start.mean())
-    row = FineTuned(*model, settings=FEW, in_context=False)
+    entry = FineTuned(*model, settings=FEW, in_context=False)
     unfitted = InContext(*model).fit(task.training.subset(np.array([], dtype=int)))
-    rivals = (Hold().fit(task.training), TrainingMean().fit(task.training), unfitted)
-    errors = [on_all_splits(r, task) for r in (row.fit(task.training), *rivals)]
+    others = (Hold().fit(task.training), TrainingMean().fit(task.training), unfitted)
+    errors = [on_all_splits(b, task) for b in (entry.fit(task.training), *others)]
     assert errors[0] < 0.5 * min(errors[1:])
 
 
-def test_a_fine_tuned_model_corrects_no_gates_by_what_is_measured(tuned, model, task):
-    seen = [(Condition({"TGFB": 0.8}), [Observation("smad3", 6, 0.4)])]
+def test_a_context_does_not_correct_a_fine_tuned_model(tuned, model, task):
+    measured = [(Condition({"TGFB": 0.8}), [Observation("smad3", 6, 0.4)])]
     with pytest.raises(ValueError, match="it is fine-tuned, and predicts with the gates"):
-        SignalingPipeline(tuned[0], model[1], task.training.network, measured=seen)
+        SignalingPipeline(tuned[0], model[1], task.training.network, measured=measured)
 
 
 def test_parts_that_are_not_tuned_stay_as_they_were_inferred(model, tuned, task):
@@ -160,73 +160,73 @@ def test_parts_that_are_not_tuned_stay_as_they_were_inferred(model, tuned, task)
     every, some = tuned[1].held_out_error.mean(), fit.held_out_error.mean()
     assert every < some < fit.error_at_start.mean()
     truth = task.queries["pairs"]
-    states = predicted(chosen, model[1], task, truth.conditions).states
+    states = predict(chosen, model[1], task, truth.conditions).states
     assert np.isfinite(states).all()
-    # By default nothing that is inferred is left out.
+    # By default all inferred parts are fitted.
     assert set(GATE_PARTS.values()) == {*INFERRED, OBSERVATION}
     for nothing in ((), ("instruments",)):
         with pytest.raises(ValueError, match="there is nothing to tune in"):
             fit_gates(*model, data, still, tunable=nothing)
 
 
-def test_a_state_at_rest_that_nobody_measured_is_that_of_the_fitted_gates(model, task):
-    """Of some molecules, or of all: an untouched condition stands still, near the true state."""
+def test_an_unknown_state_at_rest_is_that_of_the_fitted_gates(model, task):
+    """Of some molecules, or of all: without treatment states stand still, near the true ones."""
     names, baseline = task.training.network.names, task.training.baseline_or_zero
     for unknown in ("FG", "ABCDEFG"):
         blank = [name in unknown for name in names]
         data = replace(task.training.clipped(), baseline=np.where(blank, np.nan, baseline))
-        # What gates leave unexplained may well move an untouched condition.
+        # A discrepancy may move a condition without treatment.
         chosen, _ = fit_gates(*model, data, FEW, discrepancy=False)
-        told = predict_states(
+        found = predict_states(
             chosen,
             measured_context(model[1], data, []),
             data.network,
             [Condition()],
             np.array([0, 6, 48]),
         )
-        assert np.ptp(told.states[0], axis=0).max() < 0.01
-        assert np.abs(told.states[0, 0] - baseline).max() < 0.05
-        assert (told.scale[0, 0][blank] > 0.001).all()
+        assert np.ptp(found.states[0], axis=0).max() < 0.01
+        assert np.abs(found.states[0, 0] - baseline).max() < 0.05
+        assert (found.scale[0, 0][blank] > 0.001).all()
 
 
-def test_what_is_over_in_half_an_hour_is_fitted_as_what_takes_a_day(model, task):
+def test_measurements_of_half_an_hour_are_fitted_like_those_of_a_day(model, task):
     data = task.training.clipped()
     held = (Perturbation("E", "clamp", 0.4, 12.0, 30.0),)
     data = replace(data, conditions=(Condition({"A": 0.9}, held), *data.conditions[1:]))
     day, minutes = (data.in_model_hours(USUAL_HOURS / 48 / faster) for faster in (1, 48))
     assert time_scale_for(day.times_hours) == 1
     assert time_scale_for(minutes.times_hours) == pytest.approx(48)
-    asked = [Condition({"B": 0.8}, held), Condition({"C": 0.5})]
-    told, tables = [], []
-    for of_pace, faster in ((day, 1), (minutes, 48)):
-        chosen, fit = fit_gates(*model, of_pace, replace(FEW, steps=10))
+    queries = [Condition({"B": 0.8}, held), Condition({"C": 0.5})]
+    predictions, tables = [], []
+    for data_of_scale, faster in ((day, 1), (minutes, 48)):
+        chosen, fit = fit_gates(*model, data_of_scale, replace(FEW, steps=10))
         assert fit.steps == 10
         hours = np.array([0, 6, 13, 24]) / faster
-        conditions = [scale_condition(condition, 1 / faster) for condition in asked]
-        context = measured_context(model[1], of_pace, [])
-        told.append(predict_states(chosen, context, data.network, conditions, hours))
-        tables.append(gate_tables(chosen, model[1], of_pace)[0])
-    assert np.allclose(told[0].states, told[1].states, atol=1e-4)
-    assert np.allclose(told[0].scale, told[1].scale, atol=1e-3)
+        conditions = [scale_condition(condition, 1 / faster) for condition in queries]
+        context = measured_context(model[1], data_of_scale, [])
+        predictions.append(predict_states(chosen, context, data.network, conditions, hours))
+        tables.append(gate_tables(chosen, model[1], data_of_scale)[0])
+    assert np.allclose(predictions[0].states, predictions[1].states, atol=1e-4)
+    assert np.allclose(predictions[0].scale, predictions[1].scale, atol=1e-3)
     assert np.allclose(tables[0]["tau_hours"], 48 * tables[1]["tau_hours"], rtol=1e-3)
     with pytest.raises(ValueError, match=r"expected times from 0 to 208\.333"):
-        predict_states(chosen, context, data.network, asked, [400.0])
+        predict_states(chosen, context, data.network, queries, [400.0])
 
 
 def test_inference_in_context_learns_without_a_gradient_step(model, task):
-    shown, blind = (
-        InContext(*model).fit(seen)
-        for seen in (task.training, task.training.subset(np.array([], dtype=int)))
+    with_context, without = (
+        InContext(*model).fit(training)
+        for training in (task.training, task.training.subset(np.array([], dtype=int)))
     )
-    assert on_all_splits(shown, task) < 0.5 * on_all_splits(blind, task)
+    assert on_all_splits(with_context, task) < 0.5 * on_all_splits(without, task)
 
 
-def on_all_splits(row: Baseline, task: SimulatedTask) -> float:
-    return sum(mean_squared_error(row, truth) for truth in task.queries.values())
+def on_all_splits(method: Baseline, task: SimulatedTask) -> float:
+    return sum(mean_squared_error(method, truth) for truth in task.queries.values())
 
 
 def test_a_member_starts_from_what_it_does_not_hold_out(model, task):
-    """What others hold out moves its start; what it holds out itself does not."""
+    """Measurements that others hold out change its start; those that it holds out itself do not."""
     data = task.training.clipped()
     still = replace(FEW, steps=0)
     part = held_out_parts(torch.ones(16, 3), FEW.members, 0).measurements[0, :, 0].numpy()
@@ -246,50 +246,51 @@ def test_of_many_conditions_every_second_member_starts_untrained(model, cascade)
     data = simulate_task(cascade, Budget(MANY_CONDITIONS, 4), splits=["pairs"]).training.clipped()
     _, fit = fit_gates(*model, data, FitSettings(members=2, steps=0))
     for member, start in enumerate((model[0], untrained_model(model[0].config, seed=0))):
-        shown = data.after_start().without(fit.held_out[member].numpy())
-        logits, _ = start.infer_gates(**measured_context(model[1], shown))
+        training = data.after_start().without(fit.held_out[member].numpy())
+        logits, _ = start.infer_gates(**measured_context(model[1], training))
         assert torch.allclose(fit.parameters["ec50_J"][member], logits.ec50_J, atol=1e-5)
         assert not torch.allclose(fit.parameters["ec50_J"][1 - member], logits.ec50_J, atol=1e-2)
 
 
-def test_intervals_cover_what_was_not_seen(tuned, model, task):
+def test_intervals_cover_held_out_conditions(tuned, model, task):
     covered = []
     for truth in task.queries.values():
-        told = predicted(tuned[0], model[1], task, truth.conditions, truth.times_hours)
-        covered.append(score(told.states, told.scale, truth)["coverage"])
+        found = predict(tuned[0], model[1], task, truth.conditions, truth.times_hours)
+        covered.append(score(found.states, found.scale, truth)["coverage"])
     assert 0.85 <= np.mean(covered) <= 0.99
 
 
-def test_of_a_watched_time_course_members_are_corrected_by_what_each_has_seen(
+def test_of_a_single_time_course_members_are_corrected_by_what_each_was_fitted_to(
     model, task, monkeypatch
 ):
-    """And not by what it held out, of which its errors tell."""
+    """And not by what it held out, which its errors are measured on."""
     captured = []
     monkeypatch.setattr(assemble, "calibrate", lambda e: captured.append(e) or calibrate(e))
-    seen = task.training
-    lone = seen.subset(np.array([0]))
+    lone = task.training.subset(np.array([0]))
     for moved in (0.0, 0.1):
         last = lone.states.copy()
         last[:, -1] += moved
         fit_gates(*model, replace(lone, states=last).clipped(), replace(FEW, steps=1))
     errors, others = captured
     scale = torch.full_like(errors.predicted, 0.1)
-    told, left = errors.correct(errors.predicted, scale)
+    corrected, left = errors.correct(errors.predicted, scale)
     after, _ = others.correct(errors.predicted, scale)
-    seen_at = ~errors.held_out[:, 0]
-    assert seen_at.any(1).all()
-    assert not seen_at.all(1).any()
-    for member, knows in enumerate(seen_at[:, -1]):
-        assert left[member, 0, seen_at[member]].mean() < left[member, 0, ~seen_at[member]].mean()
-        assert torch.equal(told[member], after[member]) != knows
+    fitted_at = ~errors.held_out[:, 0]
+    assert fitted_at.any(1).all()
+    assert not fitted_at.all(1).any()
+    for member, uses_last in enumerate(fitted_at[:, -1]):
+        assert (
+            left[member, 0, fitted_at[member]].mean() < left[member, 0, ~fitted_at[member]].mean()
+        )
+        assert torch.equal(corrected[member], after[member]) != uses_last
 
 
 def test_a_tissue_is_saved_and_loaded(tuned, model, task, tmp_path):
-    asked = [Condition({"A": 0.8, "B": 0.9}), Condition({"C": 1.0})]
-    before = predicted(tuned[0], model[1], task, asked)
+    queries = [Condition({"A": 0.8, "B": 0.9}), Condition({"C": 1.0})]
+    before = predict(tuned[0], model[1], task, queries)
     tuned[0].save_pretrained(tmp_path)
     again = HMLMForSignaling.from_pretrained(tmp_path).eval()
-    after = predicted(again, model[1], task, asked)
+    after = predict(again, model[1], task, queries)
     assert np.array_equal(before.states, after.states)
     assert np.array_equal(before.scale, after.scale)
     tissue = again.next_state.tissue
@@ -297,7 +298,7 @@ def test_a_tissue_is_saved_and_loaded(tuned, model, task, tmp_path):
     assert (tissue.log_missed.weight != 0).all()
 
 
-def test_a_tissue_answers_for_its_network_alone(tuned, model, task):
+def test_a_tissue_predicts_its_network_alone(tuned, model, task):
     other = replace(
         task.training.network, molecules=(*task.training.network.molecules, Molecule("Z"))
     )
@@ -308,8 +309,8 @@ def test_a_tissue_answers_for_its_network_alone(tuned, model, task):
 
 def test_different_knockouts_differ_and_hold(tuned, model, task):
     both = {"A": 0.9, "B": 0.9, "C": 0.9}
-    asked = [Condition(both, (Perturbation(name, "knockout"),)) for name in "EF"]
-    states = predicted(tuned[0], model[1], task, [Condition(both), *asked]).states
+    queries = [Condition(both, (Perturbation(name, "knockout"),)) for name in "EF"]
+    states = predict(tuned[0], model[1], task, [Condition(both), *queries]).states
     index = task.training.network.molecule_index
     assert (states[1, :, index["E"]] == 0).all()
     assert (states[2, :, index["F"]] == 0).all()
@@ -318,22 +319,22 @@ def test_different_knockouts_differ_and_hold(tuned, model, task):
 
 
 def test_conditions_with_a_perturbation_have_a_scale_of_their_own(tuned, model, task):
-    """A knock-down by nothing changes no state, yet its answer has the other factor."""
+    """A knock-down by nothing changes no state, but its scale has the other factor."""
     stimuli = {"A": 0.7}
     nothing = Perturbation("E", "knockdown", 0.0)
     changed = copy.deepcopy(tuned[0])
     with torch.no_grad():
         changed.next_state.tissue.log_calibration.weight.copy_(torch.tensor([[0.2, 0.7]]))
-    told = predicted(changed, model[1], task, [Condition(stimuli), Condition(stimuli, (nothing,))])
-    assert np.allclose(told.states[0], told.states[1], atol=1e-6)
-    later = told.scale[:, 1:]  # at time 0 all is known
+    found = predict(changed, model[1], task, [Condition(stimuli), Condition(stimuli, (nothing,))])
+    assert np.allclose(found.states[0], found.states[1], atol=1e-6)
+    later = found.scale[:, 1:]  # at time 0 all is known
     assert np.allclose(later[1] / later[0], math.exp(0.5), rtol=1e-4)
 
 
-def test_members_answer_as_one(tuned, model, task):
+def test_the_prediction_is_that_of_all_members(tuned, model, task):
     """The mean of the members, each rolled out alone; their spread widens the scale."""
-    asked = [Condition({"A": 0.7})]
-    together = predicted(tuned[0], model[1], task, asked)
+    queries = [Condition({"A": 0.7})]
+    together = predict(tuned[0], model[1], task, queries)
     alone = []
     tables = tuned[0].next_state.tissue.tables
     kept = {name: table.weight.detach().clone() for name, table in tables.items()}
@@ -341,7 +342,7 @@ def test_members_answer_as_one(tuned, model, task):
         with torch.no_grad():
             for name, table in tables.items():
                 table.weight.copy_(kept[name][member].expand_as(table.weight))
-        alone.append(predicted(tuned[0], model[1], task, asked))
+        alone.append(predict(tuned[0], model[1], task, queries))
     with torch.no_grad():
         for name, table in tables.items():
             table.weight.copy_(kept[name])
@@ -371,14 +372,14 @@ def test_gates_of_a_model_that_is_not_fine_tuned_are_refused(model, cascade):
         gate_tables(*model, data)
 
 
-def test_the_logic_ode_finds_the_truth_that_it_is(cascade):
+def test_the_fitted_logic_ode_finds_the_truth(cascade):
     """In track logic the fitted ODE is the truth's own form, and comes close to it."""
     task = simulate_task(cascade, Budget(24, 8), track="logic", seed=1)
     fitted = FittedLogicODE(FitSettings(members=2, steps=60, learning_rate=0.2)).fit(task.training)
     default = DefaultLogicODE().fit(task.training)
     errors = [
-        sum(mean_squared_error(row, truth) for truth in task.queries.values())
-        for row in (fitted, default)
+        sum(mean_squared_error(ode, truth) for truth in task.queries.values())
+        for ode in (fitted, default)
     ]
     assert errors[0] < 5e-3
     assert errors[0] < 0.6 * errors[1]
@@ -399,17 +400,17 @@ def test_forms_of_unknown_logic(task):
 
 
 def test_rolled_out_gates_learn(task):
-    row = GateModel(FEW).fit(task.training)
+    fitted = GateModel(FEW).fit(task.training)
     again = GateModel(FEW).fit(task.training)
     for truth in task.queries.values():
-        assert mean_squared_error(row, truth) < 0.5 * mean_squared_error(
+        assert mean_squared_error(fitted, truth) < 0.5 * mean_squared_error(
             Hold().fit(task.training), truth
         )
-        told = row.predict(truth.conditions, truth.times_hours)
-        assert np.array_equal(told, again.predict(truth.conditions, truth.times_hours))
+        states = fitted.predict(truth.conditions, truth.times_hours)
+        assert np.array_equal(states, again.predict(truth.conditions, truth.times_hours))
 
 
-def test_metrics_are_what_they_say(task):
+def test_metrics_have_their_definitions(task):
     truth = task.queries["pairs"]
     perfect = score(truth.states, np.full(truth.states.shape, 1e-3), truth)
     assert perfect["mse"] == 0
@@ -417,12 +418,12 @@ def test_metrics_are_what_they_say(task):
     assert perfect["pearson"] == pytest.approx(1)
     rng = np.random.default_rng(0)
     noisy = truth.states + 0.05 * rng.standard_normal(truth.states.shape)
-    told = score(noisy, np.full(truth.states.shape, 0.05), truth)
-    assert told["coverage"] == pytest.approx(0.9, abs=0.01)
-    assert told["width"] == pytest.approx(2 * 1.645 * 0.05, rel=1e-3)
+    found = score(noisy, np.full(truth.states.shape, 0.05), truth)
+    assert found["coverage"] == pytest.approx(0.9, abs=0.01)
+    assert found["width"] == pytest.approx(2 * 1.645 * 0.05, rel=1e-3)
     # The mean of |X| and of |X - X'| / 2 of a normal distribution.
-    assert told["crps"] == pytest.approx(0.05 / math.sqrt(math.pi), rel=0.02)
-    assert json.dumps(told)
+    assert found["crps"] == pytest.approx(0.05 / math.sqrt(math.pi), rel=0.02)
+    assert json.dumps(found)
 
 
 def test_intervals():
@@ -454,7 +455,7 @@ def test_adapted_weights_predict_held_out_conditions_no_worse(model, task):
         adapt(tuned, model[1], data)
 
 
-def test_members_hold_out_what_was_measured():
+def test_members_hold_out_measured_conditions():
     count = torch.ones(10, 3)
     count[4] = 0
     for members, most in ((3, 3), (1, 2)):

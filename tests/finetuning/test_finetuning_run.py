@@ -52,7 +52,7 @@ def tables(tmp_path_factory):
     }
     hours = [0.0, 8.0, 24.0]
     states = simulate(network, list(conditions.values()), hours).clamp(min=0).numpy()
-    seen = {
+    observations = {
         name: [
             Observation(molecule, hour, float(states[row, t, i]))
             for t, hour in enumerate(hours)
@@ -61,7 +61,7 @@ def tables(tmp_path_factory):
         for row, name in enumerate(conditions)
     }
     write_conditions(conditions, folder / "conditions.csv")
-    write_observations(seen, folder / "observations.csv")
+    write_observations(observations, folder / "observations.csv")
     return folder, network, conditions, states
 
 
@@ -108,7 +108,7 @@ def test_tables_keep_names_apart(tables):
     data = tissue_of(network, options(folder, "unused"))
     assert data.times_hours.tolist() == [0, 8, 24]
     assert np.allclose(data.states, states, atol=1e-5)
-    # What a knock-out holds says nothing of gates.
+    # A state that a knock-out holds carries no information on gates.
     left_out = np.argwhere(~data.measured)
     assert set(map(tuple, left_out.tolist())) == {(4, t, 3) for t in range(3)}
     assert data.names == tuple(tables[2])
@@ -117,9 +117,9 @@ def test_tables_keep_names_apart(tables):
     assert tissue_of(network, options(folder, "unused", track="logic")).network.logic_known
 
 
-def observed(folder, tmp_path, seen, **more):
+def observed(folder, tmp_path, observations, **more):
     """Options with other observations than the folder's."""
-    write_observations(seen, tmp_path / "observations.csv")
+    write_observations(observations, tmp_path / "observations.csv")
     return replace(
         options(folder, tmp_path / "out", **more), observations=str(tmp_path / "observations.csv")
     )
@@ -139,8 +139,8 @@ def at_rest_and_later(names, knocked_out=""):
 
 def test_what_a_perturbation_holds_is_not_the_state_at_rest(tables, tmp_path):
     folder, network, conditions, _ = tables
-    seen = at_rest_and_later(conditions, "knocked out")
-    baseline = tissue_of(network, observed(folder, tmp_path, seen)).baseline
+    observations = at_rest_and_later(conditions, "knocked out")
+    baseline = tissue_of(network, observed(folder, tmp_path, observations)).baseline
     assert baseline[3:] == pytest.approx([0.6, 0.6])
     assert np.isnan(baseline[:3]).all()
 
@@ -154,21 +154,21 @@ def test_tables_without_what_gates_are_fitted_to(tables, tmp_path):
 
 def test_tables_with_nothing_but_what_is_held(tables, tmp_path):
     folder, network, conditions, _ = tables
-    seen = {
+    observations = {
         name: [Observation("D", 8.0 if name == "knocked out" else 0.0, 0.0)] for name in conditions
     }
     with pytest.raises(FormatError, match="nothing after time 0 but what perturbations hold"):
-        tissue_of(network, observed(folder, tmp_path, seen))
-    seen["a"].append(Observation("E", 8.0, 0.4))
-    data = tissue_of(network, observed(folder, tmp_path, seen))
-    # The others have told the state at rest, and there is nothing left to fit to.
+        tissue_of(network, observed(folder, tmp_path, observations))
+    observations["a"].append(Observation("E", 8.0, 0.4))
+    data = tissue_of(network, observed(folder, tmp_path, observations))
+    # The others are in the state at rest, and there is nothing left to fit to.
     assert data.names == ("a",)
     assert data.baseline[network.molecule_index["D"]] == 0
 
 
 def test_all_modalities_and_their_standard_deviations_are_read(tables, tmp_path):
     folder, network, conditions, _ = tables
-    seen = {
+    observations = {
         name: [
             Observation("D", 8.0, 0.3, sd_value=0.1),
             Observation("E", 8.0, 0.4),
@@ -177,7 +177,7 @@ def test_all_modalities_and_their_standard_deviations_are_read(tables, tmp_path)
         for name in conditions
     }
     with pytest.warns(FormatWarning, match=r"left out what was measured of 'D in knocked out'"):
-        data = tissue_of(network, observed(folder, tmp_path, seen))
+        data = tissue_of(network, observed(folder, tmp_path, observations))
     d, e = (network.molecule_index[name] for name in "DE")
     assert data.times_hours.tolist() == [0.0, 8.0, 12.0]
     knocked_out = list(conditions).index("knocked out")
@@ -190,29 +190,29 @@ def test_all_modalities_and_their_standard_deviations_are_read(tables, tmp_path)
 
 def test_a_run_without_activities(tables, tmp_path):
     folder, _, conditions, _ = tables
-    seen = {
+    observations = {
         name: [Observation("D", hour, 1.4, modality="phosphoprotein") for hour in (4.0, 8.0)]
         for name in conditions
     }
     with pytest.warns(FormatWarning, match=r"observations\.csv.*follow from errors on other"):
-        run_finetuning(observed(folder, tmp_path, seen))
+        run_finetuning(observed(folder, tmp_path, observations))
     pipeline = SignalingPipeline.from_pretrained(tmp_path / "out")
     assert pipeline.predict(conditions, hours=[0.0, 8.0])["state"].between(0, 1).all()
-    shown = pipeline.predict(conditions, [8.0], modality="phosphoprotein").groupby("molecule")[
+    values = pipeline.predict(conditions, [8.0], modality="phosphoprotein").groupby("molecule")[
         "value"
     ]
-    assert shown.mean()["D"] == pytest.approx(1.4, abs=0.2)
+    assert values.mean()["D"] == pytest.approx(1.4, abs=0.2)
     # No interval of a state need be wider than its range.
     assert pipeline.predict(conditions, hours=[8.0])["sd"].max() < 0.61
     with pytest.raises(ValueError, match=r"modality 'smell'; expected one of activity, "):
         pipeline.predict(conditions, [8.0], modality="smell")
 
 
-def test_a_condition_seen_at_rest_alone_stops_no_run(tables, tmp_path):
+def test_a_condition_measured_at_rest_alone_stops_no_run(tables, tmp_path):
     folder, _, conditions, _ = tables
-    seen = at_rest_and_later(conditions, "knocked out")
-    seen["weak"] = [Observation("D", 0.0, 0.6)]
-    run_finetuning(observed(folder, tmp_path, seen))
+    observations = at_rest_and_later(conditions, "knocked out")
+    observations["weak"] = [Observation("D", 0.0, 0.6)]
+    run_finetuning(observed(folder, tmp_path, observations))
     with pytest.raises(HMLMError, match=r"out: it is fine-tuned, and predicts with the gates"):
         run_finetuning(
             replace(options(folder, tmp_path / "next"), checkpoint=str(tmp_path / "out"))
@@ -230,7 +230,7 @@ def test_fitted_gates_are_ranked_against_the_true_ones():
     molecules = pd.DataFrame({"molecule": list("ABCD"), "tau_hours": [9.0, 8.0, 1.0, 3.0]})
     gates = pd.DataFrame([{"target": t, "source": s, "weight": w, "n": n} for s, t, w, n in rules])
     gates = gates.assign(ec50=0.4, weight=1 - gates["weight"])
-    # n and EC50 are the same everywhere, and A and B have no source: they say nothing.
+    # n and EC50 are the same everywhere, and A and B have no source: they are left out.
     assert against_truth(network, molecules, gates) == pytest.approx(
         {"tau_hours": 1.0, "weight": -1.0}
     )
@@ -262,8 +262,8 @@ def test_refusals(tables, tmp_path):
 
 @pytest.mark.parametrize("place", ["afile/out", "link", "here", "circle", "long" * 70])
 def test_folders_for_the_result(place, tables, tmp_path, monkeypatch):
-    """What cannot be written into is told before anything is fitted; an empty folder is taken,
-    also where a link leads to it."""
+    """A folder that cannot be written into is refused before anything is fitted; an empty one is
+    used, also where a link leads to it."""
     (tmp_path / "afile").write_text("mine")
     for name in ("empty", "here"):
         (tmp_path / name).mkdir()
@@ -284,7 +284,7 @@ def test_folders_for_the_result(place, tables, tmp_path, monkeypatch):
     assert (tmp_path / "afile").read_text() == "mine"
 
 
-def test_the_card_of_a_single_time_course_speaks_of_times(tables, tmp_path):
+def test_the_card_of_a_single_time_course_states_times(tables, tmp_path):
     folder, network, _, _ = tables
     write_conditions({"lone": Condition({"A": 0.9})}, tmp_path / "conditions.csv")
     lone = {"lone": [Observation("D", hour, 0.1 * hour) for hour in (0.0, 2.0, 4.0, 6.0)]}
@@ -314,7 +314,7 @@ def test_shipped_configs_are_valid():
         assert load_network(found.network).name
 
 
-def test_the_command_says_what_is_wrong(tmp_path):
+def test_the_command_states_what_is_wrong(tmp_path):
     done = subprocess.run(
         [sys.executable, "finetune/run.py", "--budget", "16"],
         cwd=ROOT, capture_output=True, text=True, check=False,
@@ -332,6 +332,6 @@ def test_the_shipped_checkpoint_is_small():
     for nowhere in ("hmlm-smal", "outputs/no/such/folder", "/nowhere/at-all"):
         with pytest.raises(FileNotFoundError, match="no such folder; expected one, hmlm-small"):
             checkpoint_path(nowhere)
-    told = json.loads((folder / "training_info.json").read_text())
-    assert told["options"]["steps"] > 0
+    info = json.loads((folder / "training_info.json").read_text())
+    assert info["options"]["steps"] > 0
     assert "hold" in (folder / "README.md").read_text()

@@ -1,4 +1,4 @@
-"""What gates are fitted to: weights by standard deviations, and modalities that are no activity."""
+"""Targets of a fit: weights by standard deviations, and modalities other than activity."""
 
 from dataclasses import replace
 
@@ -51,21 +51,21 @@ def task(network):
 
 
 def error(model, task, tuned) -> float:
-    """Mean squared error of states under unseen pairs of stimuli."""
+    """Mean squared error of states under held-out pairs of stimuli."""
     truth = task.queries["pairs"]
     context = make_context(model[1], task.training.network, task.training.baseline_or_zero)
-    told = predict_states(
+    found = predict_states(
         tuned, context, task.training.network, truth.conditions, truth.times_hours
     )
-    return float(np.mean((told.states - truth.states) ** 2))
+    return float(np.mean((found.states - truth.states) ** 2))
 
 
 def instrument(states: np.ndarray) -> np.ndarray:
     return OFFSET + GAIN * states * (1 + HALF) / (states + HALF)
 
 
-def shown_as(modality: str, data: Measurements, sd: float | None = None) -> Measurements:
-    """The same states, seen through an instrument and not as activities."""
+def measured_as(modality: str, data: Measurements, sd: float | None = None) -> Measurements:
+    """The same states, measured by an instrument and not as activities."""
     names, read = data.network.names, instrument(data.states)
     others = tuple(
         tuple(
@@ -87,20 +87,20 @@ def test_measurements_count_by_their_standard_deviations(task):
     assert weight[0].numpy() == pytest.approx(1 / 2)
     assert weight[1].numpy() == pytest.approx(1 / 5)
     assert (weight[2] < 1e-4).all()
-    # What states none counts as the median of those that do.
+    # Without a stated one, a measurement has the median.
     assert weight[3].numpy() == pytest.approx(1 / 5)
 
 
 def test_columns_of_other_modalities(task):
     data = task.training.clipped().after_start()
-    seen = (
+    observations = (
         Observation("E", 12.0, 2.0, "mRNA"),
         Observation("D", 12.0, 4.0, "protein", 0.1),
         Observation("D", 24.0, 6.0, "protein", 0.3),
         Observation("D", 0.0, 9.0, "protein"),
     )
     targets = Targets.from_measurements(
-        replace(data, others=(seen, *[()] * (len(data.conditions) - 1)))
+        replace(data, others=(observations, *[()] * (len(data.conditions) - 1)))
     )
     assert targets.molecule_V.tolist() == [4, 3]
     assert targets.modality_V.tolist() == [2, 3]
@@ -116,23 +116,24 @@ def test_columns_of_other_modalities(task):
     assert exact / rough == pytest.approx(ratio)
 
 
-def test_what_is_uncertain_misleads_less(model, task):
+def test_uncertain_measurements_mislead_less(model, task):
     data = task.training.clipped()
     rng = np.random.default_rng(0)
     wrong = rng.random(data.states.shape) < 0.3
     wrong[:, 0] = False
     states = np.where(wrong, 0.95, data.states)
     misled = replace(data, states=states)
-    told = replace(misled, sd=np.where(wrong, 1.0, 0.01))
+    with_sd = replace(misled, sd=np.where(wrong, 1.0, 0.01))
     errors = [
-        error(model, task, fit_gates(*model, of, FEW, in_context=False)[0]) for of in (misled, told)
+        error(model, task, fit_gates(*model, of, FEW, in_context=False)[0])
+        for of in (misled, with_sd)
     ]
     assert errors[1] < 0.5 * errors[0]
 
 
 @pytest.mark.parametrize("modality", ["phosphoprotein", "imaging feature"])
 def test_states_are_learned_from_other_modalities(model, task, modality):
-    data = shown_as(modality, task.training.clipped())
+    data = measured_as(modality, task.training.clipped())
     tuned, fit = fit_gates(*model, data, FEW, in_context=False)
     untuned = error(model, task, model[0])
     hold = Hold().fit(task.training)
@@ -144,14 +145,14 @@ def test_states_are_learned_from_other_modalities(model, task, modality):
     assert float(fit.held_out_error.mean()) < 0.3 * float(fit.error_at_start.mean())
 
 
-def test_intervals_of_other_modalities_cover_what_was_not_seen(model, network, task):
-    """They are told in the modality's own unit, by what was missed in it."""
-    data = shown_as("protein", task.training.clipped())
+def test_intervals_of_other_modalities_cover_held_out_conditions(model, network, task):
+    """They are in the modality's own unit, from held-out errors in it."""
+    data = measured_as("protein", task.training.clipped())
     tuned, _ = fit_gates(*model, data, replace(FEW, members=6))
     # Further conditions of the same kind.
     truth = simulate_task(network, Budget(48, 5), seed=3, splits=()).training
     context = make_context(model[1], task.training.network, task.training.baseline_or_zero)
-    told = predict_states(
+    found = predict_states(
         tuned,
         context,
         task.training.network,
@@ -161,14 +162,16 @@ def test_intervals_of_other_modalities_cover_what_was_not_seen(model, network, t
     )
     moves = np.abs(truth.states - truth.baseline_or_zero) > LEAST_CHANGE
     moves[:, 0] = False
-    wide = NORMAL_QUANTILE * told.scale
-    inside = np.abs(told.states - instrument(truth.states)) <= wide
+    wide = NORMAL_QUANTILE * found.scale
+    inside = np.abs(found.states - instrument(truth.states)) <= wide
     assert 0.8 <= inside[moves].mean() <= 0.99
     assert 2 * wide[moves].mean() < 0.3 * GAIN
 
 
-def test_intervals_are_calibrated_on_what_the_other_conditions_say(model, task, monkeypatch):
-    """Not on what a discrepancy was fitted to; nor on what a perturbation holds."""
+def test_intervals_are_calibrated_with_the_discrepancy_of_other_conditions(
+    model, task, monkeypatch
+):
+    """Not with one that was fitted to the same condition; nor on states that are held."""
     captured = []
     monkeypatch.setattr(assemble, "calibrate", lambda e: captured.append(e) or calibrate(e))
     still = replace(FEW, steps=0)
@@ -176,7 +179,7 @@ def test_intervals_are_calibrated_on_what_the_other_conditions_say(model, task, 
     names = activities.network.names
     for data, columns in (
         (activities, slice(None)),
-        (shown_as("protein", activities), slice(6, 12)),
+        (measured_as("protein", activities), slice(6, 12)),
     ):
         hours = data.times_hours[1:]
         shape = (len(data.conditions), len(hours), len(names))
@@ -206,7 +209,7 @@ def test_intervals_are_calibrated_on_what_the_other_conditions_say(model, task, 
 
 
 def test_instruments_travel_with_the_tissue(model, task, tmp_path):
-    data = shown_as("protein", task.training.clipped())
+    data = measured_as("protein", task.training.clipped())
     tuned, _ = fit_gates(*model, data, replace(FEW, steps=5), in_context=True)
     tuned.save_pretrained(tmp_path)
     again = HMLMForSignaling.from_pretrained(tmp_path).eval()
@@ -225,23 +228,23 @@ def test_fine_tuned_models_are_not_fine_tuned_again(model, task):
 
 
 def test_fits_do_not_depend_on_what_all_measurements_have_in_common(model, task):
-    """A standard deviation that all share, or the unit of a modality, says nothing of states."""
+    """A standard deviation that all share, or the unit of a modality, does not change states."""
     few = replace(FEW, steps=20)
     data = task.training.clipped()
-    alike = replace(data, sd=np.full(data.states.shape, 2.0))
+    equal_sd = replace(data, sd=np.full(data.states.shape, 2.0))
     _, plain = fit_gates(*model, data, few, in_context=False)
-    _, rough = fit_gates(*model, alike, few, in_context=False)
+    _, rough = fit_gates(*model, equal_sd, few, in_context=False)
     at_start = float(plain.error_at_start.mean())
     assert float(rough.error_at_start.mean()) == pytest.approx(at_start, rel=1e-4)
     assert float(rough.held_out_error.mean()) == pytest.approx(
         float(plain.held_out_error.mean()), rel=1e-2
     )
 
-    seen = shown_as("protein", data)
-    others = tuple(tuple(replace(o, value=5 * o.value) for o in of) for of in seen.others)
-    in_other_units = replace(seen, others=others)
+    proteins = measured_as("protein", data)
+    others = tuple(tuple(replace(o, value=5 * o.value) for o in of) for of in proteins.others)
+    in_other_units = replace(proteins, others=others)
     errors = []
-    for of in (seen, in_other_units):
+    for of in (proteins, in_other_units):
         tuned, fit = fit_gates(*model, of, few, in_context=False)
         errors.append((error(model, task, tuned), float(fit.held_out_error.mean())))
     assert errors[1] == pytest.approx(errors[0], rel=0.25)

@@ -129,10 +129,12 @@ def test_what_sizes_say_can_be_taken_out():
     """Two that follow a size and nothing else correlate; given the size, they do not."""
     rng = np.random.default_rng(1)
     size, own = rng.random((2, 400))
-    told, truth = size + 0.3 * rng.random((2, 400))
-    assert partial_spearman(told, truth) == pytest.approx(spearmanr(told, truth).statistic)
-    assert partial_spearman(told, truth) > 0.8
-    assert abs(partial_spearman(told, truth, size[:, None])) < 0.15
+    predicted, truth = size + 0.3 * rng.random((2, 400))
+    assert partial_spearman(predicted, truth) == pytest.approx(
+        spearmanr(predicted, truth).statistic
+    )
+    assert partial_spearman(predicted, truth) > 0.8
+    assert abs(partial_spearman(predicted, truth, size[:, None])) < 0.15
     assert partial_spearman(size + own, truth + own, size[:, None]) > 0.6
     assert partial_spearman(size, truth, size[:, None]) == 0
     assert partial_spearman(np.ones(400), truth) == 0

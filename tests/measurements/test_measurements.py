@@ -65,7 +65,7 @@ def observations_refused(table, network, rows: str) -> str:
     return str(caught.value)
 
 
-def test_conditions_mean_what_the_table_says(table, toy_network):
+def test_conditions_are_those_of_the_table(table, toy_network):
     found = read_conditions(table(CONDITIONS), toy_network)
     assert found == {
         "control": Condition(),
@@ -78,7 +78,7 @@ def test_conditions_mean_what_the_table_says(table, toy_network):
     assert list(found) == ["control", "treated", "late"]
 
 
-def test_observations_mean_what_the_table_says(table, toy_network):
+def test_observations_are_those_of_the_table(table, toy_network):
     conditions = read_conditions(table(CONDITIONS), toy_network)
     found = read_observations(table(OBSERVATIONS), toy_network, conditions)
     assert found == {
@@ -269,19 +269,21 @@ def test_damaged_tables_are_refused_in_words_or_read(table, toy_network, read):
             read(table(bytes(content)), toy_network)
 
 
-def test_molecules_that_the_network_has_not_are_told_once(table, toy_network):
+def test_unknown_molecules_are_warned_of_once(table, toy_network):
     text = CONDITIONS + "late,knockout,akt,,,\nlate,knockout,XYZ,,,\n"
-    with pytest.warns(FormatWarning, match="left out 2 .*'akt', 'XYZ'.*'late' is without") as told:
+    with pytest.warns(
+        FormatWarning, match="left out 2 .*'akt', 'XYZ'.*'late' is without"
+    ) as caught:
         found = read_conditions(table(text), toy_network)
-    assert len(told) == 1
+    assert len(caught) == 1
     assert found == read_conditions(table(CONDITIONS), toy_network)
     message = conditions_refused(table, toy_network, "late,knockout,akt,,,", strict=True)
     assert "row 3: there is no molecule 'akt' in network 'toy'; did you mean 'AKT'" in message
 
     text = OBSERVATIONS + "akt,1,1,late,,\nakt,2,1,late,,\n"
-    with pytest.warns(FormatWarning, match="left out a molecule .*: 'akt'$") as told:
+    with pytest.warns(FormatWarning, match="left out a molecule .*: 'akt'$") as caught:
         observed = read_observations(table(text), toy_network)
-    assert len(told) == 1
+    assert len(caught) == 1
     assert observed == read_observations(table(OBSERVATIONS), toy_network)
 
 
@@ -303,6 +305,6 @@ def test_conditions_and_observations_must_be_of_each_other(table, toy_network):
         read_observations(table(without), toy_network, conditions)
 
 
-def test_a_misspelled_optional_column_is_told(table, toy_network):
+def test_a_misspelled_optional_column_is_warned_of(table, toy_network):
     with pytest.warns(FormatWarning, match="'start_hour' is not read; did you mean 'start_hours'"):
         read_conditions(table(CONDITIONS.replace("start_hours", "start_hour", 1)), toy_network)

@@ -1,4 +1,4 @@
-"""What states move towards, beside the equation written out molecule by molecule."""
+"""Drives, beside the equation written out molecule by molecule."""
 
 import math
 
@@ -17,7 +17,7 @@ NAMES = "ABCDE"
 
 @pytest.fixture(scope="module")
 def wiring() -> Wiring:
-    """A and B are inputs, A acts on B; A and B, whose logic nobody knows, on C; C with an unknown
+    """A and B are inputs, A acts on B; A and B, by unknown logic, on C; C with an unknown
     sign on D; C AND NOT D on E, which has an input too."""
     rules = (
         Interaction((), (), "A", "input"),
@@ -132,7 +132,7 @@ def test_a_known_state_at_rest_shifts_drives_and_stimuli_take_the_place_of_input
         assert float(drive[i, 0]) == pytest.approx(expected), name
 
 
-def test_what_is_not_known_of_the_state_at_rest_is_where_gates_stand_still(gates, wiring):
+def test_unknown_states_at_rest_are_where_gates_stand_still(gates, wiring):
     known = torch.tensor([False, True, False, False, False])
     guess = torch.tensor([0.9, 0.7, 0.9, 0.9, 0.9], dtype=torch.float64)
     rest = state_at_rest(gates, wiring, guess, known)
@@ -141,7 +141,8 @@ def test_what_is_not_known_of_the_state_at_rest_is_where_gates_stand_still(gates
     for i in (0, 2, 3, 4):
         drive = 1 - (1 - float(gates.input_F[i])) * missed[i]
         assert float(rest[i]) == pytest.approx(drive, abs=4 * STILL)
-    # Where all is known there is nothing to find, and what is found does not depend on the guess.
+    # With all states known nothing is searched for; otherwise the result does not depend on the
+    # guess.
     assert torch.equal(state_at_rest(gates, wiring, guess, known | True), guess)
     other = torch.where(known, guess, 1 - guess)
     assert torch.allclose(rest, state_at_rest(gates, wiring, other, known), atol=4 * STILL)

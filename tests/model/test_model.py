@@ -1,4 +1,4 @@
-"""Invariants of the model: what must not change a result, and what must."""
+"""Invariants of the model: changes that must not change a result, and others that must."""
 
 import copy
 import inspect
@@ -29,7 +29,7 @@ from hmlm_fm.model.network import SignalingNetwork
 from hmlm_fm.model.transducer import grid_hours
 
 HOURS = (0.3, 2.0, 7.5, 30.0)
-QUESTIONS = (
+QUERIES = (
     Condition({"EGF": 0.9}),
     Condition({"TGFB1": 0.8}, (Perturbation("RAS"),)),
     Condition({"EGF": 0.9}, (Perturbation("ERK", "clamp", 0.37, 1.1, 9.0),)),
@@ -61,13 +61,13 @@ def model(tokenizer):
 
 @pytest.fixture(scope="module")
 def exact(model):
-    """The same in double precision: rounds of inference make single precision's rounding grow, but
-    what must not change a thing changes nothing here."""
+    """The same in double precision: rounds of inference amplify the rounding of single precision,
+    and here results that must be equal are equal."""
     return copy.deepcopy(model).double()
 
 
-def question(tokenizer, network, hours=HOURS, conditions=QUESTIONS, initial=0.2, context=True):
-    """One encoding that asks for states under conditions, with a context of two conditions."""
+def query_encoding(tokenizer, network, hours=HOURS, conditions=QUERIES, initial=0.2, context=True):
+    """One encoding with query conditions, and a context of two conditions."""
     size = len(network.molecules)
     encoding = dict(
         tokenizer(
@@ -97,7 +97,7 @@ def question(tokenizer, network, hours=HOURS, conditions=QUESTIONS, initial=0.2,
 
 @torch.no_grad()
 def states(model, tokenizer, network, **kwargs):
-    return model(**tokenizer.pad([question(tokenizer, network, **kwargs)])).states[0]
+    return model(**tokenizer.pad([query_encoding(tokenizer, network, **kwargs)])).states[0]
 
 
 def with_interactions(network, change):
@@ -120,7 +120,7 @@ def test_sizes(tokenizer):
 
 
 def test_backends_agree(exact, tokenizer):
-    batch = tokenizer.pad([question(tokenizer, toy_network(False))])
+    batch = tokenizer.pad([query_encoding(tokenizer, toy_network(False))])
     found = {}
     for name in ("eager", "sdpa", "sparse"):
         exact.set_attn_implementation(name)
@@ -134,7 +134,7 @@ def test_backends_agree(exact, tokenizer):
 
 
 def test_backends_train_alike(model, tokenizer):
-    batch = tokenizer.pad([question(tokenizer, toy_network(False))])
+    batch = tokenizer.pad([query_encoding(tokenizer, toy_network(False))])
     gradients = {}
     for name in ("eager", "sdpa", "sparse"):
         model.set_attn_implementation(name)
@@ -148,7 +148,7 @@ def test_backends_train_alike(model, tokenizer):
 
 
 def test_attentions_by_kind(model, tokenizer):
-    batch = tokenizer.pad([question(tokenizer, toy_network())])
+    batch = tokenizer.pad([query_encoding(tokenizer, toy_network())])
     with torch.no_grad():
         attentions = model(**batch, output_attentions=True).encoder.attentions
     pairs = batch["pair_index"].shape[1]
@@ -163,7 +163,7 @@ def test_attentions_by_kind(model, tokenizer):
 
 
 def test_padding_changes_nothing(exact, tokenizer):
-    alone = question(tokenizer, toy_network())
+    alone = query_encoding(tokenizer, toy_network())
     large = load_core()[0]
     other = tokenizer.encode_network(large, warn_unknown=False)
     with torch.no_grad():
@@ -201,7 +201,7 @@ def test_direction_sign_and_logic_matter(model, tokenizer):
         assert (states(model, tokenizer, changed) - straight).abs().max() > 1e-3
 
 
-def test_without_signs_nothing_tells_them(model, tokenizer):
+def test_without_signs_no_output_depends_on_them(model, tokenizer):
     """Neither the signs themselves nor kinds that state one reach any output."""
     opposite = {"activation": "inhibition", "expression": "repression"}
     network = toy_network()
@@ -211,10 +211,10 @@ def test_without_signs_nothing_tells_them(model, tokenizer):
     )
     found = []
     model.config.disabled_parts = ["signs"]
-    for told in (network, flipped):
+    for given in (network, flipped):
         with torch.no_grad():
-            logits = model(**tokenizer(told, warn_unknown=False)).logits
-        found.append((states(model, tokenizer, told), logits))
+            logits = model(**tokenizer(given, warn_unknown=False)).logits
+        found.append((states(model, tokenizer, given), logits))
     model.config.disabled_parts = []
     assert torch.equal(found[0][0], found[1][0])
     assert torch.equal(found[0][1], found[1][1])
@@ -222,8 +222,8 @@ def test_without_signs_nothing_tells_them(model, tokenizer):
 
 
 @pytest.mark.parametrize("change", ["direction", "sign", "logic"])
-def test_attention_sees_the_syntax(model, tokenizer, change):
-    """Not by degrees alone, which tell of it too, but by the biases of molecular attention."""
+def test_attention_depends_on_the_syntax(model, tokenizer, change):
+    """By the biases of molecular attention, not only by degrees, which depend on it too."""
     network, model = toy_network(), copy.deepcopy(model)
     torch.nn.init.zeros_(model.hmlm.embeddings.place.weight)
     if change == "direction":
@@ -242,7 +242,7 @@ def test_attention_sees_the_syntax(model, tokenizer, change):
     assert (a - b).abs().max() > 1e-3
 
 
-def test_perturbations_mean_what_they_say(model, tokenizer):
+def test_perturbations_have_their_stated_effects(model, tokenizer):
     conditions = (
         Condition({"EGF": 0.9}, (Perturbation("ERK"),)),
         Condition({"EGF": 0.9}, (Perturbation("ERK", start_hours=1.3),)),
@@ -261,7 +261,7 @@ def test_perturbations_mean_what_they_say(model, tokenizer):
     assert torch.allclose(erk[2, 3:5], torch.tensor(0.37))
     assert abs(float(erk[2, 5]) - 0.37) > 1e-4
     assert erk[3, -1] > erk[-1, -1]
-    # Passing nothing on and being absent are the same to those downstream, but not to oneself.
+    # Full inhibition and a knock-out have the same effect downstream, but not on the molecule.
     assert torch.allclose(found[4, -1, 3], found[5, -1, 3], atol=1e-3)
     assert found[4, -1, 2] > 0.05
 
@@ -291,7 +291,7 @@ def test_states_lie_between_0_and_1(model, tokenizer):
     assert (found <= 1).all()
 
 
-def test_asking_for_one_time_or_many_is_the_same(model, tokenizer):
+def test_predictions_do_not_depend_on_the_other_query_times(model, tokenizer):
     together = states(model, tokenizer, toy_network())
     for position, hour in enumerate(HOURS):
         alone = states(model, tokenizer, toy_network(), hours=(hour,))
@@ -300,14 +300,14 @@ def test_asking_for_one_time_or_many_is_the_same(model, tokenizer):
 
 def test_conditions_in_the_context_have_no_order_and_no_count(model, tokenizer):
     network = toy_network()
-    seen = [[Observation("ERK", 4.0, 0.6)], [Observation("RAS", 1.0, 0.9)]]
+    observations = [[Observation("ERK", 4.0, 0.6)], [Observation("RAS", 1.0, 0.9)]]
     conditions = [Condition({"EGF": 0.7}), Condition({"TGFB1": 0.4})]
 
     def encode(order):
         return tokenizer(
             network,
             conditions=[conditions[i] for i in order],
-            observations=[seen[i] for i in order],
+            observations=[observations[i] for i in order],
             warn_unknown=False,
         )
 
@@ -325,8 +325,8 @@ def test_conditions_in_the_context_have_no_order_and_no_count(model, tokenizer):
 
 def test_smoothing_uses_observations_on_both_sides(model, tokenizer):
     network = toy_network()
-    encoding = question(tokenizer, network, hours=(4.0,), conditions=QUESTIONS[:1])
-    plain = states(model, tokenizer, network, hours=(4.0,), conditions=QUESTIONS[:1])[0, 0]
+    encoding = query_encoding(tokenizer, network, hours=(4.0,), conditions=QUERIES[:1])
+    plain = states(model, tokenizer, network, hours=(4.0,), conditions=QUERIES[:1])[0, 0]
     observed = np.full((1, 2, 6), 0.95, dtype=np.float32)
     mask = np.zeros((1, 2, 6), dtype=bool)
     mask[..., 3] = True
@@ -343,7 +343,7 @@ def test_smoothing_uses_observations_on_both_sides(model, tokenizer):
 
 
 def with_observations(encoding, hours=(2.0, 6.0), value=0.95):
-    """The same questions, each observed: every molecule at every time."""
+    """The same queries with observations of every molecule at every time."""
     shape = (len(encoding["query_hours"]), len(hours), encoding["query_initial_state"].shape[1])
     return encoding | {
         "query_observation_hours": np.tile(np.array(hours, dtype=np.float32), (shape[0], 1)),
@@ -354,7 +354,7 @@ def with_observations(encoding, hours=(2.0, 6.0), value=0.95):
 
 @torch.no_grad()
 def test_what_is_given_exactly_stays_exact_whatever_was_observed(model, tokenizer):
-    encoding = question(tokenizer, toy_network(), hours=(0.0, 4.0), conditions=QUESTIONS[1:])
+    encoding = query_encoding(tokenizer, toy_network(), hours=(0.0, 4.0), conditions=QUERIES[1:])
     found = model(**tokenizer.pad([with_observations(encoding)])).states[0]
     ras, erk = 2, 3
     assert (found[0, :, ras] == 0).all()
@@ -365,12 +365,12 @@ def test_what_is_given_exactly_stays_exact_whatever_was_observed(model, tokenize
 
 @torch.no_grad()
 @pytest.mark.parametrize("hour", [1.0, 3.0])
-def test_a_perturbation_lets_go_continuously(model, tokenizer, hour):
-    """What was seen before or during a hold changes nothing after it; what is seen later does."""
+def test_a_perturbation_releases_a_state_continuously(model, tokenizer, hour):
+    """Observations before or during a hold change nothing after it; later ones do."""
     condition = (Condition({"EGF": 0.9}, (Perturbation("ERK", "knockout", 1.0, 2.0, 6.0),)),)
-    asked = {"hours": (5.99, 6.0, 6.01, 12.0), "conditions": condition}
-    encoding = question(tokenizer, toy_network(), **asked)
-    plain = states(model, tokenizer, toy_network(), **asked)[0, :, 3]
+    query = {"hours": (5.99, 6.0, 6.01, 12.0), "conditions": condition}
+    encoding = query_encoding(tokenizer, toy_network(), **query)
+    plain = states(model, tokenizer, toy_network(), **query)[0, :, 3]
     early, late = (
         model(**tokenizer.pad([with_observations(encoding, hours)])).states[0, 0, :, 3]
         for hours in ((hour,), (hour, 11.0))
@@ -381,11 +381,11 @@ def test_a_perturbation_lets_go_continuously(model, tokenizer, hour):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
-def test_other_precisions_answer_too(tokenizer, tmp_path, dtype):
+def test_other_precisions_predict_too(tokenizer, tmp_path, dtype):
     torch.manual_seed(0)
     model = HMLMForSignaling(HMLMConfig(vocab_size=tokenizer.vocab_size)).eval()
     model.save_pretrained(tmp_path)
-    batch = tokenizer.pad([with_observations(question(tokenizer, toy_network()))])
+    batch = tokenizer.pad([with_observations(query_encoding(tokenizer, toy_network()))])
     with torch.no_grad():
         expected = model(**batch).states
         for cast in (model.to(dtype), HMLMForSignaling.from_pretrained(tmp_path, dtype=dtype)):
@@ -396,19 +396,19 @@ def test_other_precisions_answer_too(tokenizer, tmp_path, dtype):
 
 @torch.no_grad()
 def test_a_state_without_a_mask_is_known_and_padding_is_not(exact, tokenizer):
-    bare = question(tokenizer, toy_network())
+    bare = query_encoding(tokenizer, toy_network())
     for field in ("query_initial_state", "query_initial_mask", "baseline_state", "baseline_mask"):
         bare.pop(field, None)
-    told = bare | {
+    given = bare | {
         "query_initial_state": np.full((3, 6), 0.3, dtype=np.float32),
         "baseline_state": np.full(6, 0.1, dtype=np.float32),
     }
-    masked = told | {
+    masked = given | {
         "query_initial_mask": np.ones((3, 6), dtype=bool),
         "baseline_mask": np.ones(6, dtype=bool),
     }
     alone, known = (exact(**tokenizer.pad([e])).states[0] for e in (bare, masked))
-    together = exact(**tokenizer.pad([bare, told])).states
+    together = exact(**tokenizer.pad([bare, given])).states
     assert torch.allclose(together[0], alone, atol=1e-9)
     assert torch.allclose(together[1], known, atol=1e-9)
 
@@ -426,30 +426,30 @@ def test_the_vocabulary_cannot_be_resized(model):
 
 @torch.no_grad()
 def test_neighbours_in_a_batch_change_nothing(exact, tokenizer):
-    """Contexts of different sizes, and observations of the question in one network alone."""
+    """Contexts of different sizes, and observations of the query in one network alone."""
     lowered = (Condition({"EGF": 0.9}, (Perturbation("ERK", "knockdown", 0.9),)),)
-    plain = question(tokenizer, toy_network(), conditions=lowered, initial=1.0, context=False)
-    seen = with_observations(question(tokenizer, toy_network(), conditions=lowered))
-    together = exact(**tokenizer.pad([plain, seen])).states
-    for row, encoding in enumerate((plain, seen)):
+    plain = query_encoding(tokenizer, toy_network(), conditions=lowered, initial=1.0, context=False)
+    observed = with_observations(query_encoding(tokenizer, toy_network(), conditions=lowered))
+    together = exact(**tokenizer.pad([plain, observed])).states
+    for row, encoding in enumerate((plain, observed)):
         alone = exact(**tokenizer.pad([encoding])).states[0]
         assert torch.allclose(together[row], alone, atol=1e-9)
 
 
 @torch.no_grad()
 def test_neighbours_in_a_batch_do_not_change_a_state_at_rest(exact, tokenizer):
-    """Of which nothing is known, in networks that take longer to come to rest and less long."""
+    """An unknown one, in networks that take more and less time to come to rest."""
     networks = [toy_network(), load_network("foxo"), load_network("cardiac-fibroblast")]
-    asked = [
-        question(tokenizer, network, conditions=(Condition(),), context=False)
+    encodings = [
+        query_encoding(tokenizer, network, conditions=(Condition(),), context=False)
         for network in networks
     ]
-    for encoding in asked:
+    for encoding in encodings:
         for name in ("baseline_state", "baseline_mask"):
             encoding.pop(name, None)
         encoding["query_initial_mask"] = np.zeros_like(encoding["query_initial_mask"])
-    together = exact(**tokenizer.pad(asked)).states
-    for row, encoding in enumerate(asked):
+    together = exact(**tokenizer.pad(encodings)).states
+    for row, encoding in enumerate(encodings):
         alone = exact(**tokenizer.pad([encoding])).states[0]
         assert torch.allclose(together[row, ..., : alone.shape[-1]], alone, atol=1e-9)
 
@@ -458,7 +458,7 @@ def test_neighbours_in_a_batch_do_not_change_a_state_at_rest(exact, tokenizer):
 def test_mrna_follows_the_drive(model, tokenizer):
     """Right after a stimulus the drive has jumped, and the state has not yet."""
     conditions = [Condition({"EGF": 1.0}), Condition({"EGF": 0.1})]
-    encoding = question(tokenizer, toy_network(), hours=(0.001,), conditions=conditions)
+    encoding = query_encoding(tokenizer, toy_network(), hours=(0.001,), conditions=conditions)
     values = model(**tokenizer.pad([encoding])).modality_values[0, :, 0, 0]
     difference = (values[0] - values[1]).abs()
     mrna, protein = MODALITIES.index("mRNA"), MODALITIES.index("protein")
@@ -467,7 +467,7 @@ def test_mrna_follows_the_drive(model, tokenizer):
 
 @pytest.mark.parametrize("backend", ["eager", "sdpa", "sparse"])
 def test_half_precision_changes_little(model, tokenizer, backend):
-    batch = tokenizer.pad([question(tokenizer, toy_network())])
+    batch = tokenizer.pad([query_encoding(tokenizer, toy_network())])
     model.set_attn_implementation(backend)
     with torch.no_grad():
         whole = model(**batch).states
@@ -479,7 +479,7 @@ def test_half_precision_changes_little(model, tokenizer, backend):
 
 
 def test_gates_are_inferred_in_full_precision(model, tokenizer):
-    fields = question(tokenizer, toy_network())
+    fields = query_encoding(tokenizer, toy_network())
     context = {k: v for k, v in tokenizer.pad([fields]).items() if not k.startswith("query_")}
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         logits, _ = model.infer_gates(**context)
@@ -487,7 +487,7 @@ def test_gates_are_inferred_in_full_precision(model, tokenizer):
 
 
 def test_unknown_first_states_are_filled(model, tokenizer):
-    encoding = question(tokenizer, toy_network())
+    encoding = query_encoding(tokenizer, toy_network())
     encoding["query_initial_mask"][:] = False
     with torch.no_grad():
         found = model(**tokenizer.pad([encoding])).states
@@ -495,7 +495,7 @@ def test_unknown_first_states_are_filled(model, tokenizer):
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_every_part_can_be_taken_out_and_changes_the_result(tokenizer, part):
+def test_every_part_can_be_switched_off_and_changes_the_result(tokenizer, part):
     torch.manual_seed(2)
     config = HMLMConfig(
         vocab_size=tokenizer.vocab_size,
@@ -506,7 +506,7 @@ def test_every_part_can_be_taken_out_and_changes_the_result(tokenizer, part):
         initializer_range=0.4,
     )
     model = HMLMForSignaling(config).eval()
-    encoding = question(tokenizer, toy_network(False), conditions=QUESTIONS[:2])
+    encoding = query_encoding(tokenizer, toy_network(False), conditions=QUERIES[:2])
     encoding |= {
         "query_observation_hours": np.tile(np.array([2.0, 6.0], dtype=np.float32), (2, 1)),
         "query_observation_value": np.full((2, 2, 6), 0.9, dtype=np.float32),
@@ -524,7 +524,7 @@ def test_gradient_checkpointing_changes_nothing(tokenizer):
     torch.manual_seed(3)
     config = HMLMConfig(vocab_size=tokenizer.vocab_size, hidden_size=16, num_attention_heads=2)
     model = HMLMForSignaling(config).train()
-    batch = tokenizer.pad([question(tokenizer, toy_network())])
+    batch = tokenizer.pad([query_encoding(tokenizer, toy_network())])
     gradients = []
     for enabled in (False, True):
         if enabled:
@@ -546,7 +546,7 @@ def test_initial_weights_follow_the_table(tokenizer):
 
 def test_save_and_load_is_bit_equal(model, tokenizer, tmp_path):
     model.save_pretrained(tmp_path)
-    batch = tokenizer.pad([question(tokenizer, toy_network())])
+    batch = tokenizer.pad([query_encoding(tokenizer, toy_network())])
     loaded, info = HMLMForSignaling.from_pretrained(
         tmp_path, output_loading_info=True, attn_implementation="eager"
     )
@@ -598,8 +598,8 @@ def test_whatever_is_computed_is_trained(tokenizer):
     a gradient, also in a network where no literal has a partner."""
     chain = replace(toy_network(), interactions=toy_network().interactions[:3])
     model = HMLMForSignaling(HMLMConfig(vocab_size=tokenizer.vocab_size))
-    encoding = question(tokenizer, chain, context=False)
-    shape = (len(QUESTIONS), len(HOURS), len(chain.molecules))
+    encoding = query_encoding(tokenizer, chain, context=False)
+    shape = (len(QUERIES), len(HOURS), len(chain.molecules))
     encoding["target_states"] = np.full(shape, 0.3, dtype=np.float32)
     encoding["target_states_mask"] = np.ones(shape, dtype=bool)
     output = model(**tokenizer.pad([encoding]))
@@ -610,8 +610,8 @@ def test_whatever_is_computed_is_trained(tokenizer):
 
 
 def test_the_loss_comes_first(model, tokenizer):
-    batch = tokenizer.pad([question(tokenizer, toy_network(), context=False)])
-    target = torch.full((1, len(QUESTIONS), len(HOURS), 6), 0.3)
+    batch = tokenizer.pad([query_encoding(tokenizer, toy_network(), context=False)])
+    target = torch.full((1, len(QUERIES), len(HOURS), 6), 0.3)
     labels = {"target_states": target, "target_states_mask": target > 0}
     with torch.no_grad():
         output = model(**batch, **labels)
@@ -621,26 +621,26 @@ def test_the_loss_comes_first(model, tokenizer):
     assert bare[0] is bare.logits
 
 
-def test_every_field_is_named_where_a_trainer_looks():
+def test_the_signature_names_every_field():
     assert set(FIELDS) <= set(inspect.signature(HMLMForSignaling.forward).parameters)
 
 
 @pytest.mark.parametrize("base", [False, True])
-def test_missing_and_unknown_fields_are_told_at_once(model, tokenizer, base):
-    asked = model.hmlm if base else model
+def test_missing_and_unknown_fields_are_refused(model, tokenizer, base):
+    called = model.hmlm if base else model
     batch = tokenizer(toy_network(), warn_unknown=False)
     with pytest.raises(ValueError, match="'atention_mask'; did you mean 'attention_mask'"):
-        asked(**batch, atention_mask=batch["attention_mask"])
+        called(**batch, atention_mask=batch["attention_mask"])
     some = {name: batch[name] for name in ("input_ids", "pair_index")}
     with pytest.raises(ValueError, match="missing fields: attention_mask, molecule_kind_ids, .*"):
-        asked(**some)
+        called(**some)
     with pytest.raises(ValueError, match="input_ids is a ndarray; expected a tensor"):
-        asked(**tokenizer(toy_network(), return_tensors=None, warn_unknown=False))
+        called(**tokenizer(toy_network(), return_tensors=None, warn_unknown=False))
     with pytest.raises(ValueError, match="return_dict is False"):
-        asked(**batch, return_dict=False)
+        called(**batch, return_dict=False)
     with pytest.raises(ValueError, match="output_hidden_states is True"):
-        asked(**batch, output_hidden_states=True)
-    asked(**batch, return_dict=True, output_hidden_states=False)
+        called(**batch, output_hidden_states=True)
+    called(**batch, return_dict=True, output_hidden_states=False)
 
 
 def test_gates_are_not_inferred_from_half_a_network(model, tokenizer):
@@ -654,7 +654,7 @@ HOURS_BQU = torch.ones(1, 3, 4)
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"query_hours": HOURS_BQU[0]}, r"query_hours is of shape \(3, 4\).* = \(1, 3, U\)"),
         ({"query_hours": HOURS_BQU[:, :2]}, r"query_hours .* \(1, 2, 4\).* = \(1, 3, U\)"),
@@ -676,15 +676,15 @@ HOURS_BQU = torch.ones(1, 3, 4)
         ({"observation_value": None}, "missing fields: observation_value"),
     ],
 )
-def test_a_question_of_the_wrong_shape_is_told(model, tokenizer, change, told):
-    batch = tokenizer.pad([question(tokenizer, toy_network())])
-    with pytest.raises(ValueError, match=told):
+def test_a_query_of_the_wrong_shape_is_refused(model, tokenizer, change, message):
+    batch = tokenizer.pad([query_encoding(tokenizer, toy_network())])
+    with pytest.raises(ValueError, match=message):
         model(**{**batch, **change})
 
 
 @torch.no_grad()
 def test_fields_of_any_precision_are_taken(model, tokenizer):
-    batch = dict(tokenizer.pad([question(tokenizer, toy_network(), hours=(1.0, 6.0))]))
+    batch = dict(tokenizer.pad([query_encoding(tokenizer, toy_network(), hours=(1.0, 6.0))]))
     expected = model(**batch).states
     for dtype in (torch.float64, torch.int64):
         found = model(**{**batch, "query_hours": batch["query_hours"].to(dtype)}).states

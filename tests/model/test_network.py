@@ -226,7 +226,7 @@ def test_without_logic_splits_and_groups(toy_network):
     ]
 
 
-def test_merge_meets_by_name_and_tells_no_pair_twice():
+def test_merge_meets_by_name_and_states_no_pair_twice():
     upstream = network_of(((), (), "A"), (("A",), (1,), "B"), name="up")
     downstream = network_of(((), (), "B"), (("A",), (1,), "B"), (("B",), (1,), "C"), name="down")
     union = merge_networks([upstream, downstream], "union")

@@ -73,7 +73,7 @@ def test_batches_of_one_network_are_joined_as_that_network(tokenizer):
 
 
 @pytest.mark.parametrize("nothing", [[], {"input_ids": [[1]]}])
-def test_nothing_to_join_is_told(tokenizer, nothing):
+def test_nothing_to_join_is_refused(tokenizer, nothing):
     with pytest.raises(ValueError, match="expected a list of encodings"):
         tokenizer.pad(nothing)
 
@@ -176,6 +176,6 @@ def test_every_wikipathways_network_is_tokenised(tokenizer, shared_data):
 
 
 @pytest.mark.parametrize("networks", ["egf", None, [None], {"a": 1}])
-def test_what_is_no_network_is_told(networks):
+def test_what_is_no_network_is_refused(networks):
     with pytest.raises(ValueError, match="expected a SignalingNetwork, or a list"):
         HMLMTokenizer()(networks)

@@ -1,4 +1,4 @@
-"""Ω↔: measurements of every modality, read backwards."""
+"""Ω↔: measurements of every modality, translated into states."""
 
 import torch
 
@@ -9,18 +9,18 @@ from hmlm_fm.model.observation import ACTIVITY, HALF_SATURATION, MRNA, translate
 def test_activity_stays_as_it_was_measured():
     value = torch.tensor([-0.02, 0.4, 1.1])
     modality = torch.full((3,), ACTIVITY)
-    nobody = torch.zeros(3)
-    found = translate(value, modality, torch.zeros(3, dtype=torch.long), 1, nobody, nobody)
+    none = torch.zeros(3)
+    found = translate(value, modality, torch.zeros(3, dtype=torch.long), 1, none, none)
     assert torch.equal(found.value_O, value)
     assert torch.equal(found.weight_O, torch.ones(3))
     assert not found.is_drive_O.any()
 
 
 def test_instruments_are_found_for_each_network_and_modality():
-    """y = a + b·h(x) is read backwards where the expectation is right, whatever a and b are."""
+    """y = a + b·h(x) is inverted where the prediction is right, whatever a and b are."""
     generator = torch.Generator().manual_seed(0)
     signal = torch.rand(4, 200, generator=generator)
-    seen = signal * (1 + HALF_SATURATION) / (signal + HALF_SATURATION)
+    read = signal * (1 + HALF_SATURATION) / (signal + HALF_SATURATION)
     offset = torch.tensor([0.0, 0.2, 0.05, 0.1])[:, None]
     gain = torch.tensor([0.6, 1.9, 1.0, 1.4])[:, None]
     protein = MODALITIES.index("protein")
@@ -28,7 +28,7 @@ def test_instruments_are_found_for_each_network_and_modality():
     network = torch.tensor([0, 0, 1, 1]).repeat_interleave(200)
     x, wrong = signal.flatten(), torch.full((800,), 0.5)
     found = translate(
-        (offset + gain * seen).flatten(),
+        (offset + gain * read).flatten(),
         modality,
         network,
         2,
@@ -40,7 +40,7 @@ def test_instruments_are_found_for_each_network_and_modality():
     assert (found.weight_O > 0.9).all()
 
 
-def test_what_does_not_fit_the_expectation_is_worth_less():
+def test_measurements_far_from_the_prediction_weigh_less():
     generator = torch.Generator().manual_seed(1)
     expected = torch.rand(300, generator=generator)
     noise = torch.randn(300, generator=generator)

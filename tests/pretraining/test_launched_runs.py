@@ -1,4 +1,4 @@
-"""Both scripts on two CPU processes: they train alike, stop, go on, and leave folders that load."""
+"""Both scripts on two CPU processes: they train alike, stop, resume and write folders that load."""
 
 from __future__ import annotations
 
@@ -74,16 +74,16 @@ def test_two_processes_pretrain_as_one_does(one, two):
 @pytest.mark.parametrize("config", ["zero2", "zero3"])
 def test_zero_pretrains_as_one_process_does_and_leaves_folders_that_load(config, one, tmp_path):
     pytest.importorskip("deepspeed")
-    said = pretrain(config, tmp_path / "run")
-    assert "world size: 2, distributed type: DEEPSPEED" in said
-    assert "wrapper: DeepSpeedEngine" in said
+    output = pretrain(config, tmp_path / "run")
+    assert "world size: 2, distributed type: DEEPSPEED" in output
+    assert "wrapper: DeepSpeedEngine" in output
     assert_same(tmp_path / "run", one, *ROUNDED)
     checkpoint = last_checkpoint(tmp_path / "run")
     assert checkpoint is not None
     there = weights(tmp_path / "run")
     for name, value in weights(checkpoint).items():
         assert torch.equal(value, there[name]), name
-    # It goes on from its own checkpoints, here from step 4, to where it was.
+    # It resumes from its own checkpoints, here from step 4, with the same result.
     again = tmp_path / "again"
     pretrain(config, again, "--resume_from_checkpoint", tmp_path / "run" / "checkpoint-4")
     assert_same(again, tmp_path / "run", 1e-6, 1e-6)
@@ -101,7 +101,7 @@ def test_zero3_offloaded_to_the_cpu(one, tmp_path):
     np.testing.assert_allclose(losses(tmp_path / "run"), losses(one), atol=1e-3)
 
 
-def test_a_run_goes_on_with_more_or_fewer_processes(one, two, tmp_path):
+def test_a_run_is_resumed_with_more_or_fewer_processes(one, two, tmp_path):
     for start, config in ((one, "multi_cpu"), (two, "single_cpu")):
         again = tmp_path / config
         pretrain(config, again, "--resume_from_checkpoint", start / "checkpoint-4")
@@ -134,7 +134,7 @@ def kill_one_process(folder: Path, checkpoint: str) -> None:
 def test_killing_one_of_two_processes_loses_nothing(two, tmp_path):
     folder = tmp_path / "run"
     kill_one_process(folder, "checkpoint-2")
-    # What the dying run was writing is never taken for complete, and is in nobody's way.
+    # What the killed run was writing never counts as complete, and does not prevent resuming.
     half = folder / "checkpoint-5"
     half.mkdir()
     (half / "model.safetensors").write_bytes(b"half")
@@ -160,7 +160,7 @@ def test_fine_tuning_on_two_processes_gives_what_one_gives(config, kind, tuned_b
     done = launch(config, FINETUNE, *TUNING, "--output_dir", tmp_path / "two")
     assert done.returncode == 0, done.stderr
     assert f"world size: 2, distributed type: {kind}" in done.stdout
-    assert "wrapper: none, 3 members are fitted apart" in done.stdout
+    assert "wrapper: none, 3 members are fitted separately" in done.stdout
     found, expected = (
         json.loads((folder / "metrics.json").read_text())
         for folder in (tmp_path / "two", tuned_by_one)
@@ -168,8 +168,8 @@ def test_fine_tuning_on_two_processes_gives_what_one_gives(config, kind, tuned_b
     assert found["steps"] == expected["steps"]
     assert found["held_out_mse"] == pytest.approx(expected["held_out_mse"], abs=1e-6)
     for split in ("pairs", "triples", "knockouts"):
-        assert found["unseen"][split]["mse"] == pytest.approx(
-            expected["unseen"][split]["mse"], abs=1e-6
+        assert found["held_out"][split]["mse"] == pytest.approx(
+            expected["held_out"][split]["mse"], abs=1e-6
         )
     SignalingPipeline.from_pretrained(tmp_path / "two")
 

@@ -1,4 +1,4 @@
-"""Masking, drawn dynamics, examples in context, and the rivals of the evaluation."""
+"""Masking, drawn dynamics, examples in context, and the baselines of the evaluation."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from hmlm_fm.model.losses import count_terms
 from hmlm_fm.model.masked_molecule_head import (
     NeighbourVotes,
     PathwayVotes,
-    kept_by_chance,
+    is_kept,
     unmasked_ids,
 )
 from hmlm_fm.model.network import Interaction, Molecule, Pathway, SignalingNetwork
@@ -48,7 +48,7 @@ def samples():
     return make_trajectories(load_core()[:12], range(4), 22)
 
 
-def test_masking_hides_about_15_percent_and_every_twin(tokenizer):
+def test_masking_masks_about_15_percent_and_all_with_the_same_members(tokenizer):
     network = load_core()[0]
     encoding = tokenizer.encode_network(network, warn_unknown=False)
     shares, kept, swapped = [], 0, 0
@@ -56,12 +56,12 @@ def test_masking_hides_about_15_percent_and_every_twin(tokenizer):
         masked = mask_molecules(encoding, tokenizer, np.random.default_rng(seed))
         chosen = (masked["masked_ids"] >= 0).any(1)
         shares.append(chosen.mean())
-        hidden = masked["input_ids"][:, 0] == tokenizer.mask_token_id
-        gone = set(encoding["input_ids"][hidden & chosen].ravel()) - {0}
-        assert gone.isdisjoint(set(masked["input_ids"][~hidden & ~chosen].ravel()))
+        has_mask = masked["input_ids"][:, 0] == tokenizer.mask_token_id
+        gone = set(encoding["input_ids"][has_mask & chosen].ravel()) - {0}
+        assert gone.isdisjoint(set(masked["input_ids"][~has_mask & ~chosen].ravel()))
         same = (masked["input_ids"] == encoding["input_ids"]).all(1)
         kept += int((chosen & same).sum())
-        swapped += int((chosen & ~same & ~hidden).sum())
+        swapped += int((chosen & ~same & ~has_mask).sum())
         # Labels are the whole molecule: a family is masked as one.
         rows = np.flatnonzero(chosen)
         for row in rows:
@@ -147,13 +147,13 @@ def test_examples_are_drawn_by_number(tokenizer, samples):
     model = HMLMForSignaling(config)
     output = model(**batch)
     output.loss.backward()
-    silent = [n for n, p in model.named_parameters() if p.grad is None]
-    assert not silent
+    without = [n for n, p in model.named_parameters() if p.grad is None]
+    assert not without
     with pytest.raises(ValueError, match="both objectives"):
         PretrainingExamples(examples.corpus, tokenizer, 1, 0, language_networks=0, next_state=False)
 
 
-def test_masked_networks_of_a_batch_are_of_one_size_and_all_are_drawn_alike(tokenizer):
+def test_masked_networks_of_a_batch_are_of_one_size_and_all_are_drawn_equally_often(tokenizer):
     networks = [*load_core()[:20], load_network("cardiac-fibroblast"), toy_network()]
     examples = PretrainingExamples(
         TokenisedCorpus.in_memory(networks, [], tokenizer),
@@ -176,13 +176,13 @@ def test_masked_networks_of_a_batch_are_of_one_size_and_all_are_drawn_alike(toke
         assert drawn == pytest.approx(8 / len(networks), rel=0.15)
 
 
-def test_questions_never_stand_in_the_context(tokenizer, samples):
+def test_queries_are_never_in_the_context(tokenizer, samples):
     sample = samples[0]
     network = tokenizer.encode_network(sample.visible, warn_unknown=False)
     for seed in range(20):
         example = next_state_example(sample, network, np.random.default_rng(seed), context=16)
-        shown = {s.tobytes() for s in example["stimulus"]}
-        assert shown.isdisjoint({s.tobytes() for s in example["query_stimulus"]})
+        context = {s.tobytes() for s in example["stimulus"]}
+        assert context.isdisjoint({s.tobytes() for s in example["query_stimulus"]})
 
 
 def test_instruments():
@@ -206,7 +206,7 @@ def _chain(*names):
     )
 
 
-def test_rivals_on_a_hand_worked_case():
+def test_baselines_on_a_hand_worked_case():
     training = [
         _chain("A", "B"),
         _chain("A", "B"),
@@ -217,7 +217,7 @@ def test_rivals_on_a_hand_worked_case():
     frequency = Frequency(training, _members, 7).scores(_chain("A", "B"), 1)
     assert frequency.tolist() == [0, 0, 0, 3, 3, 2, 2]
     scores = NeighbourLookUp(training, _members, 7).scores(_chain("A", "B"), 1)
-    # A was seen to act on B twice and on C once; never on D, nor on itself.
+    # A acts on B twice and on C once; never on D, nor on itself.
     assert int(scores.argmax()) == 4
     assert scores[5] > scores[6]
     upstream = NeighbourLookUp(training, _members, 7).scores(_chain("A", "B"), 0)
@@ -242,7 +242,7 @@ def _votes(head, batch, table):
     )
 
 
-def test_neighbours_alone_teach_both_directions_of_a_pair(tokenizer):
+def test_both_directions_of_a_pair_are_learned_from_neighbours_alone(tokenizer):
     torch.manual_seed(0)
     config = HMLMConfig(vocab_size=tokenizer.vocab_size, embedding_size=24)
     model = HMLMForSignaling(config).train()
@@ -263,16 +263,16 @@ def test_neighbours_alone_teach_both_directions_of_a_pair(tokenizer):
         sum(head.losses_alone(votes_of(ids), ids, nothing, table)).backward()
         optimizer.step()
     model.eval()
-    # Source and target have the same two neighbours in the ring, told apart by direction alone.
+    # Source and target have the same two neighbours in the ring, and differ in direction alone.
     for end in (0, 1):
-        hidden = ids.clone()
-        hidden[:, end] = tokenizer.mask_token_id
-        neighbours, _ = votes_of(hidden).view(len(ring), 2, -1)[:, end].split(head.widths, dim=-1)
+        masked = ids.clone()
+        masked[:, end] = tokenizer.mask_token_id
+        neighbours, _ = votes_of(masked).view(len(ring), 2, -1)[:, end].split(head.widths, dim=-1)
         scores = neighbours @ table[:, : head.widths[0]].T + head.vocabulary.bias
         assert torch.equal(scores.argmax(-1), ids[:, end, 0])
 
 
-def test_hidden_neighbours_and_twins_have_no_vote(tokenizer):
+def test_masked_neighbours_and_those_with_the_same_members_have_no_vote(tokenizer):
     torch.manual_seed(0)
     votes = NeighbourVotes(HMLMConfig(embedding_size=9)).eval()
     table = torch.randn(tokenizer.vocab_size, 6)
@@ -281,12 +281,12 @@ def test_hidden_neighbours_and_twins_have_no_vote(tokenizer):
         batch = tokenizer(network, warn_unknown=False)
         return _votes(votes, batch, table)[1]
 
-    silence = of_target(_edge("no such molecule", "EGFR"))
-    assert torch.equal(of_target(_edge("EGFR", "EGFR")), silence)
-    assert not torch.allclose(of_target(_edge("EGF", "EGFR")), silence)
+    no_vote = of_target(_edge("no such molecule", "EGFR"))
+    assert torch.equal(of_target(_edge("EGFR", "EGFR")), no_vote)
+    assert not torch.allclose(of_target(_edge("EGF", "EGFR")), no_vote)
 
 
-def test_votes_hear_signs(tokenizer):
+def test_votes_depend_on_signs(tokenizer):
     table = torch.randn(tokenizer.vocab_size, 6)
     votes = NeighbourVotes(HMLMConfig(embedding_size=9)).eval()
     up, down = (_votes(votes, tokenizer(_edge("EGF", "EGFR", sign)), table) for sign in (1, -1))
@@ -328,12 +328,12 @@ def test_pathways_vote_by_what_they_hold_beside_the_molecule(tokenizer):
     of_egf, of_raf1, of_family = found(one=["EGF", "RAF1", "AKT1+AKT2"])
     torch.testing.assert_close(of_egf, expected("RAF1", "AKT1", "AKT2"))
     torch.testing.assert_close(of_family, expected("EGF", "RAF1"))
-    # A twin's token counts once, and is silent for whoever carries it.
+    # A token of two molecules counts once, and not for either of them.
     of_egf, _, of_family, of_twin = found(one=["EGF", "RAF1", "AKT1+AKT2", "AKT2"])
     torch.testing.assert_close(of_egf, expected("RAF1", "AKT1", "AKT2"))
     torch.testing.assert_close(of_family, expected("EGF", "RAF1"))
     torch.testing.assert_close(of_twin, expected("EGF", "RAF1", "AKT1"))
-    # Pathways of one molecule speak in turn; a lone one has nothing to say.
+    # Votes of several pathways of a molecule are averaged; a molecule alone in one has no vote.
     of_egf, of_raf1, _, of_alone = found(
         one=["EGF", "RAF1"], two=["EGF", "AKT1"], three=["JUN"]
     ).clone()
@@ -342,8 +342,8 @@ def test_pathways_vote_by_what_they_hold_beside_the_molecule(tokenizer):
     assert not of_alone.any()
 
 
-def test_pathways_alone_teach_company(tokenizer):
-    """Half of the proteins keep to themselves; a hidden one is then looked for among its own."""
+def test_co_occurrence_is_learned_from_pathways_alone(tokenizer):
+    """Pathways hold proteins of one half; a masked one is then predicted among its own half."""
     torch.manual_seed(0)
     config = HMLMConfig(vocab_size=tokenizer.vocab_size, embedding_size=24)
     head, table = (
@@ -366,19 +366,19 @@ def test_pathways_alone_teach_company(tokenizer):
         sum(head.losses_alone(head.votes(ids, *fields), ids, nothing, table)).backward()
         optimizer.step()
     head.eval()
-    hidden = ids.clone()
-    hidden[:, 0] = tokenizer.mask_token_id
-    company = head.votes(hidden, *fields).view(24, ids.shape[1], -1)[:, 0, head.widths[0] :]
+    masked = ids.clone()
+    masked[:, 0] = tokenizer.mask_token_id
+    company = head.votes(masked, *fields).view(24, ids.shape[1], -1)[:, 0, head.widths[0] :]
     scores = company @ table[:, head.widths[0] :].T
     for row, score in enumerate(scores):
-        shown = [PROTEINS.index(tokenizer.convert_ids_to_tokens(int(t))) for t in ids[row, 1:, 0]]
-        own = [p for p in mine[row % 2] if PROTEINS.index(p) not in shown]
+        visible = [PROTEINS.index(tokenizer.convert_ids_to_tokens(int(t))) for t in ids[row, 1:, 0]]
+        own = [p for p in mine[row % 2] if PROTEINS.index(p) not in visible]
         vocabulary = tokenizer.get_vocab()
         worst = min(score[vocabulary[p]] for p in own)
         assert worst > max(score[vocabulary[p]] for p in mine[1 - row % 2])
 
 
-def test_scores_that_are_no_numbers_rank_last():
+def test_scores_that_are_not_numbers_rank_last():
     assert rank_among_candidates(np.array([0.3, 0.9, 0.1, 0.5]), np.ones(4, dtype=bool), [3]) == 1
     assert rank_among_candidates(np.full(4, np.nan), np.ones(4, dtype=bool), [3]) == 3
 
@@ -403,15 +403,15 @@ def test_evaluation_of_an_untrained_model(tokenizer, samples):
     assert next_state["mse"] < next_state["hold_mse"]
 
 
-def test_context_mean_uses_shown_conditions_only(samples):
+def test_context_mean_uses_context_conditions_only(samples):
     sample = samples[0]
-    shown = np.arange(6, 12)
-    mean = StateBaselines.context_mean(sample, shown)
-    assert mean[0] == pytest.approx(sample.states[shown, 0].astype(float).mean(0))
+    context = np.arange(6, 12)
+    mean = StateBaselines.context_mean(sample, context)
+    assert mean[0] == pytest.approx(sample.states[context, 0].astype(float).mean(0))
     assert mean.shape == sample.states.shape[1:]
 
 
-def test_ablations_take_one_part_out_each_and_put_it_back(tokenizer, samples):
+def test_ablations_switch_off_one_part_each_and_restore_it(tokenizer, samples):
     torch.manual_seed(0)
     model = HMLMForSignaling(
         HMLMConfig(
@@ -424,10 +424,10 @@ def test_ablations_take_one_part_out_each_and_put_it_back(tokenizer, samples):
     table = evaluate_ablations(model, tokenizer, networks[1:3], networks[:1], samples[:2])
     assert list(table) == ["none", *PARTS]
     assert model.config.disabled_parts == ["smoothing"]
-    # What the wiring and the context say by themselves needs no training. Once many conditions are
-    # shown, they say as much as the signs.
-    shown = {"signs": 0, "aggregation": 4, "conditions": 16, "inference": 16}
-    for part, conditions in shown.items():
+    # Effects of these parts need no training. With many context conditions, these determine gates
+    # as much as the signs.
+    worse = {"signs": 0, "aggregation": 4, "conditions": 16, "inference": 16}
+    for part, conditions in worse.items():
         score = f"mse_{conditions}"
         assert table[part][score] > 1.1 * table["none"][score], part
     # Translation between modalities pays only once it is learned.
@@ -442,10 +442,10 @@ def test_a_context_without_observations_is_none(tokenizer, samples):
     network = tokenizer.encode_network(samples[0].visible, warn_unknown=False)
     example = next_state_example(samples[0], network, np.random.default_rng(1), context=3)
     batch = dict(tokenizer.pad([example]))
-    told = [k for k in batch if k.startswith("observation_")]
+    fields = [k for k in batch if k.startswith("observation_")]
     padded = batch | {"observation_index": torch.full_like(batch["observation_index"], -1)}
-    empty = batch | {name: batch[name][..., :0] for name in told}
-    without = {name: value for name, value in batch.items() if name not in told}
+    empty = batch | {name: batch[name][..., :0] for name in fields}
+    without = {name: value for name, value in batch.items() if name not in fields}
     expected = model(**without).states
     assert not torch.equal(model(**batch).states, expected)
     assert torch.equal(model(**padded).states, expected)
@@ -453,7 +453,7 @@ def test_a_context_without_observations_is_none(tokenizer, samples):
     model.train()(**empty).loss.backward()
 
 
-def test_what_training_leaves_out_does_not_depend_on_the_batch(tokenizer):
+def test_dropout_does_not_depend_on_the_batch(tokenizer):
     torch.manual_seed(0)
     config = HMLMConfig(vocab_size=tokenizer.vocab_size, hidden_size=16, num_attention_heads=2)
     model = HMLMForSignaling(config).train()
@@ -475,9 +475,9 @@ def test_what_training_leaves_out_does_not_depend_on_the_batch(tokenizer):
         total += parts.detach() * count_terms(batch)[:3] / weights[:3]
     expected = torch.stack([whole.masked_loss, whole.neighbour_loss, whole.pathway_loss])
     assert torch.allclose(total, expected, atol=1e-5)
-    # Another seed leaves out something else; none leaves out nothing.
+    # Another seed leaves out other votes.
     again = model(**(dict(both) | {"chance_seed": both["chance_seed"] + 1}))
     assert abs(again.neighbour_loss - whole.neighbour_loss) > 1e-4
     place = torch.arange(20_000)
-    heard = kept_by_chance(both["chance_seed"][:, 0], torch.zeros_like(place), place, 0.2)
-    assert heard.float().mean() == pytest.approx(0.2, abs=0.01)
+    kept = is_kept(both["chance_seed"][:, 0], torch.zeros_like(place), place, 0.2)
+    assert kept.float().mean() == pytest.approx(0.2, abs=0.01)

@@ -63,7 +63,7 @@ def whole(tmp_path_factory):
 
 
 def test_the_folder_holds_what_is_promised(whole):
-    folder, said = whole
+    folder, output = whole
     for name in (
         "model.safetensors",
         "config.json",
@@ -76,8 +76,8 @@ def test_the_folder_holds_what_is_promised(whole):
         "modeling_hmlm.py",
     ):
         assert (folder / name).stat().st_size > 0, name
-    assert "world size: 1" in said
-    assert "molecules/s" in said
+    assert "world size: 1" in output
+    assert "molecules/s" in output
     metrics = json.loads((folder / "metrics.json").read_text())
     assert {"top1", "top10", "frequency_top10", "neighbour_top10", "n"} <= set(
         metrics["masked_molecule"]
@@ -94,7 +94,7 @@ def test_the_folder_holds_what_is_promised(whole):
 
 
 def stopped_after_a_save(folder, how):
-    """A run that got a signal once its first checkpoint was complete, and what it said."""
+    """A run that got a signal once its first checkpoint was complete, and its output."""
     process = subprocess.Popen(
         [sys.executable, "pretrain/run.py", *SMALL, "--output_dir", str(folder)],
         cwd=ROOT,
@@ -110,8 +110,8 @@ def stopped_after_a_save(folder, how):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(how)
-    _, said = process.communicate()
-    return process.returncode, said
+    _, output = process.communicate()
+    return process.returncode, output
 
 
 def test_a_killed_run_resumes_to_the_same_weights(whole, tmp_path):
@@ -139,26 +139,26 @@ def logged(folder):
 
 
 def test_ctrl_c_ends_with_a_word_on_how_to_go_on(tmp_path):
-    code, said = stopped_after_a_save(tmp_path / "stopped", signal.SIGINT)
+    code, output = stopped_after_a_save(tmp_path / "stopped", signal.SIGINT)
     assert code == 130
-    assert "--resume_from_checkpoint resumes" in said
-    assert "Traceback" not in said
+    assert "--resume_from_checkpoint resumes" in output
+    assert "Traceback" not in output
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--seed", "5"], "started with seed 0, not 5"),
         (["--size", "small"], "this run has 160"),
         (["--learning_rate", "0.1"], "learning_rate 0.002, not 0.1"),
     ],
 )
-def test_another_run_cannot_resume_a_checkpoint(whole, refused, arguments, said):
+def test_another_run_cannot_resume_a_checkpoint(whole, refused, arguments, message):
     before = (whole[0] / "README.md").read_bytes()
     again = [*SMALL, "--output_dir", whole[0], "--resume_from_checkpoint", "true", *arguments]
     code, words = refused(*again)
     assert code == 2
-    assert said in words
+    assert message in words
     assert (whole[0] / "README.md").read_bytes() == before
 
 
@@ -172,7 +172,7 @@ def test_resuming_writes_into_the_run_s_own_folder_alone(whole, refused, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--size", "huge"], "expected one of tiny"),
         (["--corpus", "nowhere"], "nowhere"),
@@ -194,22 +194,22 @@ def test_resuming_writes_into_the_run_s_own_folder_alone(whole, refused, tmp_pat
         (["--trajectories", "launch"], "expected a folder of corpora/simulate.py"),
     ],
 )
-def test_bad_options_end_in_one_sentence(tmp_path, refused, arguments, said):
+def test_bad_options_end_in_one_sentence(tmp_path, refused, arguments, message):
     code, words = refused("--output_dir", tmp_path / "out", *arguments)
     assert code == 2
-    assert said in words
+    assert message in words
     assert len(words.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()
 
 
-def test_auto_goes_on_where_there_is_something_to_go_on_from(whole, tmp_path):
+def test_auto_resumes_where_there_is_something_to_resume(whole, tmp_path):
     own = frozenset((OPTIONS_FILE,))
     assert find_checkpoint("auto", tmp_path / "new", own) is None
     assert find_checkpoint("auto", whole[0], own) == last_checkpoint(whole[0])
     begun = tmp_path / "begun"
     (begun / "checkpoint-2").mkdir(parents=True)
     with pytest.raises(OptionsError, match="not empty"):
-        find_checkpoint("auto", begun, own)  # for nothing says that it is a run's
+        find_checkpoint("auto", begun, own)  # nothing there is known to be a run's
     (begun / OPTIONS_FILE).write_text("{}")
     assert find_checkpoint("auto", begun, own) is None
     (begun / "model.safetensors").write_text("a result")

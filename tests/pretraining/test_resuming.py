@@ -39,7 +39,7 @@ def test_a_checkpoint_counts_when_all_that_it_names_is_there(accelerator, tmp_pa
     assert last_checkpoint(tmp_path) == first
     (last / "global_step" / "part").unlink()
     assert last_checkpoint(tmp_path) == first
-    # One that is about to be written over does not count, whole as it still is.
+    # One that is about to be written over does not count, though it is whole.
     mark_incomplete(first)
     assert last_checkpoint(tmp_path) is None
     mark_incomplete(tmp_path / "checkpoint-11")
@@ -56,7 +56,7 @@ def test_half_written_checkpoints_are_removed_and_whole_ones_kept(accelerator, t
     assert sorted(tmp_path.iterdir()) == [kept, tmp_path / "other"]
 
 
-def test_what_a_run_left_at_its_start_is_its_own(accelerator, tmp_path):
+def test_files_of_the_start_of_a_run_are_its_own(accelerator, tmp_path):
     own = frozenset({"options.json"})
     (tmp_path / "options.json").write_text("{}")
     assert find_checkpoint(None, tmp_path, own) is None
@@ -70,7 +70,7 @@ def test_what_a_run_left_at_its_start_is_its_own(accelerator, tmp_path):
 def test_parts_of_an_optimizer_are_for_the_launch_that_wrote_them(accelerator, tmp_path):
     made = checkpoint(tmp_path, 2, accelerator)
     check_same_launch(made, accelerator)
-    told = (made / COMPLETE_FILE).read_text().replace("replicated", "ZeRO-2 on 2 processes")
-    (made / COMPLETE_FILE).write_text(told)
+    content = (made / COMPLETE_FILE).read_text().replace("replicated", "ZeRO-2 on 2 processes")
+    (made / COMPLETE_FILE).write_text(content)
     with pytest.raises(OptionsError, match="written by ZeRO-2 on 2 processes"):
         check_same_launch(made, accelerator)

@@ -50,10 +50,10 @@ def test_tensorboard(tracked):
     events = EventAccumulator(str(file)).Reload()
     assert {"train/loss", "train/masked_loss", "train/real_tokens"} <= set(events.Tags()["scalars"])
     text = events.Tensors("args/text_summary")[0].tensor_proto.string_val[0].decode()
-    told = json.loads(text)
-    assert told["run_name"] == "a-run"
-    assert told["git_revision"] == git_revision()
-    assert json.loads(told["run_options"])["learning_rate"] == 0.00321
+    logged = json.loads(text)
+    assert logged["run_name"] == "a-run"
+    assert logged["git_revision"] == git_revision()
+    assert json.loads(logged["run_options"])["learning_rate"] == 0.00321
 
 
 @pytest.mark.slow
@@ -61,10 +61,10 @@ def test_trackio(tracked):
     (file,) = (tracked / "trackio").glob("hmlm.db")
     connection = sqlite3.connect(file)
     ((name, config),) = connection.execute("SELECT run_name, config FROM configs").fetchall()
-    told = json.loads(config)
-    assert name == told["run_name"] == "a-run"
-    assert told["git_revision"] == git_revision()
-    assert json.loads(told["run_options"])["learning_rate"] == 0.00321
+    logged = json.loads(config)
+    assert name == logged["run_name"] == "a-run"
+    assert logged["git_revision"] == git_revision()
+    assert json.loads(logged["run_options"])["learning_rate"] == 0.00321
     assert connection.execute("SELECT COUNT(*) FROM metrics").fetchone()[0] >= 2
 
 

@@ -51,4 +51,4 @@ class WithDiscrepancy(Baseline):
             return predicted
         rows = ConditionTensors.from_conditions(conditions, self.network)
         times = torch.tensor(hours, dtype=torch.float64).expand(1, len(conditions), -1)
-        return self.discrepancy.of_states(torch.tensor(predicted)[None], rows, times)[0].numpy()
+        return self.discrepancy.add_to_states(torch.tensor(predicted)[None], rows, times)[0].numpy()

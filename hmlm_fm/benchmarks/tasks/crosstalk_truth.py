@@ -31,8 +31,8 @@ from ...inference.crosstalk import (
     crosstalk,
     even_attention,
     gate_attention,
+    mean_by_pair,
     molecular_attention,
-    of_pairs,
     ordered_pairs,
     single_stimuli,
     wired,
@@ -145,18 +145,20 @@ class ScoredNetwork:
 
 def _by_size(on: ScoredNetwork) -> Scores:
     size = len(on.network.molecules)
-    return of_pairs(on.network, lambda of_a: np.full(size, float(len(of_a))))
+    return mean_by_pair(on.network, lambda of_a: np.full(size, float(len(of_a))))
 
 
 CROSSTALK_ENTRIES: tuple[Entry, ...] = (
     Entry("pathway-size", "size of the pathway", _by_size),
     Entry(
         "graph-distance", "graph distance",
-        lambda on: of_pairs(on.network, nearness(on.network, lambda length: -length)),
+        lambda on: mean_by_pair(on.network, nearness(on.network, lambda length: -length)),
     ),
     Entry(
         REFERENCE, "inverse graph distance",
-        lambda on: of_pairs(on.network, nearness(on.network, lambda length: 1 / max(length, 1))),
+        lambda on: mean_by_pair(
+            on.network, nearness(on.network, lambda length: 1 / max(length, 1))
+        ),
     ),
     Entry(
         "even-attention", "walk with even attention",
@@ -178,7 +180,7 @@ CROSSTALK_ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         "hmlm-knockouts", "HMLM pretrained, knock-outs rolled out",
-        lambda on: of_pairs(on.network, predicted_change(on.model, on.tokenizer, on.network)),
+        lambda on: mean_by_pair(on.network, predicted_change(on.model, on.tokenizer, on.network)),
         starts_from="weights", highlighted=True,
     ),
     Entry(
@@ -232,7 +234,7 @@ def measure_network(
             f"network {network.name!r} has {len(pairs)} ordered pairs of pathways; "
             "expected at least 3"
         )
-    changes = of_pairs(truth, true_change(truth))
+    changes = mean_by_pair(truth, true_change(truth))
     scores = scores_of(network, model, tokenizer, track)
     kept = sizes_and_degrees(truth)
     return MeasuredNetwork(

@@ -1,4 +1,4 @@
-"""The protocol of unseen conditions: what training may not see, and what no row may see."""
+"""The protocol of held-out conditions, and of what a method is given."""
 
 import json
 from dataclasses import replace
@@ -32,16 +32,16 @@ def test_budgets_read_as_written():
             simulate_task(load_network("cardiac-fibroblast"), small)
 
 
-def test_what_is_asked_was_not_seen(task):
+def test_queries_are_no_training_conditions(task):
     def knocked_out(conditions):
         return {p.target for c in conditions for p in c.perturbations}
 
     training = task.training.conditions
     pairs = {frozenset(c.stimuli) for c in training if len(c.stimuli) == 2}
     assert pairs.isdisjoint(frozenset(c.stimuli) for c in task.queries["pairs"].conditions)
-    asked = knocked_out(task.queries["knockouts"].conditions)
-    assert len(asked) == 25
-    assert knocked_out(training).isdisjoint(asked)
+    queried = knocked_out(task.queries["knockouts"].conditions)
+    assert len(queried) == 25
+    assert knocked_out(training).isdisjoint(queried)
     assert {len(c.stimuli) for c in task.queries["triples"].conditions} == {3}
     levels = [level for c in training for level in c.stimuli.values()]
     assert 0.4 <= min(levels) <= max(levels) <= 1
@@ -76,12 +76,12 @@ def test_states_are_those_of_the_simulator(task):
             replace(i, weight=0.1) if i.is_input else i for i in network.interactions
         ),
     )
-    asked = task.queries["triples"]
-    states = simulate(quiet, asked.conditions[:2], [0, 7, 48], task.training.baseline_or_zero)
-    assert np.allclose(states.numpy(), asked.states[:2, [0, 7, 48]], atol=1e-3)
+    queries = task.queries["triples"]
+    states = simulate(quiet, queries.conditions[:2], [0, 7, 48], task.training.baseline_or_zero)
+    assert np.allclose(states.numpy(), queries.states[:2, [0, 7, 48]], atol=1e-3)
 
 
-def test_no_row_sees_kinetics():
+def test_no_method_is_given_kinetics():
     network = load_network("cardiac-fibroblast")
     other = replace(
         network,
