@@ -126,9 +126,9 @@ def test_observations_are_given_by_name(observed, message, model):
 @pytest.mark.parametrize(
     ("measured", "message"),
     [
-        ({"one": [ERK]}, "expected conditions, each with what was observed of it"),
-        ([Condition()], "expected conditions, each with what was observed of it"),
-        ([("one", [ERK])], "expected conditions, each with what was observed of it"),
+        ({"one": [ERK]}, "expected conditions, each with its observations"),
+        ([Condition()], "expected conditions, each with its observations"),
+        ([("one", [ERK])], "expected conditions, each with its observations"),
         ([(Condition(), [0.8])], "0.8 is no observation"),
     ],
 )
