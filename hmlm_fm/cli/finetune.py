@@ -30,7 +30,9 @@ def run(arguments: list[str]) -> int:
         from ..finetuning.finetuning_options import FinetuningOptions
         from ..finetuning.finetuning_run import run_finetuning
 
-        run_finetuning(parse_options(FinetuningOptions, arguments, __doc__, EXAMPLE))
+        run_finetuning(
+            parse_options(FinetuningOptions, arguments, __doc__, EXAMPLE, "hmlm finetune")
+        )
         return 0
 
     return exit_code(fit, "nothing is written")

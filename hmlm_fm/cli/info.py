@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..common.errors import FormatError
+from ..common.errors import FormatError, MissingFileError
 from ..common.files import read_text
 from ..common.words import counted
 from ..formats.measured.measured_tables import (
@@ -17,12 +17,13 @@ from ..formats.measured.measured_tables import (
     read_condition_tables,
 )
 from ..formats.measured.midas import is_midas
-from ..model.error_base import listed
+from ..model.error_base import did_you_mean, listed
 from ..model.network import SignalingNetwork
 from .command_options import InfoOptions
 from .condition_arguments import load_networks
 
 CONFIG_FILE, NETWORK_FILE, METRICS_FILE = "config.json", "network.json", "metrics.json"
+MOST_NAMES = 100
 
 
 def run_info(options: InfoOptions) -> None:
@@ -42,6 +43,8 @@ def run_info(options: InfoOptions) -> None:
         facts = [("measured set", options.name), *midas_facts(path)]
     elif (path / CONDITIONS_FILE).is_file() and (path / OBSERVATIONS_FILE).is_file():
         facts = [("measured set", options.name), *measured_facts(path)]
+    elif not path.exists() and (hint := did_you_mean(options.name, SHIPPED)):
+        raise MissingFileError(f"there is no such file, network or checkpoint{hint}", path=path)
     else:
         networks = load_networks(options.name)
         if len(networks) == 1:
@@ -78,6 +81,8 @@ def corpus_facts(networks: Sequence[SignalingNetwork]) -> Iterator[tuple[str, ob
     yield "networks", len(networks)
     yield "molecules", sum(len(n.molecules) for n in networks)
     yield "interactions", sum(len(n.interactions) for n in networks)
+    names = sorted(n.name for n in networks)
+    yield "names", ", ".join(names) if len(names) <= MOST_NAMES else listed(names)
     yield "families", len({n.family_name for n in networks})
     yield "licences", listed(sorted({n.licence for n in networks if n.licence})) or "not stated"
 

@@ -36,7 +36,7 @@ def run(arguments: list[str]) -> int:
     folders: list[Path] = []
 
     def pretrain() -> int:
-        options = parse_options(PretrainingOptions, arguments, __doc__, EXAMPLE)
+        options = parse_options(PretrainingOptions, arguments, __doc__, EXAMPLE, "hmlm pretrain")
         folders.append(Path(options.output_dir))
         run_pretraining(options)
         return 0

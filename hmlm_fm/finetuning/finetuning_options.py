@@ -52,15 +52,25 @@ class FinetuningOptions:
             f"gates by comma, the others as they are inferred: {', '.join(GATE_PARTS)}"
         },
     )
-    members: int = field(default=0, metadata={"help": "fits to average; 0 for the default"})
-    steps: int = field(default=0, metadata={"help": "at most, of every fit; 0 for the default"})
+    members: int = field(
+        default=0, metadata={"help": "fits to average; 0 for 8, or fewer where conditions are many"}
+    )
+    steps: int = field(
+        default=0,
+        metadata={"help": "at most, of every fit; 0 for 400, or more where conditions are many"},
+    )
     hold: float = field(
         default=-1.0,
-        metadata={"help": "how strongly gates are held at the start; below 0 for the default"},
+        metadata={
+            "help": "how strongly gates are held at the start; below 0 for 0.001, or less where "
+            "conditions are many"
+        },
     )
     discrepancy: bool = field(
         default=True,
-        metadata={"help": "add what gates leave unexplained, where that is worthwhile"},
+        metadata={
+            "help": "whether what gates leave unexplained is added, where that is worthwhile"
+        },
     )
     seed: int = field(default=0, metadata={"help": "of all random draws"})
 

@@ -51,7 +51,7 @@ def load_networks(
     """
     if not Path(path).exists():
         known = shipped_networks()
-        hint = did_you_mean(str(path), known) or "; shipped_networks() lists the names"
+        hint = did_you_mean(str(path), known) or "; `hmlm info core` lists them"
         raise MissingFileError(
             f"there is no such file, and no shipped network of that name{hint}", path=path
         )

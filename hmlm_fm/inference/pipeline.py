@@ -100,9 +100,10 @@ class SignalingPipeline:
         folder = Path(checkpoint_path(str(name_or_path)))
         if not (folder / BASELINE_FILE).is_file():
             if network is None:
+                found = "it is pretrained" if folder.is_dir() else "there is no such folder"
                 raise HMLMError(
-                    "it is pretrained, and predicts any network; expected one, such as "
-                    'network="cardiac-fibroblast", or the folder of a fine-tuned model',
+                    f"{found}; expected a network to predict with a pretrained model, such as "
+                    "cardiac-fibroblast, or the folder of a fine-tuned model",
                     path=str(name_or_path),
                 )
             if not isinstance(network, SignalingNetwork):

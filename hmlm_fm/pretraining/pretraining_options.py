@@ -63,9 +63,11 @@ class PretrainingOptions:
     )
     size: str = field(default="tiny", metadata={"help": f"one of {', '.join(SIZES)}"})
     masked_molecule: bool = field(
-        default=True, metadata={"help": "train the masked-molecule objective"}
+        default=True, metadata={"help": "whether the masked-molecule objective is trained"}
     )
-    next_state: bool = field(default=True, metadata={"help": "train the next-state objective"})
+    next_state: bool = field(
+        default=True, metadata={"help": "whether the next-state objective is trained"}
+    )
     steps: int = field(default=200, metadata={"help": "optimizer steps"})
     batch_size: int = field(
         default=6,

@@ -68,6 +68,20 @@ def test_commands_that_pass_their_words_on_have_a_help(command, monkeypatch, cap
     assert f"hmlm {command}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("command", "arguments", "problem"),
+    [
+        (finetune, ["--netwrk", "a.sif"], "no option --netwrk; did you mean '--network'"),
+        (pretrain, ["--max_steps=6"], "no option --max_steps=6; did you mean"),
+        (pretrain, ["--steps", "many"], "argument --steps: invalid int value: 'many'"),
+    ],
+)
+def test_a_wrong_option_of_a_run_is_one_line(command, arguments, problem, capsys):
+    assert command.run(arguments) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith(f"error: {problem}")
+
+
 def test_every_command_is_listed():
     listed = hmlm("--help", COLUMNS="200").output
     for command in (*COMMANDS, "finetune", "pretrain", "corpus"):
@@ -128,7 +142,8 @@ def test_a_table_of_conditions_is_predicted(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["hmlm-small"], "expected one, such as network="),
+        (["hmlm-small"], "it is pretrained; expected a network"),
+        (["nowhere/here"], "nowhere/here: there is no such folder; expected a network"),
         ([FITTED, "--network", "egf"], "has its own network.json"),
         (["nowhere"], "checkpoint nowhere: there is no such folder"),
         ([FITTED, "--hours", "3,1"], "--hours has 1.0 after 3.0"),
