@@ -110,7 +110,7 @@ class Client:
 
         Args:
             query: the address below that of the service.
-            check: raises `FormatError` or `ValueError` for a text that is no such reply.
+            check: raises `HMLMError` or `ValueError` for a text that is no such reply.
 
         Raises:
             ReplyError: it is not in the cache and `offline` is set, or all attempts failed, or
@@ -245,7 +245,7 @@ def open_service(name: str) -> Any:
 
 
 def refuse_web_pages(text: str) -> None:
-    """Raise `ValueError` for an empty reply or a web page where data is expected."""
+    """Raise `HMLMError` for an empty reply or a web page where data is expected."""
     start = text.lstrip()[:200].lower()
     if not start:
         raise HMLMError("it is empty")

@@ -86,7 +86,7 @@ def load_for_training(
 
     Raises:
         FormatError: as `load_corpus`.
-        ValueError: a share that is too small or too large, or too few clusters of relatives for
+        HMLMError: a share that is too small or too large, or too few clusters of relatives for
             three sides.
     """
     if not SHARES[0] <= held_out_share <= SHARES[1]:

@@ -64,7 +64,7 @@ def split_networks(
         The networks of each side, sorted by name, by `SIDES`.
 
     Raises:
-        ValueError: repeated names, fractions that are no fractions, or too few clusters for
+        HMLMError: repeated names, fractions that are no fractions, or too few clusters for
             three sides.
     """
     networks = sorted(networks, key=lambda network: network.name)

@@ -26,7 +26,7 @@ def store_rows(rows: Iterable[Mapping[str, np.ndarray]], folder: Path) -> int:
     """Write rows that all have the same fields, one at a time; returns how many.
 
     Raises:
-        ValueError: a row with other fields, or with a field of another type, than the first.
+        HMLMError: a row with other fields, or with a field of another type, than the first.
     """
     folder.mkdir(parents=True)
     files, kinds, count = {}, {}, 0

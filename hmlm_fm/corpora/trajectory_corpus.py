@@ -136,7 +136,7 @@ def simulate_corpus(
 
     Raises:
         FormatError: the folder was begun with other settings.
-        ValueError: a side has no network of a fit size.
+        HMLMError: a side has no network of a fit size.
     """
     _check_same_settings(folder, settings)
     used = [side for side in SIDES if sides.get(side)]

@@ -71,7 +71,7 @@ def simulate_sbml(
     Raises:
         FormatError: the file is not SBML, has no molecules, or cannot be loaded or integrated;
             libroadrunner is not installed.
-        ValueError: times that are not ascending, or fewer than two.
+        HMLMError: times that are not ascending, or fewer than two.
     """
     document = read_document(path, MOST_TERMS_TO_COMPILE)
     model = document.getModel()

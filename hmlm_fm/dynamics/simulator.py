@@ -69,7 +69,7 @@ def simulate(
 
     Raises:
         NetworkError: a condition names an unknown molecule, or a sign is unknown.
-        ValueError: times or initial states that do not fit, or a state that becomes no number.
+        HMLMError: times or initial states that do not fit, or a state that becomes no number.
     """
     if not len(conditions) or not len(times_hours):
         shape = (len(conditions), len(times_hours), len(network.molecules))
@@ -165,7 +165,7 @@ def baseline_state(network: SignalingNetwork, dtype: torch.dtype = torch.float64
 
     Raises:
         NetworkError: a sign is unknown.
-        ValueError: the states become infinite or no number.
+        HMLMError: the states become infinite or no number.
     """
     system = LogicODE.from_network(network, dtype)
     at_rest = ConditionTensors.from_conditions([Condition()], network)

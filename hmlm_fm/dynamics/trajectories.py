@@ -63,7 +63,7 @@ def draw_topology(
     """One to four pathways of a corpus in one network of 8 to 110 molecules.
 
     Raises:
-        ValueError: no network of the corpus is of a fit size.
+        HMLMError: no network of the corpus is of a fit size.
     """
     order = rng.permutation(len(networks)).tolist()
     wanted = int(rng.integers(1, 5))

@@ -112,7 +112,7 @@ def sbml_equations(network: SignalingNetwork) -> str:
     cut off.
 
     Raises:
-        ValueError: a ymax above 1, where that would not hold.
+        HMLMError: a ymax above 1, where that would not hold.
     """
     system = LogicODE.from_network(network)
     if bool((system.ymax > 1).any()):

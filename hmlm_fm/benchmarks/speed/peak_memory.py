@@ -34,7 +34,7 @@ def peak_megabytes(prepare: Callable[..., tuple[Step, Step]], *arguments: object
         arguments: of `prepare`, handed over to the process.
 
     Raises:
-        ValueError: this system cannot fork or count.
+        HMLMError: this system cannot fork or count.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         raise HMLMError("peak memory is measured on Linux and macOS alone")

@@ -46,6 +46,6 @@ def draw_line_task(
     """As `simulate_task`, on the cell line of the seed.
 
     Raises:
-        ValueError, NetworkError: as `simulate_task`.
+        HMLMError: as `simulate_task`.
     """
     return simulate_task(draw_line(network, seed), budget, track, seed)

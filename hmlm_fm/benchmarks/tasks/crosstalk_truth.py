@@ -225,7 +225,7 @@ def measure_network(
     """Truth and scores of one network with kinetics.
 
     Raises:
-        ValueError: it has no two pathways.
+        HMLMError: it has no two pathways.
     """
     truth = with_baseline_inputs(network)
     pairs = list(ordered_pairs(truth))

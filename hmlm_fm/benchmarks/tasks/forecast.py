@@ -20,7 +20,7 @@ def draw_forecast(
     A budget of 16x7 gives hours 0 to 6 of 16 conditions.
 
     Raises:
-        ValueError: as `simulate_task`; or no hours are left to predict.
+        HMLMError: as `simulate_task`; or no hours are left to predict.
         NetworkError: the network has no dynamics.
     """
     if not 2 <= budget.times <= HORIZON_HOURS:

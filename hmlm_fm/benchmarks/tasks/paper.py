@@ -114,7 +114,7 @@ def draw_paper(
         seed: of the noise; 0 stands for the notebook's own, 42.
 
     Raises:
-        ValueError: another budget.
+        HMLMError: another budget.
     """
     if budget.conditions != 1 or budget.times not in OBSERVED:
         raise HMLMError(f"budget {budget}; expected one of 1x4, 1x8 and 1x16")

@@ -80,7 +80,7 @@ def read_midas(
             length, a level outside [0, 1], a time or value that is no number or out of its range,
             several cell lines or an unknown one, or no molecule of the network. The message names
             file and row.
-        ValueError: an unknown unit or modality, or an inhibition outside [0, 1].
+        HMLMError: an unknown unit or modality, or an inhibition outside [0, 1].
     """
     for what, stated, known in (
         ("time_unit", time_unit, HOURS_OF),
