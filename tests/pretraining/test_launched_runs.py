@@ -94,6 +94,7 @@ def test_zero_pretrains_as_one_process_does_and_leaves_folders_that_load(config,
     assert "expected the same, since the optimizer's state lies in parts" in done.stderr
 
 
+@pytest.mark.nightly
 def test_zero3_offloaded_to_the_cpu(one, tmp_path):
     pytest.importorskip("deepspeed")
     pretrain("zero3_offload", tmp_path / "run")
@@ -152,7 +153,12 @@ def tuned_by_one(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("config", "kind"), [("multi_cpu", "MULTI_CPU"), ("zero2", "DEEPSPEED"), ("zero3", "DEEPSPEED")]
+    ("config", "kind"),
+    [
+        ("multi_cpu", "MULTI_CPU"),
+        ("zero2", "DEEPSPEED"),
+        pytest.param("zero3", "DEEPSPEED", marks=pytest.mark.nightly),
+    ],
 )
 def test_fine_tuning_on_two_processes_gives_what_one_gives(config, kind, tuned_by_one, tmp_path):
     if kind == "DEEPSPEED":

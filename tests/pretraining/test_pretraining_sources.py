@@ -22,6 +22,7 @@ FOLDERS = {
     "sbml": "biomodels",
     "netflux": "netflux",
 }
+EACH_CHANGE = ("core", "reactome")
 SMALL = ("--batch_size", 1, "--trajectory_networks", 8, "--held_out_networks", 2,
          "--inference_rounds", 1, "--language_networks", 4, "--logging_steps", 50,
          "--save_steps", 1000)  # fmt: skip
@@ -42,8 +43,13 @@ def pretrain(corpus: Path, out: Path) -> None:
     assert json.loads((out / "metrics.json").read_text())["next_state"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("source", FOLDERS)
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in EACH_CHANGE else pytest.mark.nightly)
+        for name in FOLDERS
+    ],
+)
 def test_every_source_trains(source, shared_data, tmp_path):
     folder = ("--from-dir", shared_data / FOLDERS[source]) if FOLDERS[source] else ()
     run("corpora/build.py", source, *folder, "--out", tmp_path / "corpus")
