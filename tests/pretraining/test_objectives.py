@@ -411,6 +411,7 @@ def test_context_mean_uses_context_conditions_only(samples):
     assert mean.shape == sample.states.shape[1:]
 
 
+@pytest.mark.slow
 def test_ablations_switch_off_one_part_each_and_restore_it(tokenizer, samples):
     torch.manual_seed(0)
     model = HMLMForSignaling(
