@@ -147,3 +147,8 @@ def test_hmlm_converts_a_small_sif_to_json_without_torch(tmp_path):
     out = tmp_path / "small.json"
     assert _imported(program, str(tmp_path / "small.sif"), str(out)) == set()
     assert out.exists()
+
+
+def test_hmlm_info_describes_a_network_without_torch():
+    program = "from hmlm_fm.cli.main import app\napp(['info', 'cardiac-fibroblast'], standalone_mode=False)"
+    assert "torch" not in _imported(program)

@@ -10,7 +10,6 @@ checkpoint are read from its own metrics.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import FormatError
-from ..common.files import read_text, write_text
+from ..common.files import read_json_text, read_text, write_text
 from ..inference.shipped import checkpoint_path
 from ..model.error_base import HMLMError
 from .entries import ENTRIES_OF_OBSERVED_CONDITIONS, Entry
@@ -184,15 +183,12 @@ def read_results(folder: str | Path) -> list[ResultFile]:
     """The files of a folder in the order of the page.
 
     Raises:
-        FormatError: a file is no JSON, or its task is not known.
+        FormatError: a file cannot be read or is no JSON, or its task is not known.
         HMLMError: the folder has no results.
     """
     found = []
     for path in sorted(Path(folder).glob("*.json")):
-        try:
-            content = json.loads(read_text(path))
-        except ValueError as error:
-            raise FormatError(f"it is not JSON ({error})", path=path) from None
+        content = read_json_text(path)
         if not isinstance(content, dict) or "results" not in content:
             continue
         if content.get("task") not in QUESTIONS:
@@ -336,7 +332,7 @@ def _verdict(merit: Merit, own: Mapping[str, Any], other: Mapping[str, Any]) -> 
 def shipped_checkpoint(name: str = "hmlm-small") -> ResultFile:
     """The metrics that a checkpoint carries, as results."""
     folder = checkpoint_path(name)
-    metrics = json.loads(read_text(Path(folder) / "metrics.json"))
+    metrics = read_json_text(Path(folder) / "metrics.json")
     masked, states = metrics["masked_molecule"], metrics["next_state"]
     results: list[dict[str, Any]] = []
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..common.errors import FormatError, MissingFileError
-from ..common.files import read_text
+from ..common.files import read_json_text, read_text
 from ..common.words import counted
 from ..formats.measured.measured_tables import (
     CONDITIONS_FILE,
@@ -17,6 +16,8 @@ from ..formats.measured.measured_tables import (
     read_condition_tables,
 )
 from ..formats.measured.midas import is_midas
+from ..formats.tables import header_of_text
+from ..inference.shipped import SHIPPED, folder_with_code
 from ..model.error_base import did_you_mean, listed
 from ..model.network import SignalingNetwork
 from .command_options import InfoOptions
@@ -32,8 +33,6 @@ def run_info(options: InfoOptions) -> None:
     Raises:
         FormatError: it is none of what hmlm_fm reads, or is damaged.
     """
-    from ..inference.shipped import SHIPPED, folder_with_code
-
     path = Path(options.name)
     if options.name in SHIPPED:
         facts = [("checkpoint", options.name), *checkpoint_facts(folder_with_code(options.name))]
@@ -137,21 +136,16 @@ def measured_facts(folder: Path) -> Iterator[tuple[str, object]]:
 
 def midas_facts(path: Path) -> Iterator[tuple[str, object]]:
     """Of a table in CellNOpt's MIDAS format, by the prefixes of its columns."""
-    header, *rows = [line for line in read_text(path).splitlines() if line.strip()]
-    names = [name.strip().strip('"') for name in header.split(",")]
+    text = read_text(path)
+    names = header_of_text(text)
     yield "format", "MIDAS; hmlm convert writes it as two tables"
-    yield "rows", len(rows)
+    yield "rows", sum(1 for line in text.splitlines() if line.strip()) - 1
     for prefix, what in (("TR:", "treatments"), ("DV:", "readouts")):
         yield what, listed(n[len(prefix) :] for n in names if n.upper().startswith(prefix))
 
 
 def _json(path: Path) -> Mapping[str, Any]:
-    try:
-        content = json.loads(read_text(path))
-    except ValueError as error:
-        if isinstance(error, FormatError):
-            raise
-        raise FormatError(f"it is not JSON ({error})", path=path) from None
+    content = read_json_text(path)
     if not isinstance(content, dict):
         raise FormatError("it is not a JSON object", path=path)
     return content

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import json
 import os
 import re
 import shutil
@@ -11,7 +12,7 @@ import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from .errors import FormatError, MissingFileError, OptionsError
 
@@ -39,6 +40,19 @@ def read_text(path: str | os.PathLike[str]) -> str:
     if "\0" in text:
         raise FormatError("it holds binary data; expected a text file in UTF-8", path=path)
     return text
+
+
+def read_json_text(path: str | os.PathLike[str]) -> Any:
+    """What a JSON text holds.
+
+    Raises:
+        FormatError: as `read_text`, or it is not JSON.
+    """
+    text = read_text(path)
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise FormatError(f"it is not JSON ({error})", path=path) from None
 
 
 def read_lines(path: str | os.PathLike[str]) -> list[str]:

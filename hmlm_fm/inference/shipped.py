@@ -10,7 +10,6 @@ from pathlib import Path
 from .._version import __version__
 from ..common.errors import MissingFileError
 from ..common.files import write_bytes
-from ..model import modeling_hmlm, tokenization_hmlm
 
 CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
 SHIPPED = ("hmlm-small",)
@@ -62,7 +61,10 @@ def _write_code(folder: Path) -> None:
 
 def code_files() -> list[Path]:
     """The files that travel with a checkpoint: those that model and tokenizer import."""
+    # torch takes its time, and names of checkpoints need none of it.
     from transformers.dynamic_module_utils import get_relative_import_files
+
+    from ..model import modeling_hmlm, tokenization_hmlm
 
     entries = [Path(str(module.__file__)) for module in (modeling_hmlm, tokenization_hmlm)]
     files = {*entries, *(Path(f) for e in entries for f in get_relative_import_files(e))}

@@ -205,3 +205,11 @@ def test_info_of_damaged_folders(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     assert "model_type is 'bert'; expected 'hmlm'" in refusal("info", tmp_path)
     assert "there is no such file" in refusal("info", tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_info_of_a_midas_table_whatever_separates_its_columns(separator, tmp_path):
+    rows = (["TR:egf:Stimuli", "DA:ALL", "DV:erk"], ["0", "0", "0.1"], ["1", "30", "0.8"])
+    (tmp_path / "MD.csv").write_text("".join(separator.join(row) + "\n" for row in rows))
+    facts = facts_of(tmp_path / "MD.csv")
+    assert (facts["rows"], facts["treatments"], facts["readouts"]) == ("2", "egf:Stimuli", "erk")
