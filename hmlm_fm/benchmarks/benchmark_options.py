@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.files import check_output_files, creating
+from ..common.words import by_comma
 from ..model.error_base import HMLMError
 
 DEFAULT_NETWORK, DEFAULT_CORPUS = "cardiac-fibroblast", "core"
@@ -123,7 +124,7 @@ class BenchmarkOptions:
     @property
     def entry_ids(self) -> list[str]:
         """The ids that `entries` lists."""
-        return [name.strip() for name in self.entries.split(",") if name.strip()]
+        return by_comma(self.entries)
 
     def command(self) -> str:
         """The command line, without options that have no influence on results."""

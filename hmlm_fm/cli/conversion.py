@@ -8,7 +8,11 @@ from pathlib import Path
 from ..common.errors import FormatError, OptionsError
 from ..common.files import check_output_files, refuse_to_overwrite, whole_folder
 from ..common.words import counted
-from ..formats.measured.measured_tables import write_condition_tables
+from ..formats.measured.measured_tables import (
+    CONDITIONS_FILE,
+    OBSERVATIONS_FILE,
+    write_condition_tables,
+)
 from ..formats.measured.midas import INHIBITION, is_midas, read_midas
 from ..formats.network_choice import one_network
 from ..formats.output_formats import files_to_write, writable_format, write_networks
@@ -72,13 +76,10 @@ def convert_midas(options: ConvertOptions) -> None:
         cell_line=options.cell_line,
     )
     if folder.is_dir():
-        for name in ("conditions.csv", "observations.csv"):
+        for name in (CONDITIONS_FILE, OBSERVATIONS_FILE):
             check_output_files(folder / name, None, (Path(options.source),), options.force)
-        written = write_condition_tables(conditions, observations, folder)
-    else:
-        with whole_folder(folder) as target:
-            names = write_condition_tables(conditions, observations, target)
-        written = folder / names[0].name, folder / names[1].name
+    with whole_folder(folder) as target:
+        write_condition_tables(conditions, observations, target)
     values = sum(map(len, observations.values()))
-    print(f"{written[0]}: {counted(len(conditions), 'condition')}")
-    print(f"{written[1]}: {counted(values, 'value')}")
+    print(f"{folder / CONDITIONS_FILE}: {counted(len(conditions), 'condition')}")
+    print(f"{folder / OBSERVATIONS_FILE}: {counted(values, 'value')}")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ..common.words import by_comma
 from ..corpora.build import (
     BuildError,
     check_new,
@@ -172,7 +173,7 @@ def _from_service(options: argparse.Namespace) -> Harvest:
     query = Query(
         options.species,
         options.organism,
-        tuple(p.strip() for p in options.pathways.split(",") if p.strip()),
+        tuple(by_comma(options.pathways)),
     )
     with _bar(options.source) as bar:
         return harvest_from_service(

@@ -98,8 +98,3 @@ def _read_config(path: Path, kind: type[Any]) -> dict[str, object]:
                 f"{path}: {name} is {value!r}; expected a value of type {wanted.__name__}"
             )
     return content
-
-
-def by_comma(text: str) -> list[str]:
-    """The names that an option lists by comma."""
-    return [name.strip() for name in text.split(",") if name.strip()]

@@ -1,4 +1,4 @@
-"""What commands print: counts in words, and errors and warnings in one line each."""
+"""Words that commands take and print: lists by comma, counts, errors and warnings in a line."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from .errors import FormatWarning
+
+
+def by_comma(text: str) -> list[str]:
+    """The names that an option lists by comma."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def counted(size: int, word: str) -> str:

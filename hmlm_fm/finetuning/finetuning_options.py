@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..common.errors import OptionsError
 from ..common.files import check_folder
-from ..common.option_parsing import by_comma
+from ..common.words import by_comma
 from ..measurements.simulated import TRACKS
 from .gate_fit import GATE_PARTS
 

@@ -20,7 +20,7 @@ from ..common.environment import environment
 from ..common.files import check_folder, whole_folder, write_text
 from ..fitting.ensemble import Fit
 from ..formats.json_format import write_json
-from ..inference.context import make_context
+from ..inference.context import known_states, make_context
 from ..inference.figures import Band, plot_bands
 from ..inference.gate_tables import gate_tables, unexplained_table
 from ..inference.pipeline import BASELINE_FILE, NETWORK_FILE, SignalingPipeline
@@ -77,11 +77,7 @@ class FittedModel:
     def pipeline(self) -> SignalingPipeline:
         """The pipeline that predicts the fitted network."""
         data = self.data
-        known = {
-            name: float(state)
-            for name, state in zip(data.network.names, data.baseline, strict=True)
-            if np.isfinite(state)
-        }
+        known = known_states(data.network, data.baseline)
         return SignalingPipeline(self.model, self.tokenizer, data.network, known)
 
     def predict(
@@ -141,7 +137,7 @@ class FittedModel:
                 write_text(target / f"{name}.json", json.dumps(content, indent=2) + "\n")
             facts = CardFacts(
                 self.data, self.metrics, self.checkpoint, self.tunable, self.adapted,
-                unexplained_table(self.model, self.data.network),
+                self.unexplained,
             )  # fmt: skip
             write_text(target / "README.md", model_card(facts))
 
@@ -149,6 +145,11 @@ class FittedModel:
     def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Time constants of molecules, and gates of interactions; see `gate_tables`."""
         return gate_tables(self.model.to("cpu"), self.tokenizer, self.data)  # type: ignore[arg-type]
+
+    @cached_property
+    def unexplained(self) -> pd.DataFrame:
+        """Effects of treatments that gates leave unexplained; see `unexplained_table`."""
+        return unexplained_table(self.model, self.data.network)
 
     def _save_network(self, folder: Path) -> None:
         network, baseline = self.data.network, self.data.baseline
@@ -163,9 +164,8 @@ class FittedModel:
         molecules, gates = self.tables
         molecules.to_csv(folder / "time_constants.csv", index=False)
         gates.to_csv(folder / "gates.csv", index=False)
-        unexplained = unexplained_table(self.model, self.data.network)
-        if len(unexplained):
-            unexplained.to_csv(folder / UNEXPLAINED_FILE, index=False)
+        if len(self.unexplained):
+            self.unexplained.to_csv(folder / UNEXPLAINED_FILE, index=False)
 
     def _draw_measured(self, path: Path) -> None:
         """Draw the condition with the most measurements, or the largest changes among several with

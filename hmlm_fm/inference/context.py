@@ -20,6 +20,15 @@ LARGEST_CONTEXT, MOST_CONTEXT_TIMES = 64, 8
 take long to encode and add little. Fits use all of them."""
 
 
+def known_states(network: SignalingNetwork, baseline: np.ndarray) -> dict[str, float]:
+    """The states at rest (N) that are known, by molecule."""
+    return {
+        name: float(state)
+        for name, state in zip(network.names, baseline, strict=True)
+        if np.isfinite(state)
+    }
+
+
 def make_context(
     tokenizer: HMLMTokenizer,
     network: SignalingNetwork,
@@ -32,19 +41,12 @@ def make_context(
     Args:
         baseline: (N) the state at rest, in [0, 1]; NaN where it is not known.
     """
-    at_rest = None
-    if baseline is not None:
-        at_rest = {
-            name: float(value)
-            for name, value in zip(network.names, baseline, strict=True)
-            if np.isfinite(value)
-        }
     return dict(
         tokenizer(
             network,
             conditions=list(conditions) if len(conditions) else None,
             observations=list(observations) if len(conditions) else None,
-            baseline=at_rest,
+            baseline=None if baseline is None else known_states(network, baseline),
             return_tensors="pt",
             # No warning of molecules without a token at every query.
             warn_unknown=False,

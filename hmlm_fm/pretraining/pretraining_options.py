@@ -15,8 +15,7 @@ from transformers import TrainingArguments
 from ..common.environment import git_revision
 from ..common.errors import OptionsError
 from ..common.launching import device_settings
-from ..common.option_parsing import by_comma
-from ..common.words import not_installed
+from ..common.words import by_comma, not_installed
 from ..corpora.corpus_loading import HELD_OUT_SHARE
 from ..dynamics.trajectories import FEWEST_CONDITIONS
 from ..model.configuration_hmlm import PARTS, SIZES
