@@ -150,5 +150,5 @@ def test_hmlm_converts_a_small_sif_to_json_without_torch(tmp_path):
 
 
 def test_hmlm_info_describes_a_network_without_torch():
-    program = "from hmlm_fm.cli.main import app\napp(['info', 'cardiac-fibroblast'], standalone_mode=False)"
+    program = "from hmlm_fm.cli.main import app\napp(['info', 'egf'], standalone_mode=False)"
     assert "torch" not in _imported(program)
