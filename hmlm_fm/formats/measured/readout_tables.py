@@ -1,4 +1,4 @@
-"""Tables of readouts: what an antibody or a probe measures, and which mouse gene is which human one.
+"""Tables of readouts: what an antibody or a probe measures, and which mouse gene is which human.
 
 Tables have a header, and are separated by commas, semicolons or tabs:
 
@@ -119,6 +119,19 @@ def write_guesses(guesses: Mapping[str, ReadoutGuess], path: PathLike) -> None:
     for name, guess in guesses.items():
         genes, sites = "|".join(guess.genes), "|".join(guess.sites)
         writer.writerow((name, genes, sites, guess.modality, guess.how))
+    write_text(path, stream.getvalue())
+
+
+def write_readouts(readouts: Iterable[Readout], path: PathLike) -> None:
+    """Write a comma-separated table that `read_readouts` reads.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow((*COLUMNS, *OPTIONAL_COLUMNS))
+    writer.writerows((r.name, "|".join(r.genes), "|".join(r.sites), r.modality) for r in readouts)
     write_text(path, stream.getvalue())
 
 
