@@ -58,11 +58,16 @@ def key_of_name(name: str) -> str:
 
 
 def genes_of_probe_name(name: str, sites: Iterable[str] = ()) -> tuple[str, ...]:
-    """Genes by the table of probes; a row for one of the sites comes first."""
+    """Genes by the table of probes; a row for one of the sites comes first.
+
+    A symbol is no other spelling of a name in the table: EIF2A is not eIF2a.
+    """
     rows = _rows_of(name)
     for site in sites:
         if site in rows:
             return rows[site]
+    if name in Vocabulary.shipped().index and name not in _written():
+        return (name,)
     return rows.get("", ())
 
 

@@ -241,7 +241,9 @@ def _genes(core: str, sites: tuple[str, ...], tables: _Tables) -> tuple[tuple[st
     for database, pattern in (("UniProt", _UNIPROT), ("Ensembl", _ENSEMBL)):
         if pattern.fullmatch(core):
             key = identifier_key(database, core)
-            return _only_genes(tables.identifiers.tokens_of(key) if key else ()), database
+            genes = _only_genes(tables.identifiers.tokens_of(key) if key else ())
+            if genes:
+                return genes, database
     return known_by_spelling(core)
 
 
