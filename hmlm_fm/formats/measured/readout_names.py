@@ -55,7 +55,7 @@ _CLEAVED = tuple(
     re.compile(pattern)
     for pattern in (
         r"(?:[Cc]leaved|[Cc]l)[\s_\-.]+(?P<core>.+)",
-        r"(?P<core>.+?)[\s_\-]*(?:[Cc]leaved|c)[\s_\-]*(?P<sites>(?:D|Asp)[- ]?\d{1,4})",
+        r"(?P<core>.+?)[\s_\-]*(?:[Cc]leaved|c)[\s_\-]*(?P<residue>(?:D|Asp)[- ]?\d{1,4})",
         r"(?P<core>.+?)[\s_\-]+[Cc]leaved",
     )
 )
@@ -185,9 +185,9 @@ def _shorter(reading: _Reading) -> Iterator[_Reading]:
             if match is not None and sites:
                 yield _Reading(clean(match["core"]), sites, "phosphoprotein")
     for match in _matches(_CLEAVED, core):
-        sites = match.groupdict().get("sites")
-        found = (re.sub(r"[^0-9]*(\d+)", r"D\1", sites),) if sites else reading.sites
-        yield _Reading(clean(match["core"]), found, reading.modality or "protein")
+        after = re.search(r"\d+", match.groupdict().get("residue") or "")
+        where = (f"D{after[0]}",) if after else reading.sites
+        yield _Reading(clean(match["core"]), where, reading.modality or "protein")
     kinds = (
         (_PHOSPHO, "phosphoprotein"),
         (_TOTAL, "protein"),
