@@ -38,8 +38,8 @@ _SPELLED = re.compile("|".join(_SPELLED_GREEK))
 _WORDS = frozenset(
     "april light clock impact control large rest set fast time well perk cell cells dose".split()
 )
-# pERK is phosphorylated ERK and no PERK, and tPA is no symbol with a small letter.
-_PREFIXED = re.compile(r"[pt][A-Z]")
+# pERK and P-ERK are phosphorylated ERK, and not PERK.
+_PREFIXED = re.compile(r"[pt][A-Z]|[pPtT][ _.-]")
 _SHORTEST_SPELLING = 5
 _SHORTEST_WITH_A_NUMBER = 4
 
@@ -62,6 +62,8 @@ def genes_of_probe_name(name: str, sites: Iterable[str] = ()) -> tuple[str, ...]
 
     A symbol is no other spelling of a name in the table: EIF2A is not eIF2a.
     """
+    if _is_word(name):
+        return ()
     rows = _rows_of(name)
     for site in sites:
         if site in rows:
@@ -73,8 +75,11 @@ def genes_of_probe_name(name: str, sites: Iterable[str] = ()) -> tuple[str, ...]
 
 def is_ambiguous(name: str) -> bool:
     """Whether a name is in the table of probes without genes, or is a word of tables."""
-    is_word = name in (name.lower(), name.capitalize()) and name.lower() in _WORDS
-    return is_word or _rows_of(name).get("", ("",)) == ()
+    return _is_word(name) or _rows_of(name).get("", ("",)) == ()
+
+
+def _is_word(name: str) -> bool:
+    return name in (name.lower(), name.capitalize()) and name.lower() in _WORDS
 
 
 def known_by_spelling(name: str) -> tuple[tuple[str, ...], str]:
@@ -103,15 +108,16 @@ def known_by_spelling(name: str) -> tuple[tuple[str, ...], str]:
 
 def _rows_of(name: str) -> dict[str, tuple[str, ...]]:
     """Genes by site that the table of probes has for a name."""
-    if _PREFIXED.match(name) and name not in _written():
+    if _PREFIXED.match(name) and not {name, name.lower()} & _written():
         return {}
     return _probes().get(key_of_name(name), {})
 
 
 @cache
 def _written() -> frozenset[str]:
-    """The names of the table of probes as they are written there."""
-    return frozenset(name for row in _rows(PROBE_NAMES) for name in row["names"].split(" | "))
+    """The names of the table of probes as they are written there; P-cadherin in small ones too."""
+    names = [name for row in _rows(PROBE_NAMES) for name in row["names"].split(" | ")]
+    return frozenset(names) | {name.lower() for name in names if _PREFIXED.match(name)}
 
 
 @cache

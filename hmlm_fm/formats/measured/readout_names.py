@@ -37,8 +37,11 @@ _PHOSPHO = tuple(
     for pattern in (
         r"(?:[Pp]hospho(?:rylated)?|PHOSPHO)[\s_\-.]*(?P<core>.+)",
         r"[pP][\s_\-.](?P<core>.+)",
+        r"p(?:Ser|Thr|Tyr)[\s_\-](?P<core>.+)",
         r"p(?P<core>[A-Z0-9].+|p\d.+|c-?[A-Z].+)",
-        r"(?P<core>.+)[\s_\-](?:[pP]|phos|phospho|phosphorylated)",
+        r"pp(?P<core>[A-Z].+)",
+        r"(?P<core>.+)[\s_\-](?:pp?|PP?|phos|phospho|phosphorylated)",
+        r"(?P<core>.*[A-Z0-9])pp",
         r"(?P<core>.*[A-Za-z0-9])p[STY]",
     )
 )
@@ -46,6 +49,7 @@ _TOTAL = tuple(
     re.compile(pattern)
     for pattern in (
         r"(?:[Tt]otal|[Tt]ot|TOTAL|[Pp]an|PAN)[\s_\-.]+(?P<core>.+)",
+        r"(?:total|pan)(?P<core>[A-Z].+)",
         r"[tT][\s_\-.](?P<core>[A-Za-z].+)",
         r"t(?P<core>[A-Z][A-Za-z0-9].+)",
         r"(?P<core>.+?)[\s_\-](?:[Tt]otal|[Tt]ot|TOTAL|[Pp]an|[Pp]rotein)",
@@ -55,6 +59,7 @@ _CLEAVED = tuple(
     re.compile(pattern)
     for pattern in (
         r"(?:[Cc]leaved|[Cc]l)[\s_\-.]+(?P<core>.+)",
+        r"(?:cleaved(?=[A-Z])|c(?=Casp|PARP))(?P<core>.+)",
         r"(?P<core>.+?)[\s_\-]*(?:[Cc]leaved|c)[\s_\-]*(?P<residue>(?:D|Asp)[- ]?\d{1,4})",
         r"(?P<core>.+?)[\s_\-]+[Cc]leaved",
     )
@@ -67,7 +72,7 @@ _WORDS = tuple(
     for pattern in (
         r"(?:observable|obs|readout|anti|human|mouse)[\s_\-](?P<core>.+)",
         r"(?P<core>.+?)[\s_\-](?:rel|abs|level|levels|norm|normalized|signal|intensity|MFI|mean"
-        r"|median|nuclear|cytoplasmic|cyto|Western|WB|Microscopy|ELISA|Luminex|FACS|DosR|au)",
+        r"|median|nuclear|cytoplasmic|cyto|Western|WB|Microscopy|ELISA|Luminex|FACS|DosR|GTP|au)",
         r"(?P<core>.+?)[\s_\-][RMG][\s_\-][VCEQN]{1,2}",
         r"(?P<core>.{4,})V",
     )
