@@ -97,7 +97,7 @@ def convert_measurements(options: ConvertOptions) -> None:
 
 
 def renamed(measured: MeasuredSet, name: str) -> MeasuredSet:
-    """A set under another name, of which the study is the first part unless its source states it."""
+    """A set under another name, of which the study is the first part unless it is published."""
     is_stated = measured.source and measured.study
     return replace(measured, name=name, study=measured.study if is_stated else "")
 

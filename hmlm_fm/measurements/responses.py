@@ -44,7 +44,8 @@ class Responses:
     Attributes:
         measured: the set.
         treatments: (K) what was given, by `Treatment.key`.
-        doses: (C, K) treatment vectors; the control is none of them.
+        doses: (C, K) treatment vectors, each treatment relative to its largest dose in the set; the
+            control is none of them.
         conditions: (C) the names of the conditions that have each vector.
         outputs: (M) what was measured; times after 0, where there are any.
         changes: (C, M) means over replicates, NaN where nothing was measured.
@@ -127,6 +128,7 @@ def responses_of(measured: MeasuredSet) -> Responses:
         changes[row, output], counts[row, output] = math.fsum(found) / len(found), len(found)
     noise, source = _noise(measured, controls, vectors, outputs)
     doses = np.array(list(distinct), dtype=float).reshape(len(distinct), len(treatments))
+    doses = doses / np.maximum(doses.max(0, initial=0.0), 1e-300)
     names = tuple(tuple(of) for of in distinct.values())
     return Responses(
         measured, treatments, doses, names, outputs, changes, counts, has_control, noise, source
