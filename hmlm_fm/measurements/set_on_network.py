@@ -100,7 +100,9 @@ class SetOnNetwork:
     @cached_property
     def _base(self) -> SignalingNetwork:
         if self.network is None:
-            return SignalingNetwork(self.measured.name, (), ())
+            readouts = dict.fromkeys(o.readout for o in self.outputs)
+            molecules = tuple(Molecule(name, kind="unknown") for name in readouts)
+            return SignalingNetwork(self.measured.name, molecules, ())
         return pruned(
             self.network,
             {t.name for t in self.measured.treatments} | self._drug_targets,
@@ -168,9 +170,9 @@ class SetOnNetwork:
     @cached_property
     def hours(self) -> np.ndarray:
         """(T) times of the outputs, a steady state's last."""
-        finite = sorted({o.hours for o in self.outputs if o.hours != LATE})
-        late = [max(STEADY_HOURS, *finite)] if any(o.hours == LATE for o in self.outputs) else []
-        return np.array([*finite, *(late if finite else late or [])])
+        times = {o.hours for o in self.outputs}
+        steady = max(STEADY_HOURS, *(t for t in (0.0, *times) if t != LATE))
+        return np.array(sorted(steady if t == LATE else t for t in times))
 
     def measurements(self, doses: np.ndarray, changes: np.ndarray, seed: int = 0) -> Measurements:
         """Shown conditions as activities.
