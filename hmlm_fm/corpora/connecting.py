@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from ..formats.names import family_name, kind_of_token, meaning_of
 from ..model.error_base import HMLMError, quoted
 from ..model.network import Interaction, Molecule, Pathway, SignalingNetwork
-from .gene_graph import Edge, GeneGraph, LeftOut, build_gene_graph
+from .gene_graph import Edge, GeneGraph, LeftOut, build_gene_graph, names_of_small_molecules
 
-FEWEST_OF_PATHWAY = 3
+FEWEST_OF_PATHWAY = 5
 """Molecules that a pathway of a source has in the result, or it is not named there."""
 
 MOST_IN_NAME = 4
@@ -120,7 +120,9 @@ def connect(
     stimuli = set(treated if stimuli is None else stimuli)
     _check(treated, measured, stimuli, most_steps, most_paths_longer)
     networks = _in_order(networks)
-    groups = _groups([*treated.values(), *measured.values()])
+    small = names_of_small_molecules(networks)
+    groups = {name: (token,) for token, name in small.items()}
+    groups |= _groups([*treated.values(), *measured.values()], small)
     node_of = {gene: node for node, genes in groups.items() for gene in genes}
     graph = build_gene_graph(networks, node_of, unsigned)
     starts = {t: node_of[genes[0]] for t, genes in sorted(treated.items())}
@@ -259,19 +261,19 @@ def _in_order(networks: Iterable[Source]) -> list[Source]:
     return [(corpus, found[name]) for corpus, found in by_corpus.items() for name in sorted(found)]
 
 
-def _groups(sets: Iterable[Sequence[str]]) -> dict[str, tuple[str, ...]]:
+def _groups(sets: Iterable[Sequence[str]], names: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """Disjoint sets of genes by the name of their molecule; those that overlap are joined."""
     group_of: dict[str, set[str]] = {}
     for genes in sets:
         joined = set(genes).union(*(group_of[gene] for gene in genes if gene in group_of))
         group_of |= dict.fromkeys(joined, joined)
     distinct = {tuple(sorted(group)) for group in group_of.values()}
-    return {_name(genes): genes for genes in sorted(distinct)}
+    return {_name(genes, names): genes for genes in sorted(distinct)}
 
 
-def _name(genes: tuple[str, ...]) -> str:
+def _name(genes: tuple[str, ...], names: Mapping[str, str]) -> str:
     if len(genes) == 1:
-        return genes[0]
+        return names.get(genes[0], genes[0])
     known = family_name(genes)
     # A family may bear the name of a gene, which is another molecule.
     if known is not None and set(meaning_of(known).members) == set(genes):
@@ -312,7 +314,7 @@ def _molecules(
     molecules = []
     for node in order:
         members = groups.get(node, (node,))
-        kind = kind_of_token(node) if len(members) == 1 else meaning_of(node).kind
+        kind = kind_of_token(members[0]) if len(members) == 1 else meaning_of(node).kind
         molecules.append(
             Molecule(
                 node,

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from ..model.network import INTERACTION_KINDS, Interaction, Molecule, SignalingNetwork
+from ..model.vocabulary import Vocabulary
 from .relatives import MOST_MEMBERS
 
 Pair = tuple[str, str]
@@ -114,6 +115,21 @@ class GeneGraph:
         return _steps(end, self.backward)
 
 
+def names_of_small_molecules(
+    networks: Iterable[tuple[str, SignalingNetwork]],
+) -> dict[str, str]:
+    """What most networks call each small molecule; not what is the name of a gene, or of two."""
+    called: dict[str, Counter[str]] = defaultdict(Counter)
+    for _, network in networks:
+        for molecule in network.molecules:
+            if len(molecule.members) == 1 and molecule.members[0].startswith("CHEBI:"):
+                called[molecule.members[0]][molecule.name] += 1
+    names = {t: min(count, key=lambda n: (-count[n], n)) for t, count in called.items()}
+    bearers = Counter(names.values())
+    tokens = Vocabulary.shipped().index
+    return {t: n for t, n in sorted(names.items()) if bearers[n] == 1 and n not in tokens}
+
+
 def build_gene_graph(
     networks: Iterable[tuple[str, SignalingNetwork]],
     node_of: Mapping[str, str],
@@ -122,12 +138,12 @@ def build_gene_graph(
     """The graph of what networks state.
 
     Of a pair with both signs the one that more networks state is kept; where as many state either,
-    the corpus that comes first and is not divided itself decides, and otherwise the sign is unknown.
+    the corpus that comes first and is not divided itself decides; else the sign is unknown.
 
     Args:
         networks: each with the name of its corpus. A name of network is unique in its corpus.
-        node_of: genes that a node stands for together with others; every other gene, and every
-            small molecule, is a node by its own identifier. A process is a node only in here.
+        node_of: the node of genes and small molecules; those that are not in here are nodes by
+            their own identifiers, but for processes, which are none.
         unsigned: whether interactions of unknown sign are edges too, where no sign is known.
     """
     found: dict[Pair, dict[tuple[str, str, int], Evidence]] = defaultdict(dict)
