@@ -102,7 +102,7 @@ def networks_of(sources: Sequence[str]) -> list[tuple[str, SignalingNetwork]]:
     folder_of: dict[str, str] = {}
     for source in sources:
         within = corpus_folders(Path(source)) if own_files(source) else []
-        for folder in map(str, within or [source]):
+        for folder in [str(path) for path in within] or [source]:
             name = Path(folder).resolve().name if own_files(folder) else folder
             if name in folder_of:
                 raise OptionsError(
@@ -137,8 +137,8 @@ def evidence_table(connection: Connection) -> str:
 def _check_files(options: NetworkOptions, sources: Sequence[str], evidence: Path) -> None:
     """Refuse files that cannot or must not be written, before anything is read."""
     tables = (options.readouts, options.conditions, options.targets)
-    inputs: list[Path] = [path for path in tables if path is not None]
-    inputs += [path for source in sources for path in own_files(source)]
+    inputs = [table for table in tables if table is not None]
+    inputs += [folder for source in sources for folder in own_files(source)]
     assert options.out is not None
     if options.out.suffix.lower() != ".json":
         raise FormatError("a network is written as JSON; expected .json", path=options.out)

@@ -121,7 +121,7 @@ def connect(
     _check(treated, measured, stimuli, most_steps, most_paths_longer)
     networks = _in_order(networks)
     small = names_of_small_molecules(networks)
-    groups = {name: (token,) for token, name in small.items()}
+    groups: dict[str, tuple[str, ...]] = {name: (token,) for token, name in small.items()}
     groups |= _groups([*treated.values(), *measured.values()], small)
     node_of = {gene: node for node, genes in groups.items() for gene in genes}
     graph = build_gene_graph(networks, node_of, unsigned)

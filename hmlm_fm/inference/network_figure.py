@@ -113,14 +113,12 @@ def _boxes(layout: Layout) -> dict[str, _Box]:
         name: measure.get_text_width_height_descent(name, font, False)[0] / 72 + 2 * PADDING + POINT
         for name in layout.layer
     }
-    columns = max(layout.layer.values()) + 1
-    widest = [
-        max((wide[n] for n in wide if layout.layer[n] == c), default=0) for c in range(columns)
-    ]
-    left, lefts = MARGIN, []
-    for column in widest:
-        lefts.append(left)
-        left += column + GAP
+    widest = [0.0] * (max(layout.layer.values()) + 1)
+    for name, layer in layout.layer.items():
+        widest[layer] = max(widest[layer], wide[name])
+    gap = (PAGE_WIDTH - 2 * MARGIN - sum(widest)) / max(len(widest) - 1, 1)
+    gap = min(max(gap, GAPS[0]), GAPS[1])
+    lefts = [MARGIN + sum(widest[:c]) + c * gap for c in range(len(widest))]
     return {
         name: _Box(lefts[layer] + (widest[layer] - wide[name]) / 2, layout.height[name], wide[name])
         for name, layer in layout.layer.items()
