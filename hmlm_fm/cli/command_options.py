@@ -127,6 +127,9 @@ class NetworkOptions:
         0, "Steps that a path may have more than the shortest of its two ends.", "STEPS"
     )
     unsigned: bool = option(False, "Also use interactions whose sign is not known.")
+    every_gene: bool = option(
+        False, "Keep genes apart that no source tells apart, such as the subunits of a complex."
+    )
     out: Path | None = option(None, "Where to write the network.", "FILE.json")
     plot: Path | None = option(None, "Where to draw it.", "FILE.png")
     force: bool = option(False, "Replace files that exist.")

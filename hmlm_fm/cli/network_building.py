@@ -59,6 +59,7 @@ def run_network(options: NetworkOptions) -> None:
         options.longer,
         stimuli=treated.stimuli,
         unsigned=options.unsigned,
+        alike_as_one=not options.every_gene,
         name=options.out.stem,
     )
     for line in (
@@ -118,7 +119,7 @@ def evidence_table(connection: Connection) -> str:
     """Who states each interaction of a network, and who states the other sign, as a table.
 
     Each row is one network of one corpus that states an interaction: `sign` is that of the result,
-    `stated_sign` that of the network.
+    `stated_sign` that of the network, `rule` the interaction as it stands there.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -128,7 +129,7 @@ def evidence_table(connection: Connection) -> str:
             writer.writerow(
                 (
                     *(edge.source, edge.target, edge.sign, e.kind, e.corpus, e.network, e.sign),
-                    *("|".join(e.pathways), e.reference),
+                    *(e.rule, "|".join(e.pathways), e.reference),
                 )
             )
     return text.getvalue()
@@ -174,8 +175,9 @@ def _about_ends(
         yield f"not used: readout {quoted(without)} has no gene in the table"
     ends = {*connection.molecule_of_treatment.values(), *measured}
     for molecule in connection.network.molecules:
-        if molecule.name in ends and len(molecule.members) > 1:
-            yield f"one molecule: {molecule.name} is {listed(molecule.members)}"
+        if len(molecule.members) > 1:
+            why = "" if molecule.name in ends else ", which no source tells apart"
+            yield f"one molecule: {molecule.name} is {listed(molecule.members)}{why}"
 
 
 def _about_paths(connection: Connection, most_steps: int) -> Iterator[str]:

@@ -8,13 +8,16 @@ What one treatment acts on, or one readout measures, is one molecule, since nobo
 genes apart in the data. Where such sets of genes overlap (AKT1, and AKT1 with AKT2) they are
 joined, again and again until none overlap: then each treatment and each readout is of exactly one
 molecule, of the smallest number of genes for which that holds.
+
+Genes between that no source tells apart, such as the subunits of AMPK where every source draws the
+whole, are one molecule as well: as several they would act several times.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..formats.names import family_name, kind_of_token, meaning_of
 from ..model.error_base import HMLMError, quoted
@@ -92,6 +95,7 @@ def connect(
     *,
     stimuli: Collection[str] | None = None,
     unsigned: bool = False,
+    alike_as_one: bool = True,
     name: str = "connected",
 ) -> Connection:
     """All shortest signed paths from what was treated to what was measured, as one network.
@@ -111,6 +115,7 @@ def connect(
             and readout. From 2 on, loops that leave a path and come back to it are included.
         stimuli: names in `treated` of what was added; None for all of them.
         unsigned: whether interactions of unknown sign are used where no sign is known.
+        alike_as_one: whether genes between, with the same evidence throughout, are one molecule.
         name: of the network.
 
     Raises:
@@ -133,9 +138,12 @@ def connect(
         {t: starts[t] for t in starts if t in stimuli},
         {t: starts[t] for t in starts if t not in stimuli},
     )
-    order = _order(starts, ends, paths.edges.values())
+    found = list(paths.edges.values())
+    if alike_as_one:
+        found, groups = _alike_joined(found, groups, {*starts.values(), *ends.values()})
+    order = _order(starts, ends, found)
     place = {node: i for i, node in enumerate(order)}
-    edges = sorted(paths.edges.values(), key=lambda e: (place[e.target], place[e.source]))
+    edges = sorted(found, key=lambda e: (place[e.target], place[e.source]))
     unregulated = {edge.source for edge in edges} - {edge.target for edge in edges}
     inputs = {starts[t] for t in stimuli} | unregulated & {*starts.values()}
     reached = {pair.end for pair in readouts}
@@ -282,6 +290,32 @@ def _name(genes: tuple[str, ...], names: Mapping[str, str]) -> str:
     return "/".join(genes[:MOST_IN_NAME]) + (f"/+{more}" if more > 0 else "")
 
 
+def _alike_joined(
+    edges: Iterable[Edge], groups: Mapping[str, tuple[str, ...]], kept: Collection[str]
+) -> tuple[list[Edge], dict[str, tuple[str, ...]]]:
+    """Edges and molecules where genes that all edges treat alike are one; not of those `kept`."""
+    wiring: dict[str, set[object]] = defaultdict(set)
+    for e in edges:
+        said = (e.sign, e.evidence, e.contrary)
+        wiring[e.source].add(("to", e.target, *said))
+        wiring[e.target].add(("from", e.source, *said))
+    alike: dict[frozenset[object], list[str]] = defaultdict(list)
+    for node in sorted(wiring.keys() - kept - groups.keys()):
+        alike[frozenset(wiring[node])].append(node)
+    groups = dict(groups)
+    joined: dict[str, str] = {}
+    for nodes in alike.values():
+        if len(nodes) > 1:
+            name = _name(tuple(nodes), {})
+            groups[name] = tuple(nodes)
+            joined |= dict.fromkeys(nodes, name)
+    renamed = [
+        replace(e, source=joined.get(e.source, e.source), target=joined.get(e.target, e.target))
+        for e in edges
+    ]
+    return list(dict.fromkeys(renamed)), groups
+
+
 def _order(starts: Mapping[str, str], ends: Mapping[str, str], edges: Iterable[Edge]) -> list[str]:
     """The molecules by their steps from what was treated, then by name; the unreached last."""
     after = defaultdict(set)
@@ -320,11 +354,16 @@ def _molecules(
                 node,
                 kind="family" if kind == "unknown" else kind,
                 members=members,
-                compartment=graph.compartments.get(node, "unknown"),
+                compartment=_compartment(node, members, graph),
                 pathways=tuple(sorted(p for p, nodes in pathways.items() if node in nodes)),
             )
         )
     return molecules
+
+
+def _compartment(node: str, members: Sequence[str], graph: GeneGraph) -> str:
+    of_all = {graph.compartments.get(part, "unknown") for part in members}
+    return graph.compartments.get(node, of_all.pop() if len(of_all) == 1 else "unknown")
 
 
 def _pathways_of(edges: Iterable[Edge]) -> dict[str, set[str]]:

@@ -23,6 +23,7 @@ from ..model.vocabulary import Vocabulary
 from .relatives import MOST_MEMBERS
 
 Pair = tuple[str, str]
+Rank = tuple[bool, int]
 
 
 @dataclass(frozen=True, order=True)
@@ -34,6 +35,7 @@ class Evidence:
         network: the name of the network, which is that of a pathway in most corpora.
         sign: +1, -1 or 0, as that network has it.
         kind: of the interaction, one of `INTERACTION_KINDS`.
+        rule: the interaction as that network has it, by its own names.
         pathways: those of the network that both ends belong to.
         reference: what the network, or else its only pathway, names as its source; may be empty.
     """
@@ -42,6 +44,7 @@ class Evidence:
     network: str
     sign: int
     kind: str
+    rule: str
     pathways: tuple[str, ...] = ()
     reference: str = ""
 
@@ -146,7 +149,7 @@ def build_gene_graph(
             their own identifiers, but for processes, which are none.
         unsigned: whether interactions of unknown sign are edges too, where no sign is known.
     """
-    found: dict[Pair, dict[tuple[str, str, int], Evidence]] = defaultdict(dict)
+    found: dict[Pair, dict[tuple[str, str, int], tuple[Rank, Evidence]]] = defaultdict(dict)
     compartments: dict[str, Counter[str]] = defaultdict(Counter)
     corpora: dict[str, int] = {}
     left_out, statements = LeftOut(), 0
@@ -164,13 +167,15 @@ def build_gene_graph(
                     left_out.without_sign += 1
                     continue
                 evidence = _evidence(corpus, network, interaction, name, sign)
+                # What a network states of the genes themselves says more than of a family.
+                rank = evidence.kind == "unknown", len(ends)
                 for pair in ends:
                     key = (corpus, network.name, sign)
-                    if found[pair].setdefault(key, evidence).kind == "unknown":
-                        found[pair][key] = evidence
+                    if key not in found[pair] or rank < found[pair][key][0]:
+                        found[pair][key] = rank, evidence
     edges: list[Edge] = []
     for pair, stated in sorted(found.items()):
-        edge = _edge(pair, sorted(stated.values()), corpora)
+        edge = _edge(pair, sorted(evidence for _, evidence in stated.values()), corpora)
         if edge.sign == 0 and not unsigned:
             left_out.undecided.append(pair)
         else:
@@ -209,7 +214,9 @@ def _evidence(
     reference = network.source
     if not reference and len(pathways) == 1:
         reference = network.pathways[network.pathway_index[pathways[0]]].source
-    return Evidence(corpus, network.name, sign, interaction.kind, pathways, reference)
+    return Evidence(
+        corpus, network.name, sign, interaction.kind, interaction.rule, pathways, reference
+    )
 
 
 def _edge(pair: Pair, stated: Sequence[Evidence], corpora: Mapping[str, int]) -> Edge:
