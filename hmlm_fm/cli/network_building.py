@@ -205,13 +205,14 @@ def _about_signs(connection: Connection) -> Iterator[str]:
         f"interactions: {len(edges)}, of which one network alone states {by_one}; in "
         f"{len(connection.in_conflict)} the sources differ in sign, and most decided"
     )
-    undecided = len(left.undecided)
+    undecided = [f"{source} to {target}" for source, target in left.undecided]
     yield (
         f"of {connection.statements} statements of the sources, not used: {left.without_sign} of "
         f"unknown sign, {left.without_genes} of what has no gene, {left.within_one} within one "
-        f"molecule, {left.too_large} of large families; and {counted(undecided, 'pair')} of genes "
-        "with equal evidence for both signs"
+        f"molecule, {left.too_large} of large families"
     )
+    if undecided:
+        yield f"not used, as much evidence is for either sign: {listed(undecided)}"
 
 
 def _further(fewest: int | None) -> str:

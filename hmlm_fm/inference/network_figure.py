@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from os.path import commonprefix
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -23,7 +24,7 @@ from matplotlib.patches import FancyBboxPatch, Patch, PathPatch, Polygon
 from matplotlib.path import Path
 from matplotlib.textpath import TextToPath
 
-from ..model.network import SignalingNetwork
+from ..model.network import Molecule, SignalingNetwork
 from .network_layout import Layout, lay_out
 
 FONT_POINTS = 7.0
@@ -34,6 +35,7 @@ PADDING, POINT, MARGIN, HEAD = 0.05, 0.06, 0.08, 0.06
 PAGE_WIDTH, GAPS = 7.2, (0.42, 0.8)
 """Of a journal's page, which the gaps between layers aim at, and the least and most of these."""
 LINE_WIDTH = 0.65  # points
+SHORTEST_STEM = 3
 LEGEND_WIDTH, LEGEND_HEIGHT, SCALE_HEIGHT = 4.6, 0.32, 0.35
 
 STYLE_OF_SIGN = {1: ("#6b7f99", "-"), -1: ("#8f1d14", (0, (3.5, 1.2))), 0: ("#777777", ":")}
@@ -81,7 +83,8 @@ def draw_network(
     for name in (*treated, *measured, *(activity or ())):
         network.molecule(name)
     layout = lay_out(network, treated, ROOM, ROOM_OF_LINE)
-    boxes = _boxes(layout)
+    labels = {molecule.name: _label(molecule) for molecule in network.molecules}
+    boxes = _boxes(layout, labels)
     width = max(*(box.right + MARGIN for box in boxes.values()), LEGEND_WIDTH)
     height = layout.top + ROOM
     below = LEGEND_HEIGHT + (0.0 if activity is None else SCALE_HEIGHT)
@@ -92,7 +95,7 @@ def draw_network(
         axes.set(xlim=(0, width), ylim=(-ROOM / 2, layout.top + ROOM / 2))
         axes.set_axis_off()
         _draw_lines(axes, network, layout, boxes)
-        _draw_boxes(axes, boxes, set(treated), set(measured), activity)
+        _draw_boxes(axes, boxes, labels, set(treated), set(measured), activity)
         _draw_legend(figure, network, bool(treated), bool(measured), activity is not None)
         if activity is not None:
             _draw_scale(figure, height + below)
@@ -106,12 +109,23 @@ def _metadata(path: FilePath) -> dict[str, None]:
 # -- molecules ----------------------------------------------------------------------------------
 
 
-def _boxes(layout: Layout) -> dict[str, _Box]:
+def _label(molecule: Molecule) -> str:
+    """The name as it is drawn: genes of one family in short, MAPK8/9 for MAPK8/MAPK9."""
+    name, parts = molecule.name, molecule.name.split("/")
+    stem = commonprefix(parts).rstrip("0123456789")
+    if tuple(parts) == molecule.members and len(stem) >= SHORTEST_STEM and stem != parts[0]:
+        name = "/".join([parts[0], *(part[len(stem) :] for part in parts[1:])])
+    return name.replace("$", r"\$")  # which would begin mathematics
+
+
+def _boxes(layout: Layout, labels: Mapping[str, str]) -> dict[str, _Box]:
     """Boxes in columns that are as wide as their widest label."""
     font, measure = FontProperties(size=FONT_POINTS), TextToPath()
     wide = {
-        name: measure.get_text_width_height_descent(name, font, False)[0] / 72 + 2 * PADDING + POINT
-        for name in layout.layer
+        name: measure.get_text_width_height_descent(label, font, False)[0] / 72
+        + 2 * PADDING
+        + POINT
+        for name, label in labels.items()
     }
     widest = [0.0] * (max(layout.layer.values()) + 1)
     for name, layer in layout.layer.items():
@@ -128,6 +142,7 @@ def _boxes(layout: Layout) -> dict[str, _Box]:
 def _draw_boxes(
     axes: Axes,
     boxes: Mapping[str, _Box],
+    labels: Mapping[str, str],
     treated: Collection[str],
     measured: Collection[str],
     activity: Mapping[str, float] | None,
@@ -166,7 +181,7 @@ def _draw_boxes(
             )
         middle = (box.left + box.right - (POINT / 2 if name in treated else 0)) / 2
         axes.text(
-            middle, box.middle, name.replace("$", r"\$"), fontsize=FONT_POINTS, color=ink,
+            middle, box.middle, labels[name], fontsize=FONT_POINTS, color=ink,
             ha="center", va="center_baseline", zorder=4,
         )  # fmt: skip
 
