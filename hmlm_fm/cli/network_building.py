@@ -22,7 +22,10 @@ from ..model.network import SignalingNetwork
 from .command_options import NetworkOptions
 from .condition_arguments import load_networks, own_files
 
-EVIDENCE_COLUMNS = "source target sign kind corpus network stated_sign pathways reference".split()
+EVIDENCE_COLUMNS = (
+    *("source", "target", "sign", "kind", "corpus", "network"),
+    *("stated_sign", "rule", "pathways", "reference"),
+)
 
 
 def run_network(options: NetworkOptions) -> None:
@@ -126,12 +129,8 @@ def evidence_table(connection: Connection) -> str:
     writer.writerow(EVIDENCE_COLUMNS)
     for edge in connection.edges:
         for e in (*edge.evidence, *edge.contrary):
-            writer.writerow(
-                (
-                    *(edge.source, edge.target, edge.sign, e.kind, e.corpus, e.network, e.sign),
-                    *(e.rule, "|".join(e.pathways), e.reference),
-                )
-            )
+            stated = (e.kind, e.corpus, e.network, e.sign, e.rule, "|".join(e.pathways))
+            writer.writerow((edge.source, edge.target, edge.sign, *stated, e.reference))
     return text.getvalue()
 
 

@@ -141,11 +141,11 @@ def connect(
     found = list(paths.edges.values())
     if alike_as_one:
         found, groups = _alike_joined(found, groups, {*starts.values(), *ends.values()})
-    order = _order(starts, ends, found)
+    unregulated = {edge.source for edge in found} - {edge.target for edge in found}
+    inputs = {starts[t] for t in stimuli} | unregulated & {*starts.values()}
+    order = _order(inputs, {*starts.values(), *ends.values()}, found)
     place = {node: i for i, node in enumerate(order)}
     edges = sorted(found, key=lambda e: (place[e.target], place[e.source]))
-    unregulated = {edge.source for edge in edges} - {edge.target for edge in edges}
-    inputs = {starts[t] for t in stimuli} | unregulated & {*starts.values()}
     reached = {pair.end for pair in readouts}
     reaching = {pair.treatment for pair in readouts if pair.steps}
     return Connection(
@@ -316,18 +316,18 @@ def _alike_joined(
     return list(dict.fromkeys(renamed)), groups
 
 
-def _order(starts: Mapping[str, str], ends: Mapping[str, str], edges: Iterable[Edge]) -> list[str]:
-    """The molecules by their steps from what was treated, then by name; the unreached last."""
+def _order(inputs: Iterable[str], ends: Iterable[str], edges: Sequence[Edge]) -> list[str]:
+    """The molecules by their steps from the inputs, then by name; the unreached last."""
     after = defaultdict(set)
     for edge in edges:
         after[edge.source].add(edge.target)
-    depth = dict.fromkeys(starts.values(), 0)
+    depth = dict.fromkeys(inputs, 0)
     front = [*depth]
     while front:
         following = sorted({other for node in front for other in after[node]} - depth.keys())
         depth |= dict.fromkeys(following, depth[front[0]] + 1)
         front = following
-    present = {*depth, *ends.values()}
+    present = {*depth, *ends, *after, *(edge.target for edge in edges)}
     return sorted(present, key=lambda node: (depth.get(node, len(present)), node))
 
 

@@ -109,7 +109,7 @@ def _layers(
         layer[start] = max(min(known, default=1) - 1, 0)
         front = [start]
     last = max(layer.values(), default=-1)
-    return layer | {name: 0 if name in starts else last + 1 for name in alone}
+    return layer | {n: 0 if n in starts else last + 1 for n in network.names if n in alone}
 
 
 def _chain(line: Line, layer: Mapping[str, int]) -> list[Node]:

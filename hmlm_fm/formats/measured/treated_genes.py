@@ -65,11 +65,12 @@ def read_treated_genes(path: PathLike, targets: DrugTable | None = None) -> Trea
                 drugs[name] = tuple(dict.fromkeys(target.gene for target in found[1]))
                 genes |= {gene: (gene,) for gene in drugs[name]}
             continue
-        members = meaning_of(name).members
-        if not members:
+        meaning = meaning_of(name)
+        is_drug = meaning.kind == "small molecule" and kind != STIMULUS and known.find(name)
+        if not meaning.members or is_drug:
             without[name] = _about_molecule(name, kind, known)
             continue
-        genes[name] = members
+        genes[name] = meaning.members
         if kind == STIMULUS:
             stimuli.add(name)
     if not genes:
