@@ -70,27 +70,43 @@ class PredictOptions(TreatmentOptions, OutputOptions):
 
 @dataclass(kw_only=True)
 class ConvertOptions:
-    """Write networks in another format, and report what that format does not hold; or a MIDAS table
-    of measurements as the two tables conditions.csv and observations.csv."""
+    """Write networks in another format, and report what that format does not hold; or published
+    measurements as measured sets: MIDAS, tables (CSV, TSV, Excel), PEtab, AnnData, CellBox's and
+    LEMBAS's folders."""
 
     source: str = argument(
-        "A file of networks, a shipped network's name, a corpus; or a MIDAS table.", "IN"
+        "A file of networks, a shipped network's name, a corpus; or measurements.", "IN"
     )
     target: str = argument(
-        "The file; with --to, a folder of one file per network; of MIDAS, a folder.", "OUT"
+        "The file; with --to, a folder of one file per network; of measurements, a folder.", "OUT"
     )
     pathway: str | None = option(None, "The network to take of several.", "NAME")
     mapping: list[Path] = option(
         [], "A table that states what identifiers mean; repeatable.", "FILE"
     )
     to: str | None = option(None, "The format of OUT, where its ending does not show it.", "FORMAT")
-    network: str = option("", "Of MIDAS: the network whose molecules it measures.", "NETWORK")
-    time_unit: str = option("minutes", "Of MIDAS: minutes or hours.", "UNIT")
-    modality: str = option("activity", "Of MIDAS: activity in [0, 1], phosphoprotein, and so on.")
+    network: str = option("", "Of measurements: prior knowledge for the set.", "NETWORK")
+    time_unit: str = option(
+        "", "Of measurements: minutes or hours, where they do not say it (MIDAS: minutes).", "UNIT"
+    )
+    modality: str = option(
+        "", "Of measurements: activity in [0, 1], phosphoprotein, and so on; by values and names."
+    )
+    scale: str = option(
+        "linear", "Of measurements: linear, log2, ln or log10, perhaps 'change from control'."
+    )
     inhibition: float | None = option(
         None, "Of MIDAS: what inhibitors take away of what is passed on, in [0, 1]."
     )
-    cell_line: str | None = option(None, "Of MIDAS: the line to read, of several.", "NAME")
+    cell_line: str | None = option(None, "Of measurements: the line to write, of several.", "NAME")
+    given: str = option("", "Of a table: columns that name what was given.", "COLUMN,COLUMN")
+    doses: str = option("", "Of a table: columns of doses.", "COLUMN,COLUMN")
+    readout: str = option("", "Of a long table: the column that names readouts.", "COLUMN")
+    value: str = option("", "Of a long table: the column of values.", "COLUMN")
+    line: str = option("", "Of a table: the column of cell lines.", "COLUMN")
+    time: str = option("", "Of a table: the column of times.", "COLUMN")
+    replicate: str = option("", "Of a table: the column of replicates.", "COLUMN")
+    batch: str = option("", "Of a table: the column of blots, plates or experiments.", "COLUMN")
     force: bool = option(False, "Replace files that exist.")
 
 

@@ -1,21 +1,27 @@
-"""What `hmlm convert` does: networks to another format, and MIDAS to tables of measurements."""
+"""What `hmlm convert` does: networks to another format, and measurements to measured sets."""
 
 from __future__ import annotations
 
+import re
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 from ..common.errors import FormatError, OptionsError
 from ..common.files import check_output_files, refuse_to_overwrite, whole_folder
-from ..common.words import counted
-from ..formats.measured.measured_tables import (
+from ..common.words import by_comma, counted
+from ..formats.measured.measured_set import MeasuredSet
+from ..formats.measured.midas import INHIBITION, one_line
+from ..formats.measured.set_folder import (
     CONDITIONS_FILE,
     OBSERVATIONS_FILE,
-    write_condition_tables,
+    write_measured_set,
 )
-from ..formats.measured.midas import INHIBITION, is_midas, read_midas
+from ..formats.measured.set_formats import SetOptions, read_sets, set_format
+from ..formats.measured.table_roles import Roles
 from ..formats.network_choice import one_network
 from ..formats.output_formats import files_to_write, writable_format, write_networks
+from ..model.network import SignalingNetwork
 from .command_options import ConvertOptions
 from .condition_arguments import load_networks, load_one_network, own_files
 
@@ -28,8 +34,8 @@ def run_conversion(options: ConvertOptions) -> None:
         OptionsError: options that do not belong to this input.
         OSError: a file cannot be written.
     """
-    if Path(options.source).is_file() and is_midas(options.source):
-        convert_midas(options)
+    if Path(options.source).exists() and set_format(options.source) is not None:
+        convert_measurements(options)
     else:
         convert_networks(options)
 
@@ -38,7 +44,7 @@ def convert_networks(options: ConvertOptions) -> None:
     """Write networks in another format, and report what that format does not hold."""
     if options.network:
         raise OptionsError(
-            "--network is of a MIDAS table, with columns TR:, DA: and DV:; found none",
+            "--network is of measurements, such as a MIDAS table; found none",
             path=options.source,
         )
     form = writable_format(options.target, options.to)
@@ -56,30 +62,82 @@ def convert_networks(options: ConvertOptions) -> None:
         print(f"lost: {words}")
 
 
-def convert_midas(options: ConvertOptions) -> None:
-    """Write a MIDAS table as conditions.csv and observations.csv in a folder."""
-    if not options.network:
-        raise OptionsError(
-            "it is a MIDAS table; expected --network, whose molecules it measures",
-            path=options.source,
-        )
+def convert_measurements(options: ConvertOptions) -> None:
+    """Write published measurements as measured sets: one into the folder, or several into folders
+    of it, each named after its cell line."""
     folder = Path(options.target)
     if folder.exists() and not folder.is_dir():
-        raise FormatError("it is a file; expected a folder for two tables", path=folder)
-    network = load_one_network(options.network, options.pathway)
-    conditions, observations = read_midas(
-        options.source,
-        network,
-        time_unit=options.time_unit,
-        modality=options.modality,
-        inhibition=INHIBITION if options.inhibition is None else options.inhibition,
-        cell_line=options.cell_line,
+        raise FormatError("it is a file; expected a folder for a measured set", path=folder)
+    network = load_one_network(options.network, options.pathway) if options.network else None
+    with warnings.catch_warnings(record=True) as odd:
+        warnings.simplefilter("always")
+        sets = read_sets(options.source, set_options(options, network))
+    if options.cell_line is not None:
+        sets = (one_line(sets, options.cell_line, options.source),)
+    if len(sets) == 1:
+        sets, targets = (renamed(sets[0], folder.resolve().name),), [folder]
+    else:
+        names = [folder_name(one.cell_line or one.name) for one in sets]
+        sets = tuple(
+            renamed(one, f"{folder.resolve().name}-{name}")
+            for one, name in zip(sets, names, strict=True)
+        )
+        targets = [folder / name for name in names]
+    for target in targets:
+        for name in (CONDITIONS_FILE, OBSERVATIONS_FILE) if target.is_dir() else ():
+            check_output_files(target / name, None, (Path(options.source),), options.force)
+    for one, target in zip(sets, targets, strict=True):
+        with whole_folder(target) as whole:
+            write_measured_set(one, whole)
+        print(f"{target}: {set_line(one)}")
+    for words in dict.fromkeys(note for one in sets for note in one.notes):
+        print(f"note: {words}")
+    for warning in odd:
+        print(f"note: {warning.message}")
+
+
+def renamed(measured: MeasuredSet, name: str) -> MeasuredSet:
+    """A set under another name, of which the study is the first part unless it is published."""
+    is_stated = measured.source and measured.study
+    return replace(measured, name=name, study=measured.study if is_stated else "")
+
+
+def set_options(options: ConvertOptions, network: SignalingNetwork | None) -> SetOptions:
+    """How measurements are to be read."""
+    roles = Roles(
+        given=tuple(by_comma(options.given)),
+        doses=tuple(by_comma(options.doses)),
+        readout=options.readout,
+        value=options.value,
+        line=options.line,
+        time=options.time,
+        replicate=options.replicate,
+        batch=options.batch,
     )
-    if folder.is_dir():
-        for name in (CONDITIONS_FILE, OBSERVATIONS_FILE):
-            check_output_files(folder / name, None, (Path(options.source),), options.force)
-    with whole_folder(folder) as target:
-        write_condition_tables(conditions, observations, target)
-    values = sum(map(len, observations.values()))
-    print(f"{folder / CONDITIONS_FILE}: {counted(len(conditions), 'condition')}")
-    print(f"{folder / OBSERVATIONS_FILE}: {counted(values, 'value')}")
+    return SetOptions(
+        options.time_unit,
+        options.modality,
+        options.scale,
+        INHIBITION if options.inhibition is None else options.inhibition,
+        roles,
+        network,
+    )
+
+
+def set_line(measured: MeasuredSet) -> str:
+    """A measured set in one line."""
+    counts = (
+        counted(len(measured.conditions), "condition"),
+        counted(len(measured.treatments), "treatment"),
+        counted(len(measured.readout_names), "readout"),
+        counted(len(measured.times_hours), "time"),
+        counted(len(measured.measurements), "value"),
+    )
+    scales = sorted({str(m.scale) for m in measured.measurements})
+    line = f", of {measured.cell_line}" if measured.cell_line else ""
+    return f"{', '.join(counts)} ({', '.join(scales)}){line}"
+
+
+def folder_name(name: str) -> str:
+    """A name without what a folder's cannot have."""
+    return re.sub(r"[^\w.+ -]+", "-", name).strip(" .") or "set"

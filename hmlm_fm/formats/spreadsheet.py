@@ -10,6 +10,7 @@ import io
 import os
 import zipfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeAlias
 
 from ..common.errors import FormatError
@@ -29,15 +30,15 @@ MOST_CHARACTERS = 32_767
 MOST_BYTES = 200 * 2**20
 
 
-def read_sheets(path: str | os.PathLike[str]) -> dict[str, Rows]:
-    """The sheets of a workbook by their name in lower case.
+def read_sheets(path: str | os.PathLike[str], most_columns: int = MOST_COLUMNS) -> dict[str, Rows]:
+    """The sheets of a workbook by their name in lower case, up to so many columns of each.
 
     Raises:
         FormatError: missing, empty, truncated, or not a workbook at all.
     """
     data = read_bytes(path)
     if data.startswith(ZIP_MAGIC):
-        return _guarded(_read_xlsx, data, path)
+        return _guarded(partial(_read_xlsx, most_columns=most_columns), data, path)
     if data.startswith(OLE_MAGIC):
         return _guarded(_read_xls, data, path)
     start = data[:200].lstrip().lower()
@@ -108,7 +109,7 @@ def _guarded(
         ) from None
 
 
-def _read_xlsx(data: bytes) -> dict[str, Rows]:
+def _read_xlsx(data: bytes, most_columns: int) -> dict[str, Rows]:
     import openpyxl
 
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -120,7 +121,7 @@ def _read_xlsx(data: bytes) -> dict[str, Rows]:
             sheet.title.strip().lower(): [
                 [_xlsx_value(cell) for cell in row]
                 for row in sheet.iter_rows(
-                    max_row=MOST_ROWS, max_col=MOST_COLUMNS, values_only=True
+                    max_row=MOST_ROWS, max_col=most_columns, values_only=True
                 )
             ]
             for sheet in book.worksheets

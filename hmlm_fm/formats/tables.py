@@ -183,16 +183,16 @@ def warn_of_unknown(
     molecules: set[str],
     network: SignalingNetwork,
     path: PathLike,
-    changed: Sequence[str] = (),
+    left_out: Sequence[str] = (),
 ) -> None:
-    """Warn of molecules that the network has not, and of the conditions that this changes.
+    """Warn of molecules that the network has not, and of conditions that are left out with them.
 
     Args:
         unknown: those molecules, each with the conditions or places that name it.
         molecules: all that the file names.
         network: of which they are none.
         path: the file.
-        changed: conditions that are without what was done to them.
+        left_out: conditions in which something is done to them.
 
     Raises:
         FormatError: all of them were.
@@ -209,6 +209,9 @@ def warn_of_unknown(
     what = "a molecule" if len(unknown) == 1 else f"{len(unknown)} molecules"
     words = f"left out {what} that network {network.name!r} has not: "
     words += quoted(tuple(unknown))
-    if changed:
-        words += f"; condition {quoted(changed)} is without what was done to them"
+    if left_out:
+        words += (
+            f", and with {'it' if len(unknown) == 1 else 'them'} condition {quoted(left_out)}; the "
+            "targets of drugs are stated in a table --targets"
+        )
     warnings.warn(f"{path}: {words}", FormatWarning, stacklevel=3)

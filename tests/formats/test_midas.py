@@ -4,18 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from hmlm_fm.cli.main import app
 from hmlm_fm.common.errors import FormatError, FormatWarning
-from hmlm_fm.formats.measured.condition_tables import read_conditions, read_observations
 from hmlm_fm.formats.measured.measured_tables import (
     read_condition_tables,
     write_condition_tables,
 )
-from hmlm_fm.formats.measured.midas import is_midas, read_midas
+from hmlm_fm.formats.measured.midas import is_midas
 from hmlm_fm.formats.network_loading import load_network
-from hmlm_fm.formats.output_formats import write_networks
 from hmlm_fm.model.conditions import Condition, Observation, Perturbation
 
 HEADER = "TR:cells:CellLine,TR:egf,TR:NOINHIB,TR:AKTi,TR:PTEN:Inhibitors,DA:ALL,DV:AKT,DV:pip3\n"
@@ -29,6 +25,10 @@ TABLE = (
 1,1,,,,90,1.0,0.5
 """
 )
+
+
+def read_midas(path, network, **options):
+    return read_condition_tables(network, path, **options)
 
 
 @pytest.fixture
@@ -118,9 +118,13 @@ def test_names_that_differ_in_case_alone_are_kept_apart(table, toy_network):
 
 def test_what_the_network_has_not_is_named_and_left_out(table, toy_network):
     text = "TR:EGF,TR:drug:Inhibitors,DA:ALL,DV:AKT,DV:JNK\n1,1,0,0.5,0.5\n1,0,30,0.2,0.1\n"
-    with pytest.warns(FormatWarning, match=r"'JNK', 'drug'.*'EGF \+ drug' is without"):
+    with pytest.warns(FormatWarning) as caught:
         conditions, observations = read_midas(table(text), toy_network)
-    assert list(conditions) == ["EGF + drug", "EGF"]
+    words = [str(warning.message) for warning in caught]
+    assert "'JNK'" in words[0]
+    assert "'drug', and with it condition 'EGF + drug'" in words[1]
+    assert "--targets" in words[1]
+    assert list(conditions) == ["EGF"]  # without the drug it would be another condition
     assert observations["EGF"] == (Observation("AKT", 0.5, 0.2),)
 
 
@@ -135,33 +139,33 @@ def test_one_cell_line_of_several(table, toy_network):
     text = "TR:A:CellLine,TR:B:CellLine,TR:EGF,DA:ALL,DV:AKT\n1,0,1,0,0.1\n0,1,1,0,0.7\n"
     _, observations = read_midas(table(text), toy_network, cell_line="B")
     assert observations["EGF"] == (Observation("AKT", 0.0, 0.7),)
-    assert "row 3: it is of cell line 'B', and others of 'A'" in refused(table, toy_network, text)
+    assert "it is of the cell lines 'A', 'B'; expected" in refused(table, toy_network, text)
     assert "it has A, B" in refused(table, toy_network, text, cell_line="C")
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "no column TR:NAME"),
-        ("condition,molecule\na,b\n", "no column TR:NAME; expected some of treatments"),
+        ("", "it is not a MIDAS table"),
+        ("condition,molecule\na,b\n", "it is not a MIDAS table"),
+        ("DA:ALL,DV:AKT\n1,1\n", "no column TR:NAME; expected some of treatments"),
         ("TR:EGF,DV:AKT\n1,0.5\n", "no column DA:NAME"),
         ("TR:EGF,DA:PIP3,DV:AKT\n1,0,0.5\n", "expected DA:AKT or DA:ALL"),
         ("TR:EGF,DA:ALL,DV:AKT,DV:AKT\n1,0,0.5,0.5\n", "several columns 'DV:AKT'"),
         ("TR:EGF,DA:ALL,DV:AKT\n", "it holds no rows"),
         ("TR:EGF,DA:ALL,DV:AKT\n1,0\n", "row 2: it has 2 cells; expected 3"),
-        ("TR:EGF,DA:ALL,DV:AKT\n100,0,0.5\n", "row 2: TR:EGF is '100'; expected a level in"),
+        ("TR:EGF,DA:ALL,DV:AKT\n-1,0,0.5\n", "row 2: TR:EGF is '-1'; expected a level or a dose"),
         ("TR:EGF,DA:ALL,DV:AKT\nmuch,0,0.5\n", "TR:EGF is 'much'; expected a number"),
         ("TR:EGF,DA:ALL,DV:AKT\n1,,0.5\n", "DA:ALL is ''; expected a number"),
         (
             "TR:EGF,DA:ALL,DV:AKT\n1,-5,0.5\n",
             "DA:ALL is -0.08333333333333333 hours",
         ),
-        ("TR:EGF,DA:ALL,DV:AKT\n1,0,532.7\n", "row 2: DV:AKT is 532.7; expected activity from"),
         ("TR:EGF,DA:ALL,DV:AKT\n1,0,NaN\n", "no value of a molecule of network 'toy'"),
-        ("TR:x,DA:ALL,DV:y\n1,0,0.5\n", "none of its 2 molecules is in network 'toy'"),
+        ("TR:x,DA:ALL,DV:y\n1,0,0.5\n", "none of its 1 molecules is in network 'toy'"),
         ("TR:EGF,TR:egf:Stimuli,DA:ALL,DV:AKT\n1,1,0,0.5\n", "does to 'EGF' what another"),
         ("TR:EGF:Drug,DA:ALL,DV:AKT\n1,0,0.5\n", "TR:EGF:Drug is of a type that is not known"),
-        ("TR:EGF,DA:ALL,DV:AKT,DV:akt\n1,0,0.5,0.5\n", "DV:AKT and DV:akt are of one molecule"),
+        ("TR:EGF,DA:ALL,DV:AKT,DV:akt\n1,0,0.5,0.5\n", "AKT and akt are of one molecule, 'AKT'"),
         ("TR:EGF,DA:AKT,DA:akt,DV:AKT\n1,0,9,0.5\n", "DA:AKT and DA:akt are of one molecule"),
     ],
 )
@@ -180,29 +184,6 @@ def test_bad_tables_are_refused_with_their_place(table, toy_network, text, probl
 def test_bad_options_are_refused(table, toy_network, options, problem):
     with pytest.raises(ValueError, match=problem):
         read_midas(table(TABLE), toy_network, **options)
-
-
-def test_the_command_writes_what_the_other_commands_read(table, toy_network, tmp_path):
-    network, folder = tmp_path / "toy.json", tmp_path / "measured"
-    write_networks((toy_network,), str(network), None)
-    arguments = ["convert", str(table(TABLE)), str(folder)]
-    without = CliRunner().invoke(app, arguments)
-    assert without.exit_code == 2
-    assert "expected --network, whose molecules it measures" in without.output
-    arguments += ["--network", str(network)]
-    result = CliRunner().invoke(app, arguments)
-    assert result.exit_code == 0, result.output
-    assert "3 conditions" in result.output
-    assert "7 values" in result.output
-    conditions, observations = read_midas(tmp_path / "MD-table.csv", toy_network)
-    written = folder / "conditions.csv", folder / "observations.csv"
-    assert read_conditions(written[0], toy_network) == conditions
-    assert read_observations(written[1], toy_network, conditions) == observations
-
-    again = CliRunner().invoke(app, arguments)
-    assert again.exit_code == 2
-    assert "replace it with --force" in again.output
-    assert CliRunner().invoke(app, [*arguments, "--force"]).exit_code == 0
 
 
 def test_one_table_of_midas_holds_what_two_tables_hold(table, toy_network, tmp_path):

@@ -8,6 +8,8 @@ symbols separated by `|`, or the name of a family, such as MEK), and optionally 
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from ...common.errors import FormatError
-from ...common.files import read_text
+from ...common.files import read_text, write_text
 from ...model.conditions import PERTURBATION_KINDS, Perturbation
 from ...model.error_base import did_you_mean
 from ...model.vocabulary import Vocabulary
@@ -88,6 +90,25 @@ def read_targets(path: PathLike) -> DrugTable:
             message names file and row.
     """
     return _read(path, read_text(path))
+
+
+def write_targets(table: DrugTable, path: PathLike) -> None:
+    """Write a comma-separated table that `read_targets` reads, a row for each drug and target.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    aliases: dict[str, list[str]] = {}
+    for key, drug in table.names.items():
+        if key != key_of_drug(drug):
+            aliases.setdefault(drug, []).append(key)
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(("drug", "target", "strength", "kind", "aliases", "source"))
+    for drug, targets in table.targets.items():
+        known = "|".join(aliases.get(drug, ())), table.sources.get(drug, "")
+        writer.writerows((drug, t.gene, repr(t.strength), t.kind, *known) for t in targets)
+    write_text(path, stream.getvalue())
 
 
 @cache

@@ -1,4 +1,5 @@
-"""What was done and what was measured, from two tables or from one in MIDAS, and back as two."""
+"""What was done to a network and what was measured of it, from a measured set, two tables or MIDAS,
+and back as two tables."""
 
 from __future__ import annotations
 
@@ -9,15 +10,23 @@ from ...common.errors import FormatError
 from ...model.conditions import Condition, Observation
 from ...model.network import SignalingNetwork
 from ..tables import PathLike
-from .condition_tables import (
-    read_conditions,
-    read_observations,
-    write_conditions,
-    write_observations,
+from .binding import Molecules, bind_conditions, bind_values
+from .condition_tables import measured_conditions, write_conditions, write_observations
+from .drug_targets import DrugTable
+from .measured_set import MeasuredSet
+from .midas import INHIBITION, is_midas, one_line, read_midas_sets
+from .readout_tables import Readout
+from .set_folder import (
+    CONDITIONS_FILE,
+    OBSERVATIONS_FILE,
+    read_measured_set,
+    read_set_tables,
 )
-from .midas import INHIBITION, is_midas, read_midas
 
-CONDITIONS_FILE, OBSERVATIONS_FILE = "conditions.csv", "observations.csv"
+ADVICE = (
+    "; what they measure is stated in a table --readouts, which `hmlm readouts` drafts for you to "
+    "check"
+)
 
 
 def read_condition_tables(
@@ -26,49 +35,94 @@ def read_condition_tables(
     observations_path: PathLike | None = None,
     *,
     time_unit: str = "minutes",
-    modality: str = "activity",
+    modality: str = "",
     inhibition: float = INHIBITION,
     cell_line: str | None = None,
+    readouts: Mapping[str, Readout] | None = None,
+    targets: DrugTable | None = None,
 ) -> tuple[dict[str, Condition], dict[str, tuple[Observation, ...]]]:
-    """Read conditions and observations, of two tables or of one in MIDAS.
+    """Read conditions and observations, of a measured set, two tables or one in MIDAS.
 
     Args:
         network: whose molecules they name; others are left out with a `FormatWarning`.
-        conditions_path: a table of conditions; a MIDAS table, which holds both, where
-            `observations_path` is None.
+        conditions_path: the folder of a measured set; a table of conditions; or a MIDAS table,
+            which holds both, where `observations_path` is None.
         observations_path: a table of observations of these conditions.
-        time_unit, modality, inhibition, cell_line: of a MIDAS table, as in `read_midas`.
+        time_unit, modality, inhibition, cell_line: of a MIDAS table, as in `read_midas_sets`;
+            the cell line whose rows to read is needed where there are several.
+        readouts: what readouts measure, where they do not bear a molecule's name.
+        targets: of drugs, where the shipped table has not the right ones.
 
     Returns:
         Conditions by name, and observations by condition, times in hours.
 
     Raises:
-        FormatError: one file that is not MIDAS, two of which the first is, or as `read_midas`,
-            `read_conditions` and `read_observations`. The message names file and row.
+        FormatError: one file that is not MIDAS, two of which the first is, or as `read_midas_sets`,
+            `read_measured_set`, `bind_conditions` and `bind_values`. The message names file and
+            row.
         HMLMError: an option of MIDAS that is not known.
     """
-    if observations_path is None:
+    if Path(conditions_path).is_dir() and observations_path is None:
+        measured = read_measured_set(conditions_path)
+    elif observations_path is None:
         if not is_midas(conditions_path):
             raise FormatError(
                 "it is not a MIDAS table (columns TR:, DA: and DV:), which alone holds conditions "
                 "and observations; expected one, or a table of observations beside this one",
                 path=conditions_path,
             )
-        return read_midas(
-            conditions_path,
-            network,
-            time_unit=time_unit,
-            modality=modality,
-            inhibition=inhibition,
-            cell_line=cell_line,
+        sets = read_midas_sets(
+            conditions_path, network, time_unit=time_unit, modality=modality, inhibition=inhibition
         )
-    if is_midas(conditions_path):
+        measured = one_line(sets, cell_line, conditions_path)
+    elif is_midas(conditions_path):
         raise FormatError(
             "it is a MIDAS table, which holds the observations too; expected no second table",
             path=conditions_path,
         )
-    conditions = read_conditions(conditions_path, network)
-    return conditions, read_observations(observations_path, network, conditions)
+    else:
+        measured = read_set_tables(conditions_path, observations_path)
+    path = observations_path or conditions_path
+    return bind_set(measured, network, path, readouts=readouts, targets=targets)
+
+
+def bind_set(
+    measured: MeasuredSet,
+    network: SignalingNetwork,
+    path: PathLike,
+    *,
+    readouts: Mapping[str, Readout] | None = None,
+    targets: DrugTable | None = None,
+) -> tuple[dict[str, Condition], dict[str, tuple[Observation, ...]]]:
+    """Conditions and observations of a network, of those conditions that it can express and of
+    which something was measured.
+
+    Args:
+        measured: the set.
+        network: whose molecules treatments and readouts are of; a name also stands for the only
+            molecule that differs in case alone.
+        path: the file, for messages.
+        readouts, targets: beside, and before, those of the set.
+
+    Raises:
+        FormatError: as `bind_conditions` and `bind_values`, or nothing is left.
+    """
+    if not measured.measurements:
+        raise FormatError(f"it holds no value of a molecule of network {network.name!r}", path=path)
+    molecules = Molecules(network, ignores_case=True)
+    stated = {**measured.readouts, **(readouts or {})}
+    observations = bind_values(measured.measurements, molecules, path, stated, ADVICE)
+    table = measured.targets
+    if targets is not None:
+        table = targets if table is None else table.overlaid(targets)
+    conditions = bind_conditions(measured.conditions, molecules, path, targets=table)
+    found = measured_conditions(conditions, observations, path)
+    if not found[0]:
+        raise FormatError(
+            f"there is no condition of network {network.name!r} of which something was measured",
+            path=path,
+        )
+    return found
 
 
 def write_condition_tables(

@@ -2,106 +2,140 @@
 
 A row for each treatment and time. Columns, by the start of their names:
 
-- `TR:NAME` or `TR:NAME:TYPE`: what was given, as a level in [0, 1]; empty for none. Of the type
-  `CellLine` or `CellType` it names the cells. Of the type `Inhibitors`, or without a type and
-  named as a molecule with an `i` behind, it inhibits that molecule. `NOCYTO` and `NOINHIB` do
-  nothing.
+- `TR:NAME` or `TR:NAME:TYPE`: what was given, as a level in [0, 1] or a dose; empty for none. Of
+  the type `CellLine` or `CellType` it names the cells, or holds their name as text. Of the type
+  `Inhibitors`, or without a type and named as a molecule with an `i` behind, it inhibits that
+  molecule. Vehicles (`NOCYTO`, `NO-INHIB`, `PBS`, `DMSO`) do nothing. `EGF/NRG1a` gives both,
+  and `loX` beside `hiX` are two levels of X.
 - `DA:NAME`, or `DA:ALL` for all of them: when it was measured.
 - `DV:NAME`: the value; empty, `NA` or `NaN` where there is none.
 
-Names are those of the network, or its only ones but for case; of what was measured a `p-` before
-the name is nothing but that. Source of the format: Saez-Rodriguez et al., Bioinformatics
-2008;24:840, and what CellNOptR reads.
+Source of the format: Saez-Rodriguez et al., Bioinformatics 2008;24:840, what CellNOptR reads, and
+the tables of HPN-DREAM (Hill et al., Nat Methods 2016;13:310).
 """
 
 from __future__ import annotations
 
-import statistics
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from ...common.errors import FormatError, FormatWarning
-from ...common.files import read_start, read_text
-from ...model.conditions import MODALITIES, Condition, Observation, Perturbation
-from ...model.error_base import HMLMError, did_you_mean, quoted
+from ...common.errors import FormatError
+from ...common.files import read_start, read_text, stem
+from ...model.conditions import MODALITIES
+from ...model.error_base import HMLMError, did_you_mean
 from ...model.network import SignalingNetwork
-from ..tables import PathLike, header_of_text, number_of, rows_of, warn_of_unknown
-from .condition_tables import check_ranges
-from .midas_columns import (
-    CELLS,
-    KINDS_OF_COLUMNS,
-    Columns,
+from ..tables import PathLike, header_of_text, number_of, rows_of
+from .drug_targets import STRENGTH
+from .intensities import on_log2
+from .measured_set import (
+    DRUG,
+    STIMULUS,
+    MeasuredSet,
+    Measurement,
+    Scale,
     Treatment,
-    kind_of_column,
-    name_of_column,
-    type_of_treatment,
+    condition_name,
 )
+from .midas_columns import KINDS_OF_COLUMNS, Columns, Given, kind_of_column, name_of_column
+from .set_tables import check_time
 
 HOURS_OF = {"minutes": 1 / 60, "hours": 1.0}
-INHIBITION = 0.9
+INHIBITION = STRENGTH
 """Share of what a molecule passes on that its inhibitor takes away at level 1, unless stated."""
 
 _EMPTY = ("", "na", "nan")
+DOSE_UNIT = "as in the table"
+"""The unit of levels above 1, which are doses in a unit that MIDAS does not state."""
 
 
-def read_midas(
+def read_midas_sets(
     path: PathLike,
-    network: SignalingNetwork,
+    network: SignalingNetwork | None = None,
     *,
     time_unit: str = "minutes",
-    modality: str = "activity",
+    modality: str = "",
     inhibition: float = INHIBITION,
-    cell_line: str | None = None,
-) -> tuple[dict[str, Condition], dict[str, tuple[Observation, ...]]]:
-    """Read a table of MIDAS.
+    scale: str = "linear",
+) -> tuple[MeasuredSet, ...]:
+    """Read a table of MIDAS as measured sets, one for each cell line.
 
-    Replicates are averaged: two or three are too few for their spread. Conditions are named by
-    what was done, such as `TGFa + MEK12i`. What was measured before anything was given stays the
-    condition that it is in the table, such as an inhibitor alone at time 0, and is not carried to
-    others.
+    Conditions are named by what was done, such as `TGFa + MEK12i`. What was measured before
+    anything was given stays the condition that it is in the table, such as an inhibitor alone at
+    time 0, and is not carried to others. Rows of one condition and time are replicates.
 
     Args:
         path: the table.
-        network: whose molecules it names. What is done to others, and what was measured of
-            them, is left out, and one `FormatWarning` names them.
+        network: tells inhibitors from stimuli, where columns do not state their type.
         time_unit: of its times, of `HOURS_OF`; MIDAS does not state it.
-        modality: of its values.
+        modality: of its values; activities where all lie in [0, 1], else phosphoproteins, unless
+            stated.
+        scale: of its values. Raw intensities are put on log2, see `on_log2`.
         inhibition: strength of an inhibitor at level 1.
-        cell_line: whose rows to read; needed where there are several.
-
-    Returns:
-        Conditions and observations by condition. Conditions of which nothing was measured are left
-        out, and a `FormatWarning` names them.
 
     Raises:
         FormatError: a missing file, no columns of one of the three kinds, a value without a time,
-            two columns of one molecule, a treatment of a type that is not known, a row of another
-            length, a level outside [0, 1], a time or value that is no number or out of its range,
-            several cell lines or an unknown one, or no molecule of the network. The message names
-            file and row.
-        HMLMError: an unknown unit or modality, or an inhibition outside [0, 1].
+            two columns of one name, a treatment of a type that is not known, a row of another
+            length, a level below 0, a time or value that is no number or out of its range, or
+            no rows. The message names file and row.
+        HMLMError: an unknown unit, modality or scale, or an inhibition outside [0, 1].
     """
     for what, stated, known in (
         ("time_unit", time_unit, HOURS_OF),
-        ("modality", modality, MODALITIES),
+        ("modality", modality or MODALITIES[0], MODALITIES),
     ):
         if stated not in known:
             raise HMLMError(f"{what} is {stated!r}; expected one of {', '.join(known)}")
     if not 0 <= inhibition <= 1:
         raise HMLMError(f"inhibition is {inhibition}; expected a strength in [0, 1]")
     text = read_text(path)
-    columns = Columns.from_header(header_of_text(text), network, path)
-    unmeasured = [c for c, molecule in columns.molecule_of.items() if molecule is None]
-    read = _Rows(unknown={name_of_column(column): [] for column in unmeasured})
-    for place, row in _rows_of_cells(path, text, columns.read, cell_line):
-        name = _add_condition(read, row, columns, inhibition, path, place)
-        _add_values(read, name, row, columns, HOURS_OF[time_unit], modality, path, place)
-    if not read.conditions:
+    reader = _Reader(path, Columns.from_header(header_of_text(text), path, network), inhibition)
+    reader.hours, reader.scale = HOURS_OF[time_unit], Scale.parse(scale)
+    for place, row in rows_of(path, reader.columns.read, text=text):
+        reader.add(row, place)
+    if not reader.lines:
         raise FormatError("it holds no rows", path=path)
-    changed = tuple(dict.fromkeys(name for names in read.unknown.values() for name in names))
-    warn_of_unknown(read.unknown, columns.molecules(), network, path, changed)
-    return _measured_conditions(read, modality, network, path)
+    modality = modality or reader.likely_modality()
+    base = re.sub(r"^(MD|MIDAS)[-_]", "", stem(path))
+    several = len(reader.lines) > 1
+    shares = f"conditions and readouts of {len(reader.lines)} cell lines of one table"
+    return tuple(
+        on_log2(
+            MeasuredSet(
+                f"{base}-{line}" if several else base,
+                rows.conditions,
+                tuple(replace(m, modality=modality) for m in rows.measurements),
+                study=base if several else "",
+                cell_line=line,
+                shares=shares if several else "",
+                notes=reader.notes(),
+            )
+        )
+        for line, rows in reader.lines.items()
+    )
+
+
+def one_line(sets: tuple[MeasuredSet, ...], cell_line: str | None, path: PathLike) -> MeasuredSet:
+    """The set of a cell line, or the only one.
+
+    Raises:
+        FormatError: there are several, or none of this name.
+    """
+    lines = {one.cell_line: one for one in sets}
+    if cell_line is None:
+        if len(sets) > 1:
+            raise FormatError(
+                f"it is of the cell lines {', '.join(map(repr, lines))}; expected the name of the "
+                "one to read, as cell_line or --cell-line",
+                path=path,
+            )
+        return sets[0]
+    if cell_line not in lines:
+        hint = did_you_mean(cell_line, lines)
+        there = ", ".join(lines) or "none"
+        raise FormatError(f"there is no cell line {cell_line!r}; it has {there}{hint}", path=path)
+    return lines[cell_line]
 
 
 def is_midas(path: PathLike) -> bool:
@@ -117,191 +151,129 @@ def is_midas(path: PathLike) -> bool:
 
 @dataclass
 class _Rows:
-    """What the rows of a table hold.
+    """What the rows of one cell line hold."""
 
-    Attributes:
-        unknown: molecules that the network has not, with the conditions that name them.
-        conditions: by name.
-        values: of the replicates, by condition, molecule and hours.
-    """
-
-    unknown: dict[str, list[str]]
-    conditions: dict[str, Condition] = field(default_factory=dict)
-    values: dict[tuple[str, str, float], list[float]] = field(default_factory=dict)
+    conditions: dict[str, tuple[Treatment, ...]] = field(default_factory=dict)
+    measurements: list[Measurement] = field(default_factory=list)
+    replicates: Counter[tuple[str, str, float]] = field(default_factory=Counter)
 
 
-def _add_condition(
-    read: _Rows,
-    row: Mapping[str, str],
-    columns: Columns,
-    inhibition: float,
-    path: PathLike,
-    place: str,
-) -> str:
-    """Add what was done in a row; returns the name of the condition.
+@dataclass
+class _Reader:
+    """Collects the rows of a table by cell line."""
 
-    Raises:
-        FormatError: a level that is none, or another condition of the same name.
-    """
-    done = {
-        column: level
-        for column in (*(t.column for t in columns.treatments), *columns.unknown)
-        if (level := _level(row, column, path, place))
-    }
-    name = _name_of_condition(done, columns.treatments)
-    condition = _condition(columns.treatments, done, inhibition, path, place)
-    if read.conditions.setdefault(name, condition) != condition:
-        raise FormatError(
-            f"what was done is called {name!r}, as is something else that was; expected other "
-            "names of treatments",
-            path=path,
-            place=place,
-        )
-    for column in columns.unknown:
-        read.unknown.setdefault(name_of_column(column), []).extend([name] * (column in done))
-    return name
+    path: PathLike
+    columns: Columns
+    inhibition: float
+    hours: float = 1.0
+    scale: Scale = Scale()
+    lines: dict[str, _Rows] = field(default_factory=dict)
 
-
-def _add_values(
-    read: _Rows,
-    name: str,
-    row: Mapping[str, str],
-    columns: Columns,
-    hours_per_unit: float,
-    modality: str,
-    path: PathLike,
-    place: str,
-) -> None:
-    """Add what was measured in a row under the condition `name`.
-
-    Raises:
-        FormatError: a time or value that is no number or out of its range.
-    """
-    for column, molecule in columns.molecule_of.items():
-        if molecule is None or row[column].casefold() in _EMPTY:
-            continue
-        value = number_of(row, column, path, place)
-        time_column = columns.time_of[column]
-        hours = number_of(row, time_column, path, place) * hours_per_unit
-        observation = Observation(molecule, hours, value, modality)
-        check_ranges(observation, path, place, time_column, column)
-        read.values.setdefault((name, molecule, hours), []).append(value)
-
-
-def _measured_conditions(
-    read: _Rows, modality: str, network: SignalingNetwork, path: PathLike
-) -> tuple[dict[str, Condition], dict[str, tuple[Observation, ...]]]:
-    """The conditions of which something was measured, and the means of the replicates.
-
-    Raises:
-        FormatError: nothing was measured of any.
-    """
-    observations: dict[str, tuple[Observation, ...]] = dict.fromkeys(read.conditions, ())
-    for (name, molecule, hours), replicates in read.values.items():
-        mean = statistics.fmean(replicates)
-        observations[name] += (Observation(molecule, hours, mean, modality),)
-    bare = [name for name, measured in observations.items() if not measured]
-    if len(bare) == len(read.conditions):
-        raise FormatError(f"it holds no value of a molecule of network {network.name!r}", path=path)
-    if bare:
-        warnings.warn(
-            f"{path}: left out condition {quoted(bare)}, of which nothing was measured",
-            FormatWarning,
-            stacklevel=3,
-        )
-    kept = [name for name in read.conditions if name not in bare]
-    return {n: read.conditions[n] for n in kept}, {n: observations[n] for n in kept}
-
-
-def _rows_of_cells(
-    path: PathLike, text: str, columns: Sequence[str], cell_line: str | None
-) -> Iterator[tuple[str, dict[str, str]]]:
-    """The rows of one cell line.
-
-    Raises:
-        FormatError: there are several, or none of this name.
-    """
-    lines = {
-        name_of_column(column): column
-        for column in columns
-        if kind_of_column(column) == "TR" and type_of_treatment(column) in CELLS
-    }
-    if cell_line is not None and cell_line not in lines:
-        hint = did_you_mean(cell_line, lines)
-        there = ", ".join(lines) or "none"
-        raise FormatError(f"there is no cell line {cell_line!r}; it has {there}{hint}", path=path)
-    first: str | None = None
-    for place, row in rows_of(path, columns, text=text):
-        of = {name for name, column in lines.items() if _level(row, column, path, place)}
-        if cell_line is not None:
-            if cell_line in of:
-                yield place, row
-            continue
-        line = " and ".join(sorted(of))
-        first = line if first is None else first
-        if line != first:
+    def add(self, row: Mapping[str, str], place: str) -> None:
+        """
+        Raises:
+            FormatError: a level, time or value that is no number or out of its range.
+        """
+        rows = self.lines.setdefault(self._line(row, place), _Rows())
+        done = self._done(row, place)
+        name = condition_name(done)
+        treatments = tuple(self._with_strength(t) for t in done)
+        if rows.conditions.setdefault(name, treatments) != treatments:
             raise FormatError(
-                f"it is of cell line {line!r}, and others of {first!r}; expected the name of the "
-                "one to read, as cell_line or --cell-line",
-                path=path,
+                f"what was done is called {name!r}, as is something else that was; expected other "
+                "names of treatments",
+                path=self.path,
                 place=place,
             )
-        yield place, row
+        for column, time_column in self.columns.time_of.items():
+            if row[column].casefold() in _EMPTY:
+                continue
+            value = number_of(row, column, self.path, place)
+            hours = number_of(row, time_column, self.path, place) * self.hours
+            check_time(hours, self.path, place, time_column)
+            readout = name_of_column(column)
+            rows.replicates[name, readout, hours] += 1
+            count = rows.replicates[name, readout, hours]
+            rows.measurements.append(
+                Measurement(
+                    name, readout, hours, value, scale=self.scale,
+                    replicate=str(count) if count > 1 else "", place=f"{place}, {column}",
+                )
+            )  # fmt: skip
+
+    def _line(self, row: Mapping[str, str], place: str) -> str:
+        """The cell line of a row: what its columns are named, or the text that they hold."""
+        found = []
+        for column in self.columns.cells:
+            text = row[column]
+            try:
+                is_on = text.casefold() not in _EMPTY and float(text) > 0
+            except ValueError:
+                found.append(text)
+                continue
+            if is_on:
+                found.append(name_of_column(column))
+        return " and ".join(sorted(found))
+
+    def _done(self, row: Mapping[str, str], place: str) -> tuple[Treatment, ...]:
+        """
+        Raises:
+            FormatError: a level that is none.
+        """
+        levels: dict[Given, float] = {}
+        for column, given in self.columns.given.items():
+            level = _level(row, column, self.path, place)
+            for one in given if level else ():
+                key = Given(one.kind, one.name)
+                levels[key] = max(levels.get(key, 0.0), level * one.level)
+        return tuple(
+            Treatment(
+                given.kind, given.name, level, unit=DOSE_UNIT if level > 1 else "", place=place
+            )
+            for given, level in levels.items()
+        )
+
+    def _with_strength(self, treatment: Treatment) -> Treatment:
+        if treatment.kind in (STIMULUS, DRUG) or treatment.unit:
+            return treatment
+        return replace(treatment, value=treatment.value * self.inhibition)
+
+    def likely_modality(self) -> str:
+        """Activities where all values lie in [0, 1], else phosphoproteins, which MIDAS is for."""
+        values = (m.value for rows in self.lines.values() for m in rows.measurements)
+        return "activity" if all(0 <= value <= 1 for value in values) else "phosphoprotein"
+
+    def notes(self) -> tuple[str, ...]:
+        """What was made of columns that do not say it themselves."""
+        drugs, untyped = [], []
+        for column, given in self.columns.given.items():
+            for one in given:
+                if one.kind == DRUG:
+                    drugs.append(one.name)
+                elif one.kind != STIMULUS and column.count(":") == 1:
+                    untyped.append(f"{name_of_column(column)} inhibits {one.name}")
+        return tuple(
+            f"{what}: {', '.join(dict.fromkeys(names))}"
+            for what, names in (
+                ("taken for inhibitors by their names", untyped),
+                ("drugs by their names", drugs),
+            )
+            if names
+        )
 
 
 def _level(row: Mapping[str, str], column: str, path: PathLike, place: str) -> float:
     """
     Raises:
-        FormatError: it is no number in [0, 1].
+        FormatError: it is no number of at least 0.
     """
     if row[column].casefold() in _EMPTY:
         return 0.0
     level = number_of(row, column, path, place)
-    if not 0 <= level <= 1:
+    if level < 0:
         raise FormatError(
-            f"{column} is {row[column]!r}; expected a level in [0, 1], not a concentration",
+            f"{column} is {row[column]!r}; expected a level or a dose of at least 0",
             path=path,
             place=place,
         )
     return level
-
-
-def _name_of_condition(done: Mapping[str, float], treatments: Sequence[Treatment]) -> str:
-    inhibitors = {treatment.column for treatment in treatments if treatment.inhibits}
-    parts = []
-    for column, level in done.items():
-        name = name_of_column(column)
-        if column in inhibitors and not name.endswith(("i", "I")):
-            name += "i"
-        parts.append(name + (f" {level:.12g}" if level != 1 else ""))
-    return " + ".join(parts) or "control"
-
-
-def _condition(
-    treatments: Sequence[Treatment],
-    done: Mapping[str, float],
-    inhibition: float,
-    path: PathLike,
-    place: str,
-) -> Condition:
-    """
-    Raises:
-        FormatError: a molecule is given, or inhibited, twice.
-    """
-    stimuli: dict[str, float] = {}
-    inhibited: dict[str, Perturbation] = {}
-    for treatment in treatments:
-        if treatment.column not in done:
-            continue
-        level, molecule = done[treatment.column], treatment.molecule
-        if molecule in (inhibited if treatment.inhibits else stimuli):
-            raise FormatError(
-                f"{treatment.column} does to {molecule!r} what another column does; expected one",
-                path=path,
-                place=place,
-            )
-        if treatment.inhibits:
-            inhibited[molecule] = Perturbation(molecule, "inhibition", level * inhibition)
-        else:
-            stimuli[molecule] = level
-    return Condition(stimuli, tuple(inhibited.values()))

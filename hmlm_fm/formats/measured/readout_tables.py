@@ -1,4 +1,4 @@
-"""Tables of readouts: what an antibody or a probe measures, and which mouse gene is which human one.
+"""Tables of readouts, which say what an antibody or a probe measures, and of orthologues.
 
 Tables have a header, and are separated by commas, semicolons or tabs:
 
@@ -75,7 +75,7 @@ def read_readouts(path: PathLike) -> dict[str, Readout]:
                 place=place,
             )
         genes = _genes(row["genes"], unknown)
-        readout = Readout(name, genes, parts(row.get("site", "")), modality)
+        readout = Readout(name, genes, _parts(row.get("site", "")), modality)
         before, where = found.setdefault(name, (readout, place))
         if before != readout:
             raise FormatError(
@@ -122,6 +122,19 @@ def write_guesses(guesses: Mapping[str, ReadoutGuess], path: PathLike) -> None:
     write_text(path, stream.getvalue())
 
 
+def write_readouts(readouts: Iterable[Readout], path: PathLike) -> None:
+    """Write a comma-separated table that `read_readouts` reads.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow((*COLUMNS, *OPTIONAL_COLUMNS))
+    writer.writerows((r.name, "|".join(r.genes), "|".join(r.sites), r.modality) for r in readouts)
+    write_text(path, stream.getvalue())
+
+
 def read_orthologues(path: PathLike) -> dict[str, str]:
     """Read a table of orthologues.
 
@@ -141,7 +154,7 @@ def read_orthologues(path: PathLike) -> dict[str, str]:
     return {symbol: "|".join(found) for symbol, found in human.items()}
 
 
-def parts(cell: str) -> tuple[str, ...]:
+def _parts(cell: str) -> tuple[str, ...]:
     """What a cell lists, each once."""
     found: Iterable[str] = (part.strip() for part in _SEPARATORS.split(cell))
     return tuple(dict.fromkeys(part for part in found if part))
@@ -153,7 +166,7 @@ def _genes(cell: str, unknown: dict[str, None]) -> tuple[str, ...]:
     if whole:
         return whole
     genes: dict[str, None] = {}
-    for part in parts(cell):
+    for part in _parts(cell):
         members = meaning_of(part).members
         if not members:
             unknown[part] = None

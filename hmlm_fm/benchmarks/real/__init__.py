@@ -1,0 +1,1 @@
+"""`hmlm benchmark real`: every method on what laboratories measured."""
