@@ -126,10 +126,12 @@ class NetworkOptions:
     written beside it."""
 
     readouts: Path | None = option(
-        None, "What was measured: a table with columns readout and genes (A|B).", "FILE"
+        None, "What readouts measure: a table with columns readout and genes (A|B).", "FILE"
     )
     conditions: Path | None = option(
-        None, "What was done: a table with columns condition, kind and molecule.", "FILE"
+        None,
+        "What was done: a table of conditions, MIDAS, or a measured set.",
+        "FILE",
     )
     targets: Path | None = option(
         None, "What drugs act on, beside those known: columns drug and target.", "FILE"

@@ -15,8 +15,12 @@ from ..corpora.connecting import Connection, connect
 from ..corpora.layout import corpus_folders
 from ..formats.json_format import network_to_json
 from ..formats.measured.drug_targets import read_targets
+from ..formats.measured.measured_set import MeasuredSet
+from ..formats.measured.midas import is_midas, read_midas_sets
 from ..formats.measured.readout_tables import Readout, read_readouts
-from ..formats.measured.treated_genes import TreatedGenes, read_treated_genes
+from ..formats.measured.set_folder import read_measured_set
+from ..formats.measured.set_tables import read_treatments
+from ..formats.measured.treated_genes import TreatedGenes, treated_genes
 from ..model.error_base import listed, quoted
 from ..model.network import SignalingNetwork
 from .command_options import NetworkOptions
@@ -37,9 +41,9 @@ def run_network(options: NetworkOptions) -> None:
         OptionsError: a file that is needed is not named, or a number is too small.
         OSError: a file cannot be written.
     """
-    if options.readouts is None or options.conditions is None or options.out is None:
-        missing = next(n for n in ("readouts", "conditions", "out") if not getattr(options, n))
-        raise OptionsError(f"--{missing} is missing; expected --readouts, --conditions and --out")
+    if options.conditions is None or options.out is None:
+        missing = "out" if options.out is None else "conditions"
+        raise OptionsError(f"--{missing} is missing; expected --conditions and --out")
     if options.steps < 1 or options.longer < 0:
         raise OptionsError(
             f"--steps is {options.steps}, --longer is {options.longer}; expected at least 1 and 0"
@@ -47,12 +51,11 @@ def run_network(options: NetworkOptions) -> None:
     sources = options.source or ["core"]
     evidence = evidence_file(options.out)
     _check_files(options, sources, evidence)
-    targets = read_targets(options.targets) if options.targets else None
-    treated = read_treated_genes(options.conditions, targets)
-    readouts = read_readouts(options.readouts)
+    treated, readouts = _treated_and_measured(options.conditions, options.readouts, options.targets)
     measured = {name: readout.genes for name, readout in readouts.items() if readout.genes}
     if not measured:
-        raise FormatError("no readout has a gene; expected some in genes", path=options.readouts)
+        path = options.readouts or options.conditions
+        raise FormatError("no readout has a gene; expected some in genes", path=path)
     networks = networks_of(sources)
     connection = connect(
         treated.genes,
@@ -73,7 +76,7 @@ def run_network(options: NetworkOptions) -> None:
     ):
         print(line)
     if not connection.edges:
-        raise FormatError(_nothing_connected(connection, options.steps), path=options.readouts)
+        raise FormatError(_nothing_connected(connection, options.steps), path=options.conditions)
     write_text(evidence, evidence_table(connection))
     write_text(options.out, network_to_json(connection.network))
     print(f"{options.out}: {_size(connection.network)}")
@@ -88,6 +91,37 @@ def run_network(options: NetworkOptions) -> None:
             measured=set(connection.molecule_of_readout.values()),
         )
         print(f"{options.plot}: drawn")
+
+
+def _treated_and_measured(
+    conditions: Path, readouts: Path | None, targets: Path | None
+) -> tuple[TreatedGenes, dict[str, Readout]]:
+    """The genes of what was treated, and what readouts measure.
+
+    Raises:
+        FormatError: a file cannot be read, or nothing was done to a known gene.
+        OptionsError: nothing states what readouts measure.
+    """
+    sets: tuple[MeasuredSet, ...] = ()
+    if conditions.is_dir():
+        sets = (read_measured_set(conditions),)
+    elif is_midas(conditions):
+        sets = read_midas_sets(conditions)
+    by_condition = [one.conditions for one in sets] or [read_treatments(conditions)]
+    table = next((one.targets for one in sets if one.targets is not None), None)
+    if targets is not None:
+        own = read_targets(targets)
+        table = own if table is None else table.overlaid(own)
+    done = [t for every in by_condition for of_one in every.values() for t in of_one]
+    stated = {name: readout for one in sets for name, readout in one.readouts.items()}
+    if readouts is not None:
+        stated |= read_readouts(readouts)
+    if not stated:
+        raise OptionsError(
+            f"{conditions} does not state what readouts measure; expected --readouts, a table with "
+            "columns readout and genes"
+        )
+    return treated_genes(done, conditions, table), stated
 
 
 def evidence_file(network: Path) -> Path:
@@ -167,6 +201,8 @@ def _about_ends(
     )
     for drug, genes in treated.drugs.items():
         yield f"drug {drug} acts on {listed(genes)}"
+    for name in treated.guessed:
+        yield f"taken for: {name!r} is {listed(treated.genes[name])}, by its spelling"
     for name, advice in treated.without_genes.items():
         yield f"not used: {name!r} has no gene; {advice}"
     without = [name for name, readout in readouts.items() if not readout.genes]

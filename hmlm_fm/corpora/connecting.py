@@ -138,25 +138,18 @@ def connect(
         {t: starts[t] for t in starts if t in stimuli},
         {t: starts[t] for t in starts if t not in stimuli},
     )
+    at_ends = {*starts.values(), *ends.values()}
     found = list(paths.edges.values())
     if alike_as_one:
-        found, groups = _alike_joined(found, groups, {*starts.values(), *ends.values()})
+        found, groups = _alike_joined(found, groups, at_ends)
     unregulated = {edge.source for edge in found} - {edge.target for edge in found}
     inputs = {starts[t] for t in stimuli} | unregulated & {*starts.values()}
-    order = _order(inputs, {*starts.values(), *ends.values()}, found)
-    place = {node: i for i, node in enumerate(order)}
-    edges = sorted(found, key=lambda e: (place[e.target], place[e.source]))
+    network, edges = _assembled(name, found, groups, inputs, at_ends, graph, networks)
     reached = {pair.end for pair in readouts}
     reaching = {pair.treatment for pair in readouts if pair.steps}
     return Connection(
-        network=_network(
-            name,
-            _molecules(order, groups, graph, edges),
-            _interactions(edges, [node for node in order if node in inputs]),
-            networks,
-            edges,
-        ),
-        edges=tuple(edges),
+        network=network,
+        edges=edges,
         molecule_of_treatment=starts,
         molecule_of_readout=ends,
         readouts=readouts,
@@ -374,6 +367,24 @@ def _pathways_of(edges: Iterable[Edge]) -> dict[str, set[str]]:
             for pathway in evidence.pathways:
                 pathways[pathway] |= {edge.source, edge.target}
     return {name: nodes for name, nodes in pathways.items() if len(nodes) >= FEWEST_OF_PATHWAY}
+
+
+def _assembled(
+    name: str,
+    found: Sequence[Edge],
+    groups: Mapping[str, tuple[str, ...]],
+    inputs: Collection[str],
+    ends: Iterable[str],
+    graph: GeneGraph,
+    networks: Sequence[Source],
+) -> tuple[SignalingNetwork, tuple[Edge, ...]]:
+    """The network of edges, and the edges in its order."""
+    order = _order(inputs, ends, found)
+    place = {node: i for i, node in enumerate(order)}
+    edges = sorted(found, key=lambda e: (place[e.target], place[e.source]))
+    molecules = _molecules(order, groups, graph, edges)
+    interactions = _interactions(edges, [node for node in order if node in inputs])
+    return _network(name, molecules, interactions, networks, edges), tuple(edges)
 
 
 def _network(

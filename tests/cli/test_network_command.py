@@ -15,7 +15,8 @@ from hmlm_fm.formats.network_loading import load_network
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
 
 READOUTS = "readout,genes,site\npERK,MAPK1|MAPK3,T202\npERK_total,ERK1/2,\npJUN,JUN,S63\n"
-CONDITIONS = """condition,kind,molecule,value
+HEADER = "condition,kind,molecule,value\n"
+CONDITIONS = f"""{HEADER}\
 control,,,
 egf,stimulus,EGF,1
 egf with inhibitor,stimulus,EGF,1
@@ -112,7 +113,7 @@ def test_readouts_out_of_reach_are_named(tables):
     assert "not reached: readout 'pSMAD2' (SMAD2); no path leads there" in lines
     assert "not used: readout 'viability' has no gene in the table" in lines
     assert "SMAD2" in load_network(tables / "net.json").names
-    (tables / "conditions.csv").write_text("condition,kind,molecule,value\na,stimulus,EGF,1\n")
+    (tables / "conditions.csv").write_text(HEADER + "a,stimulus,EGF,1\n")
     lines = run(tables, "--steps", "3", "--force").stdout.splitlines()
     assert "not reached: readout 'pJUN' (JUN); --steps 4 would find a path" in lines
 
@@ -151,6 +152,40 @@ def test_names_without_a_gene_are_listed_with_what_to_do(tables):
     )
     assert any("'trametinib' has no gene; expected the kind drug" in line for line in lines)
     assert any(line.endswith("(its name suggests FOXO1)") for line in lines)
+
+
+MIDAS = """TR:mock:CellLine,TR:egf,TR:mek12i,DA:erk,DV:erk
+1,0,0,0,0.1
+1,1,0,0,0.1
+1,1,0,30,0.9
+1,1,1,30,0.2
+"""
+
+
+def test_conditions_may_be_midas_and_names_that_are_guessed_are_told(tables):
+    (tables / "conditions.csv").write_text(MIDAS)
+    result = run(tables)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert "taken for: 'mek12' is MAP2K1, MAP2K2, by its spelling" in lines
+    assert "treated: 1 stimulus, 1 other molecule; measured: 3 readouts of 2 molecules" in lines
+    assert load_network(tables / "net.json").inputs == ("EGF",)
+
+
+def test_a_measured_set_states_its_own_readouts_and_targets(tables):
+    folder = tables / "set"
+    folder.mkdir()
+    (tables / "readouts.csv").rename(folder / "readouts.csv")
+    (folder / "conditions.csv").write_text(CONDITIONS + "new,drug,XY-17,1\n")
+    (folder / "observations.csv").write_text(
+        "condition,molecule,time_hours,value\negf,pERK,1,0.5\nnew,pERK,1,0.2\n"
+    )
+    (folder / "targets.csv").write_text("drug,target\nXY-17,EGFR\n")
+    words = ["--conditions", folder, "--source", tables / "hand.json", "--out", tables / "net.json"]
+    result = CliRunner().invoke(app, ["network", *map(str, words)])
+    assert result.exit_code == 0, result.output
+    assert "drug XY-17 acts on EGFR" in result.stdout
+    assert "reached: 3 of 3 readouts" in result.stdout
 
 
 def test_core_is_the_default_and_a_built_corpus_is_named_by_its_folder(tables):
@@ -204,12 +239,13 @@ def test_what_is_read_is_never_written(tables):
         ("readouts.csv", "readout,gene\na,b\n", "there is no column 'genes'"),
         ("readouts.csv", "readout,genes\nviability,\n", "no readout has a gene"),
         ("conditions.csv", "condition,kind\na,b\n", "there is no column 'molecule'"),
-        ("conditions.csv", "condition,kind,molecule\na,,\n", "it does nothing in any condition"),
-        ("conditions.csv", "condition,kind,molecule\na,stimulus,\n", "row 2: molecule is empty"),
-        ("conditions.csv", "condition,kind,molecule\na,stimuli,EGF\n", "did you mean 'stimulus'?"),
+        ("conditions.csv", HEADER + "a,,,\n", "it does nothing in any condition"),
+        ("conditions.csv", HEADER + "a,stimulus,EGF,0\n", "it does nothing in any condition"),
+        ("conditions.csv", HEADER + "a,stimulus,,1\n", "row 2: molecule is empty"),
+        ("conditions.csv", HEADER + "a,stimuli,EGF,1\n", "did you mean 'stimulus'?"),
         (
             "conditions.csv",
-            "condition,kind,molecule\na,stimulus,Wonder\n",
+            HEADER + "a,stimulus,Wonder,1\n",
             "conditions.csv: nothing that it does is done to a known gene; of 'Wonder'",
         ),
         ("hand.json", "{}", "hand.json"),
@@ -229,12 +265,15 @@ def test_options_that_make_no_sense_are_refused(tables):
     )
     assert "no such file" in refused(run(tables, source="missing"))
     bare = CliRunner().invoke(app, ["network", "--out", str(tables / "net.json")])
-    assert "--readouts is missing" in refused(bare)
+    assert "--conditions is missing" in refused(bare)
+    bare = ["network", "--out", str(tables / "n.json"), "--conditions"]
+    message = refused(CliRunner().invoke(app, [*bare, str(tables / "conditions.csv")]))
+    assert "conditions.csv does not state what readouts measure; expected --readouts" in message
 
 
 def test_nothing_is_written_where_nothing_is_connected(tables):
     (tables / "readouts.csv").write_text("readout,genes\npJUN,JUN\n")
-    (tables / "conditions.csv").write_text("condition,kind,molecule\na,stimulus,EGF\n")
+    (tables / "conditions.csv").write_text(HEADER + "a,stimulus,EGF,1\n")
     result = run(tables, "--steps", "2")
     message = refused(result)
     assert "no path of at most 2 steps leads from what was treated to any of 1 readout" in message

@@ -1,25 +1,21 @@
-"""The genes of what a table of conditions says was done: of stimuli, perturbed molecules and drugs.
+"""The genes of what was done in conditions: of stimuli, of perturbed molecules, and of drugs.
 
-Of each row only what was done to what is read: the columns `kind` and `molecule`. Names of stimuli
-and of perturbed molecules mean what `meaning_of` says; the kind `drug` is of something known by its
-name, whose targets a table of drugs gives.
+Names of stimuli and perturbed molecules mean what `meaning_of` says, and failing that what the name
+of a probe would probably mean, which is told as a guess. A drug is known by its name, and acts on
+the targets that a table states.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ...common.errors import FormatError
-from ...model.conditions import PERTURBATION_KINDS
-from ...model.error_base import did_you_mean
 from ..names import meaning_of
-from ..tables import PathLike, rows_of, text_of
+from ..tables import PathLike
 from .drug_targets import DrugTable, shipped_targets, target_of_inhibitor_name
-
-STIMULUS, DRUG = "stimulus", "drug"
-KINDS = (STIMULUS, *PERTURBATION_KINDS, DRUG)
-COLUMNS = ("condition", "kind", "molecule")
+from .measured_set import DRUG, STIMULUS, Treatment
+from .readout_names import guess_readouts
 
 
 @dataclass(frozen=True)
@@ -30,33 +26,39 @@ class TreatedGenes:
         genes: by the name of a stimulus or perturbed molecule, or by the symbol of a drug's target.
         stimuli: those of the names that were added.
         drugs: the symbols that each drug acts on, by its name in the table.
+        guessed: those of the names whose genes are a guess.
         without_genes: names that stand for nothing known, each with what to do about it.
     """
 
     genes: Mapping[str, tuple[str, ...]]
     stimuli: frozenset[str]
     drugs: Mapping[str, tuple[str, ...]]
+    guessed: tuple[str, ...]
     without_genes: Mapping[str, str]
 
 
-def read_treated_genes(path: PathLike, targets: DrugTable | None = None) -> TreatedGenes:
-    """Read what was treated from a table of conditions.
+def treated_genes(
+    treatments: Iterable[Treatment], path: PathLike, targets: DrugTable | None = None
+) -> TreatedGenes:
+    """The genes of what was done.
 
     Args:
-        path: the table.
+        treatments: of all conditions; a dose, level or strength of 0 does nothing.
+        path: what they were read from, for messages.
         targets: of drugs, beside those that the package knows, and before them.
 
     Raises:
-        FormatError: a missing file or column, a row of another length, an unknown kind, a kind
-            without a molecule, nothing that was done, or nothing done to a known gene. The message
-            names file and row.
+        FormatError: nothing was done, or nothing to a known gene.
     """
     known = shipped_targets().overlaid(targets) if targets else shipped_targets()
     genes: dict[str, tuple[str, ...]] = {}
     stimuli: set[str] = set()
     drugs: dict[str, tuple[str, ...]] = {}
+    guessed: list[str] = []
     without: dict[str, str] = {}
-    for kind, name in _done(path):
+    # A clamp at 0 is no small one: it holds the molecule off.
+    done = dict.fromkeys((t.kind, t.name) for t in treatments if t.value or t.kind == "clamp")
+    for kind, name in done:
         if kind == DRUG:
             found = known.find(name)
             if found is None:
@@ -66,39 +68,27 @@ def read_treated_genes(path: PathLike, targets: DrugTable | None = None) -> Trea
                 genes |= {gene: (gene,) for gene in drugs[name]}
             continue
         meaning = meaning_of(name)
-        is_drug = meaning.kind == "small molecule" and kind != STIMULUS and known.find(name)
-        if not meaning.members or is_drug:
+        members = meaning.members
+        if kind != STIMULUS and meaning.kind in ("small molecule", "unknown") and known.find(name):
+            members = ()
+        elif not members:
+            members = guess_readouts([name])[name].genes
+            guessed += [name] * bool(members)
+        if not members:
             without[name] = _about_molecule(name, kind, known)
             continue
-        genes[name] = meaning.members
+        genes[name] = members
         if kind == STIMULUS:
             stimuli.add(name)
     if not genes:
-        first = next(iter(without), "")
-        problem = (
-            f"nothing that it does is done to a known gene; of {first!r}, {without[first]}"
-            if without
-            else "it does nothing in any condition; expected stimuli, perturbations or drugs"
-        )
-        raise FormatError(problem, path=path)
-    return TreatedGenes(genes, frozenset(stimuli), drugs, without)
+        raise FormatError(_nothing(without), path=path)
+    return TreatedGenes(genes, frozenset(stimuli), drugs, tuple(dict.fromkeys(guessed)), without)
 
 
-def _done(path: PathLike) -> list[tuple[str, str]]:
-    """Kind and name of everything that is done, each once, as they come."""
-    done: dict[tuple[str, str], None] = {}
-    for place, row in rows_of(path, COLUMNS):
-        if not row["kind"] and not row["molecule"]:
-            continue  # a control
-        if row["kind"] not in KINDS:
-            raise FormatError(
-                f"kind is {row['kind']!r}; expected one of {', '.join(KINDS)}"
-                + did_you_mean(row["kind"], KINDS),
-                path=path,
-                place=place,
-            )
-        done[row["kind"], text_of(row, "molecule", path, place)] = None
-    return list(done)
+def _nothing(without: Mapping[str, str]) -> str:
+    for name, advice in without.items():
+        return f"nothing that it does is done to a known gene; of {name!r}, {advice}"
+    return "it does nothing in any condition; expected stimuli, perturbations or drugs"
 
 
 def _about_drug(name: str) -> str:
