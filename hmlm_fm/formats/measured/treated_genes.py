@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from ...common.errors import FormatError
 from ..names import meaning_of
@@ -35,6 +36,12 @@ class TreatedGenes:
     drugs: Mapping[str, tuple[str, ...]]
     guessed: tuple[str, ...]
     without_genes: Mapping[str, str]
+
+
+@cache
+def genes_of_name(name: str) -> tuple[str, ...]:
+    """What a stimulus or perturbed molecule is made of, or probably is; nothing where unknown."""
+    return meaning_of(name).members or guess_readouts([name])[name].genes
 
 
 def treated_genes(
@@ -68,12 +75,11 @@ def treated_genes(
                 genes |= {gene: (gene,) for gene in drugs[name]}
             continue
         meaning = meaning_of(name)
-        members = meaning.members
+        members = genes_of_name(name)
         if kind != STIMULUS and meaning.kind in ("small molecule", "unknown") and known.find(name):
             members = ()
-        elif not members:
-            members = guess_readouts([name])[name].genes
-            guessed += [name] * bool(members)
+        elif members and not meaning.members:
+            guessed.append(name)
         if not members:
             without[name] = _about_molecule(name, kind, known)
             continue
