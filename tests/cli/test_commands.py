@@ -16,7 +16,7 @@ from hmlm_fm.cli import finetune, pretrain
 from hmlm_fm.cli.main import app, main
 
 FITTED = Path(__file__).parents[1] / "fixtures" / "fine-tuned-0.1.0"
-COMMANDS = ("predict", "simulate", "benchmark", "convert", "crosstalk", "info")
+COMMANDS = ("predict", "simulate", "benchmark", "convert", "crosstalk", "network", "info")
 
 
 def hmlm(*arguments: str | Path, **environment: str) -> Result:
