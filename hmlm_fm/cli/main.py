@@ -90,8 +90,8 @@ add_command(
 )  # fmt: skip
 add_command(
     app, "network", NetworkOptions, _network,
-    "hmlm network --readouts readouts.csv --conditions conditions.csv --source signor-corpus "
-    "--source core --out net.json --plot net.png",
+    "hmlm network --readouts readouts.csv --conditions conditions.csv --source core --out net.json "
+    "--plot net.png",
 )  # fmt: skip
 add_command(app, "info", InfoOptions, _info, "hmlm info hmlm-small")
 
