@@ -1,4 +1,4 @@
-"""Many measured sets: from files and folders as they are published, each with its study and name."""
+"""Many measured sets, from files and folders as they are published."""
 
 from __future__ import annotations
 
