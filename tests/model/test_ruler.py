@@ -68,9 +68,7 @@ def test_units_and_the_order_of_conditions_treatments_and_outputs_change_nothing
     assert scaled.sd == pytest.approx(found.sd * 40, rel=1e-6)
     rng = np.random.default_rng(2)
     rows, treatments, outputs = (rng.permutation(n) for n in (20, 5, 7))
-    moved = ruler(
-        doses[rows][:, treatments], changes[rows][:, outputs], queries[:, treatments]
-    )
+    moved = ruler(doses[rows][:, treatments], changes[rows][:, outputs], queries[:, treatments])
     assert moved.changes == pytest.approx(found.changes[:, outputs], abs=1e-9)
 
 
