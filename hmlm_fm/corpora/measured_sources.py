@@ -11,7 +11,7 @@ from typing import Any
 from ..common.errors import FormatError
 from ..common.files import read_json_text, stem
 from ..formats.measured.measured_set import MeasuredSet
-from ..formats.measured.set_folder import SET_FILE
+from ..formats.measured.set_folder import SET_FILE, is_set_folder
 from ..formats.measured.set_formats import SetOptions, network_beside, read_sets, set_format
 from ..model.error_base import HMLMError
 from .records import Problem
@@ -101,7 +101,7 @@ def _read(path: Path, study: str, found: FoundSets) -> list[MeasuredSet]:
     stated = _facts_beside(path)
     named = []
     for one in sets:
-        if one.source and (path / SET_FILE).is_file():
+        if (path / SET_FILE).is_file() and is_set_folder(path):
             named.append(one)
             continue
         base = path.resolve().name if path.is_dir() else stem(path)
