@@ -20,7 +20,7 @@ from .measured import Measurements
 from .responses import Output
 from .simulated import visible_network
 
-MOST_MOLECULES = 200
+MOST_MOLECULES = 100
 """Larger networks are pruned to what lies between what was given and what was measured."""
 LOW, HIGH = 0.05, 0.95
 """The activities that the least and the largest shown value of a readout are taken for, where it
