@@ -10,6 +10,7 @@ from .command_options import (
     CrosstalkOptions,
     InfoOptions,
     PredictOptions,
+    ReadoutsOptions,
     SimulateOptions,
 )
 from .dataclass_command import add_command
@@ -39,6 +40,12 @@ def _convert(options: ConvertOptions) -> None:
     from .conversion import run_conversion
 
     run_conversion(options)
+
+
+def _readouts(options: ReadoutsOptions) -> None:
+    from .readout_drafts import run_readouts
+
+    run_readouts(options)
 
 
 def _crosstalk(options: CrosstalkOptions) -> None:
@@ -77,6 +84,10 @@ add_command(
 add_command(
     app, "convert", ConvertOptions, _convert, "hmlm convert cardiac-fibroblast fibroblast.sif"
 )
+add_command(
+    app, "readouts", ReadoutsOptions, _readouts,
+    "hmlm readouts MIDAS.csv --out readouts.csv --targets-out targets.csv",
+)  # fmt: skip
 add_command(
     app, "crosstalk", CrosstalkOptions, _crosstalk,
     "hmlm crosstalk cardiac-fibroblast --out pairs.csv --plot pairs.png",

@@ -166,7 +166,8 @@ def doses_of(columns: Sequence[str], molecules: frozenset[str] = frozenset()) ->
         for role, pattern in (("start", _START), ("end", _END)):
             for other in columns:
                 match = pattern.fullmatch(other)
-                if match and other != column and match.groups() == level.groups():
+                is_own = match is not None and match.groups() == level.groups()
+                if is_own and other not in taken | {column}:
                     times[role] = other
         if any(times.values()):
             found.append(Dose(level["stem"], column, times["start"], times["end"]))

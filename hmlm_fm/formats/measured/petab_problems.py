@@ -311,7 +311,8 @@ class _Reader:
 
     def _known_scales(self) -> frozenset[str]:
         """Observables of which offset and scale are known in every row, and are taken off."""
-        taken, relative = [], []
+        taken: list[str] = []
+        relative: list[str] = []
         for name in dict.fromkeys(row["observableId"] for _, _, row in self.rows):
             observable = self.observables[name]
             if not names_of(observable.offset) and not names_of(observable.scale):

@@ -14,6 +14,7 @@ from ..network_loading import load_network
 from ..recognise import SIF, format_of
 from ..spreadsheet import OLE_MAGIC, ZIP_MAGIC, read_sheets
 from ..tables import PathLike
+from .anndata_sets import AnnDataOptions, is_anndata, read_anndata
 from .measured_set import MeasuredSet
 from .midas import INHIBITION, is_midas, read_midas_sets
 from .paired_matrices import is_cellbox, lembas_names, read_cellbox, read_lembas
@@ -36,6 +37,7 @@ class SetOptions:
         inhibition: strength of MIDAS's inhibitors at level 1.
         roles: of a table's columns, where they are not to be found by names and contents.
         network: prior knowledge, which goes into the sets and tells inhibitors from stimuli.
+        layer: of AnnData, the one to read instead of X.
     """
 
     time_unit: str = ""
@@ -44,6 +46,12 @@ class SetOptions:
     inhibition: float = INHIBITION
     roles: Roles = Roles()
     network: SignalingNetwork | None = None
+    layer: str = ""
+
+    @property
+    def table(self) -> TableOptions:
+        """Those of a table."""
+        return TableOptions(self.roles, self.time_unit, self.scale, self.modality)
 
 
 @dataclass(frozen=True)
@@ -73,8 +81,11 @@ def _read_midas(path: Path, options: SetOptions) -> tuple[MeasuredSet, ...]:
 
 
 def _read_table(path: Path, options: SetOptions) -> tuple[MeasuredSet, ...]:
-    table = TableOptions(options.roles, options.time_unit, options.scale, options.modality)
-    return read_published_table(path, table)
+    return read_published_table(path, options.table)
+
+
+def _read_anndata(path: Path, options: SetOptions) -> tuple[MeasuredSet, ...]:
+    return read_anndata(path, AnnDataOptions(options.table, options.layer))
 
 
 def _read_lembas(path: Path, options: SetOptions) -> tuple[MeasuredSet, ...]:
@@ -120,6 +131,7 @@ SET_FORMATS = (
         "LEMBAS's tables", lambda path: path.is_dir() and bool(lembas_names(path)), _read_lembas
     ),
     SetFormat("PEtab", lambda path: path.is_file() and is_petab(path), _read_petab),
+    SetFormat("AnnData", lambda path: path.is_file() and is_anndata(path), _read_anndata),
     SetFormat("MIDAS", lambda path: path.is_file() and is_midas(path), _read_midas),
     SetFormat("table", lambda path: path.is_file() and is_measured_table(path), _read_table),
 )  # fmt: skip
