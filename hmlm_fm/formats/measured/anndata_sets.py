@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -92,7 +93,7 @@ def read_anndata(
     _check_names(names, columns, path)
     try:
         roles = find_roles(
-            columns | dict.fromkeys(names, ["0"]),
+            _without_classes(content.obs, columns) | dict.fromkeys(names, ["0"]),
             replace(options.table.roles, readouts=tuple(names)),
             path,
             options.table.time_unit,
@@ -276,6 +277,21 @@ def _text(value: object) -> str:
     if isinstance(value, float):
         return "late" if value == LATE else repr(value)
     return str(value)
+
+
+def _without_classes(obs: Any, columns: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """The columns of obs, with those of classes as no numbers: clusters such as Leiden's are called
+    0, 1 and so on, and are no doses."""
+    classes = {
+        str(name)
+        for name in obs.columns
+        if str(obs[name].dtype) in ("category", "object", "str", "string", "bool")
+        and not re.search("dose|conc", str(name), re.IGNORECASE)
+    }
+    return {
+        name: [f"class {cell}" for cell in cells] if name in classes else cells
+        for name, cells in columns.items()
+    }
 
 
 def _check_names(names: Sequence[str], columns: Mapping[str, object], path: PathLike) -> None:
