@@ -16,9 +16,10 @@ DEFAULT_NETWORK, DEFAULT_CORPUS = "cardiac-fibroblast", "core"
 Log = Callable[[str], object]
 
 _OF_A_NETWORK = ("conditions", "knockouts", "celllines", "forecast", "literature", "measured")
-_FITTED = ("paper", *_OF_A_NETWORK)
+_SIMULATED = ("paper", *_OF_A_NETWORK)
+_FITTED = ("real", *_SIMULATED)
 TASK_NAMES = (*_FITTED, "crosstalk", "molecules", "speed")
-_NOT_STATED = ("json", "figure", "cache", "workers", "force")
+_NOT_STATED = ("json", "figure", "cache", "workers", "force", "predictions")
 """Options without an influence on results."""
 
 
@@ -34,6 +35,15 @@ class BenchmarkOptions:
     # in the help.
 
     task: str = field(metadata={"help": f"What to measure: {', '.join(TASK_NAMES)}."})
+    sets: list[Path] = field(
+        default_factory=list,
+        metadata={
+            "help": "Of real: measured sets, files of measurements, corpora or folders of them.",
+            "tasks": ("real",),
+            "metavar": "SET_OR_CORPUS",
+            "argument": True,
+        },
+    )
     model: str = _option(
         "hmlm-small",
         "A checkpoint: hmlm-small, a folder, or a name on a hub.",
@@ -61,7 +71,7 @@ class BenchmarkOptions:
             "metavar": "CxT",
         },
     )
-    seeds: int = _option(1, "How many, from 0 on.", (*_FITTED, "molecules"))
+    seeds: int = _option(1, "How many, from 0 on.", (*_SIMULATED, "molecules"))
     entries: str = _option(
         "",
         "The entries to measure, by id; all of them by default.",
@@ -75,6 +85,15 @@ class BenchmarkOptions:
         "Folder of runs that were measured; a benchmark that was stopped is resumed from it.",
         (*_FITTED, "molecules"),
         "FOLDER",
+    )
+    splits: str = _option(
+        "", "Of the splits to measure; all of them by default.", ("real",), "SPLIT,SPLIT"
+    )
+    fitted_sets: int = _option(
+        3, "On how many sets with a network entries are measured that are fitted.", ("real",)
+    )
+    predictions: Path | None = _option(
+        None, "Where to write what every entry predicts.", ("real",), "FILE.csv"
     )
     quick: bool = _option(False, "Few members and steps.")
     workers: int | None = _option(
@@ -106,14 +125,14 @@ class BenchmarkOptions:
             raise HMLMError(f"{self.workers} workers; expected at least 1")
         for option in self._changed():
             if self.task not in option.metadata["tasks"]:
-                taken = [f"--{f.name}" for f in fields(self)[1:] if self._takes(f, specific=True)]
+                taken = [_flag(f) for f in fields(self)[1:] if self._takes(f, specific=True)]
                 raise HMLMError(
-                    f"--{option.name} is not for the task {self.task}, which takes "
+                    f"{_flag(option)} is not for the task {self.task}, which takes "
                     f"{', '.join(taken)}"
                 )
         named = (
             self.network, self.model, self.corpus, self.experiments, self.conditions,
-            self.observations,
+            self.observations, *self.sets,
         )  # fmt: skip
         read = [path for name in named if name and (path := Path(name)).exists()]
         check_output_files(self.json, self.figure, read, self.force)
@@ -134,9 +153,10 @@ class BenchmarkOptions:
                 continue
             value = getattr(self, option.name)
             if value is True:
-                words.append(f"--{option.name}")
+                words.append(_flag(option))
             for one in value if isinstance(value, list) else [] if value is True else [value]:
-                words += [f"--{option.name}", str(one)]
+                # Folders of this machine are nobody else's.
+                words += [one.name] if option.name == "sets" else [_flag(option), str(one)]
         return shlex.join(words)
 
     def _takes(self, option: Any, specific: bool = False) -> bool:
@@ -147,3 +167,10 @@ class BenchmarkOptions:
         """The fields that differ from their defaults."""
         usual = BenchmarkOptions(self.task)
         return [f for f in fields(self)[1:] if getattr(self, f.name) != getattr(usual, f.name)]
+
+
+def _flag(option: Any) -> str:
+    """How a field is given on the command line."""
+    if option.metadata.get("argument"):
+        return str(option.metadata["metavar"])
+    return f"--{option.name.replace('_', '-')}"

@@ -124,15 +124,11 @@ class Benchmark:
 
     def _identity(self, key: RunKey) -> dict[str, Any]:
         """All that the figures of a run depend on, but for the code."""
-        depends = {
-            "nothing": lambda: "",
-            "configuration": lambda: self._configuration_hash,
-            "weights": lambda: self._weights_hash,
-        }
+        starts = self.entries[key.entry].starts_from
         return {
             "task": self.task.draws,
             "network": self.network.content_hash,
-            "model": depends[self.entries[key.entry].starts_from](),
+            "model": "" if starts == "nothing" else self._hashes[starts],
             "entry": key.entry,
             "track": self.track,
             "budget": str(key.budget),
@@ -142,19 +138,21 @@ class Benchmark:
         }
 
     @cached_property
-    def _weights_hash(self) -> str:
-        digest = hashlib.sha256(self._configuration_hash.encode())
-        for _, value in sorted(self.model.state_dict().items()):
-            digest.update(value.cpu().numpy().tobytes())
-        return digest.hexdigest()
+    def _hashes(self) -> dict[str, str]:
+        return model_hashes(self.model)
 
-    @cached_property
-    def _configuration_hash(self) -> str:
-        """A model that starts anew depends on the configuration alone, wherever that lies."""
-        config = self.model.config.to_dict()
-        config.pop("_name_or_path", None)
-        text = json.dumps(config, sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()
+
+def model_hashes(model: HMLMForSignaling) -> dict[str, str]:
+    """What results depend on that start from a model's `configuration`, which is the same wherever
+    it lies, or from its `weights`."""
+    config = model.config.to_dict()
+    config.pop("_name_or_path", None)
+    text = json.dumps(config, sort_keys=True, default=str)
+    configuration = hashlib.sha256(text.encode()).hexdigest()
+    digest = hashlib.sha256(configuration.encode())
+    for _, value in sorted(model.state_dict().items()):
+        digest.update(value.cpu().numpy().tobytes())
+    return {"configuration": configuration, "weights": digest.hexdigest()}
 
 
 def run_entries(

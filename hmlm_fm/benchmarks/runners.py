@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from ..corpora.measured_sources import load_measured_sets
 from ..formats.network_loading import load_network
 from ..inference.loading import load_foundation
 from ..inference.shipped import checkpoint_path
@@ -16,6 +17,8 @@ from .benchmark_options import DEFAULT_CORPUS, DEFAULT_NETWORK, BenchmarkOptions
 from .entries import Entry, Result, selected
 from .measuring import Benchmark, run_entries
 from .plots import plot_errors
+from .real.real_entries import chosen_entries
+from .real.real_report import measure_real
 from .report import Report, errors_table, summarise
 from .speed.speed import FULL, QUICK, measure_speed
 from .task import Task
@@ -132,6 +135,12 @@ def _run_measured(options: BenchmarkOptions, log: Log) -> Report:
     return _report_fitted(task, network, options, log)
 
 
+def _run_real(options: BenchmarkOptions, log: Log) -> Report:
+    entries = chosen_entries(options.entry_ids)
+    found = load_measured_sets(options.sets)
+    return measure_real(found, entries, options, options.workers or available_workers(), log)
+
+
 def _run_crosstalk(options: BenchmarkOptions, log: Log) -> Report:
     network = network_of(options)
     joined = 2 if options.quick else JOINED_NETWORKS
@@ -177,6 +186,7 @@ def _run_speed(options: BenchmarkOptions, log: Log) -> Report:
 RUNNERS: dict[str, Callable[[BenchmarkOptions, Log], Report]] = {
     **{name: partial(_run_fitted, task) for name, task in TASKS.items()},
     "literature": _run_literature,
+    "real": _run_real,
     "measured": _run_measured,
     "crosstalk": _run_crosstalk,
     "molecules": _run_molecules,

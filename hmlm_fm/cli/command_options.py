@@ -143,6 +143,40 @@ class CrosstalkOptions(OutputOptions):
 
 
 @dataclass(kw_only=True)
+class NetworkOptions:
+    """Make a network for measurements that have none: the shortest signed paths from what was
+    treated to what was measured, in the pathways of corpora. The evidence of each interaction is
+    written beside it."""
+
+    readouts: Path | None = option(
+        None, "What readouts measure: a table with columns readout and genes (A|B).", "FILE"
+    )
+    conditions: Path | None = option(
+        None,
+        "What was done: a table of conditions, MIDAS, or a measured set.",
+        "FILE",
+    )
+    targets: Path | None = option(
+        None, "What drugs act on, beside those known: columns drug and target.", "FILE"
+    )
+    source: list[str] = option(
+        [], "Where interactions are from: core (the default), or a built corpus; repeatable.",
+        "CORPUS",
+    )  # fmt: skip
+    steps: int = option(4, "The most that a path may have.", "STEPS")
+    longer: int = option(
+        0, "Steps that a path may have more than the shortest of its two ends.", "STEPS"
+    )
+    unsigned: bool = option(False, "Also use interactions whose sign is not known.")
+    every_gene: bool = option(
+        False, "Keep genes apart that no source tells apart, such as the subunits of a complex."
+    )
+    out: Path | None = option(None, "Where to write the network.", "FILE.json")
+    plot: Path | None = option(None, "Where to draw it.", "FILE.png")
+    force: bool = option(False, "Replace files that exist.")
+
+
+@dataclass(kw_only=True)
 class InfoOptions:
     """Describe a network, a checkpoint, a corpus or a measured set."""
 

@@ -63,7 +63,8 @@ def add_command(
     parameters = []
     for f in fields(kind):  # type: ignore[arg-type]
         hint, metavar = hints[f.name], f.metadata.get("metavar") or None
-        is_argument = f.default is MISSING and f.default_factory is MISSING
+        is_required = f.default is MISSING and f.default_factory is MISSING
+        is_argument = is_required or f.metadata.get("argument", False)
         flag = f.metadata.get("flag") or f"--{f.name.replace('_', '-')}"
         # A flag without its negation.
         names = [flag] if f.metadata.get("flag") or hint is bool else []
@@ -73,7 +74,7 @@ def add_command(
             else typer.Option(*names, help=f.metadata["help"], metavar=metavar)
         )
         default = inspect.Parameter.empty
-        if not is_argument:
+        if not is_required:
             default = f.default if f.default is not MISSING else []
         parameters.append(
             inspect.Parameter(

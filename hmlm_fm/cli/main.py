@@ -9,6 +9,7 @@ from .command_options import (
     ConvertOptions,
     CrosstalkOptions,
     InfoOptions,
+    NetworkOptions,
     PredictOptions,
     ReadoutsOptions,
     SimulateOptions,
@@ -54,6 +55,12 @@ def _crosstalk(options: CrosstalkOptions) -> None:
     run_crosstalk(options)
 
 
+def _network(options: NetworkOptions) -> None:
+    from .network_building import run_network
+
+    run_network(options)
+
+
 def _info(options: InfoOptions) -> None:
     from .info import run_info
 
@@ -91,6 +98,11 @@ add_command(
 add_command(
     app, "crosstalk", CrosstalkOptions, _crosstalk,
     "hmlm crosstalk cardiac-fibroblast --out pairs.csv --plot pairs.png",
+)  # fmt: skip
+add_command(
+    app, "network", NetworkOptions, _network,
+    "hmlm network --readouts readouts.csv --conditions conditions.csv --source core --out net.json "
+    "--plot net.png",
 )  # fmt: skip
 add_command(app, "info", InfoOptions, _info, "hmlm info hmlm-small")
 

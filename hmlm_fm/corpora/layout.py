@@ -20,3 +20,8 @@ def parquet_files(folder: Path) -> list[Path]:
     patterns = [f"{DATA_FOLDER}/{side}-*.parquet" for side in SIDES]
     own = [path for pattern in patterns for path in sorted(folder.glob(pattern))]
     return own or [path for pattern in patterns for path in sorted(folder.glob(f"*/{pattern}"))]
+
+
+def corpus_folders(folder: Path) -> list[Path]:
+    """The folder of a corpus, or of each where a folder holds several; none where it holds none."""
+    return list(dict.fromkeys(path.parent.parent for path in parquet_files(folder)))

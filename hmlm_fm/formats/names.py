@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -32,6 +33,11 @@ def meaning_of(name: str) -> Meaning:
     return _families().get(name, Meaning())
 
 
+def family_name(members: Iterable[str]) -> str | None:
+    """The name of the known family or complex of exactly these members, or None."""
+    return _names_of_families().get(frozenset(members))
+
+
 def kind_of_token(token: str) -> str:
     """The kind of a molecule that is made of this one token."""
     if token.startswith("CHEBI:"):
@@ -52,3 +58,11 @@ def _families() -> dict[str, Meaning]:
                 if name:
                     meanings[name] = meaning
     return meanings
+
+
+@cache
+def _names_of_families() -> dict[frozenset[str], str]:
+    names: dict[frozenset[str], str] = {}
+    for name, meaning in _families().items():  # a family's name comes before its other names
+        names.setdefault(frozenset(meaning.members), name)
+    return names

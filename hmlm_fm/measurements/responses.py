@@ -13,6 +13,8 @@ import numpy as np
 
 from ..formats.measured.measured_set import LATE, MeasuredSet, Measurement
 
+FEWEST_REPEATED = 4
+"""Conditions and times that must have replicates: those of one may be unlike all others."""
 REPLICATES, NEAR_REPLICATES = "replicates", "conditions of equal doses"
 FEWEST_DEGREES = 6
 """Degrees of freedom that replicates must have for their noise to be told."""
@@ -199,7 +201,8 @@ def _noise(
             squares[of] = squares.get(of, 0.0) + sum((value - mean) ** 2 for value in found)
             degrees[of] = degrees.get(of, 0) + len(found) - 1
         total = sum(degrees.values())
-        if total >= FEWEST_DEGREES:
+        repeated = {key[2:] for key, found in groups.items() if len(found) > 1}
+        if total >= FEWEST_DEGREES and len(repeated) >= FEWEST_REPEATED:
             # Readouts with few replicates borrow from the others.
             borrowed = FEWEST_DEGREES * sum(squares.values()) / total
             noise = {

@@ -16,7 +16,7 @@ from hmlm_fm.cli import finetune, pretrain
 from hmlm_fm.cli.main import app, main
 
 FITTED = Path(__file__).parents[1] / "fixtures" / "fine-tuned-0.1.0"
-COMMANDS = ("predict", "simulate", "benchmark", "convert", "crosstalk", "info")
+COMMANDS = ("predict", "simulate", "benchmark", "convert", "crosstalk", "network", "info")
 
 
 def hmlm(*arguments: str | Path, **environment: str) -> Result:
@@ -44,6 +44,8 @@ def test_the_example_of_a_help_runs(command, tmp_path, monkeypatch):
     assert shown.exit_code == 0
     arguments = example_of(shown.output)
     assert arguments[0] == command
+    Path("readouts.csv").write_text("readout,genes\npERK,MAPK1|MAPK3\n")
+    Path("conditions.csv").write_text("condition,kind,molecule,value\negf,stimulus,EGF,1\n")
     done = hmlm(*arguments)
     assert done.exit_code == 0, done.output
     for argument in arguments:

@@ -1,0 +1,126 @@
+"""Tables of `hmlm benchmark real`: over all sets, then set by set."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from ..report import plain_table
+from .real_entries import RULER
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def summarise_sets(results: Rows) -> list[dict[str, Any]]:
+    """One dictionary per split and entry: the geometric mean of its ratios to the ruler, within a
+    study first; on how many sets it is better; and the worst ratio."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in results:
+        groups.setdefault((row["split"], row["entry"]), []).append(row)
+    found = []
+    for (split, entry), rows in groups.items():
+        studies: dict[str, list[float]] = {}
+        for row in rows:
+            studies.setdefault(row["study"], []).append(row["ratio"])
+        covered = [row["coverage"] for row in rows if row["coverage"] is not None]
+        found.append(
+            {
+                "split": split, "entry": entry, "label": rows[0]["label"],
+                "ratio": geometric_mean(geometric_mean(of) for of in studies.values()),
+                "wins": sum(row["ratio"] < 1 for row in rows), "sets": len(rows),
+                "studies": len(studies), "worst_ratio": max(row["ratio"] for row in rows),
+                "coverage": sum(covered) / len(covered) if covered else None,
+            }
+        )  # fmt: skip
+    return found
+
+
+def geometric_mean(values: Iterable[float]) -> float:
+    """Of positive numbers; those below 1e-6 count as that."""
+    logs = [math.log(max(value, 1e-6)) for value in values]
+    return math.exp(sum(logs) / len(logs))
+
+
+def real_table(results: Rows) -> str:
+    """The summary of each split, and under it every set."""
+    summary, parts = summarise_sets(results), []
+    for split in dict.fromkeys(row["split"] for row in results):
+        own = [row for row in summary if row["split"] == split]
+        lines = [
+            [
+                row["label"], f"{row['ratio']:.3f}",
+                "" if row["entry"] == RULER else f"{row['wins']} of {row['sets']}",
+                f"{row['worst_ratio']:.2f}",
+                "" if row["coverage"] is None else f"{row['coverage']:.2f}",
+            ]
+            for row in own
+        ]  # fmt: skip
+        sets = max(row["sets"] for row in own)
+        parts.append(
+            plain_table(
+                f"Split `{split}`: errors over the ruler's, geometric mean over {sets} sets of "
+                f"{max(row['studies'] for row in own)} studies (each study weighs once):",
+                ["entry", "error / ruler", "better on", "worst", "coverage of 90 %"],
+                lines,
+            )
+        )
+        parts.append(_of_sets([row for row in results if row["split"] == split]))
+    return "\n\n".join(parts)
+
+
+def _of_sets(rows: Rows) -> str:
+    """Every set of a split: the ruler's error, and the ratios of the other entries."""
+    entries = list(dict.fromkeys(row["entry"] for row in rows if row["entry"] != RULER))
+    head = ["set", "conditions", "ruler: error", "r", "explained", *entries]
+    lines = []
+    for name in dict.fromkeys(row["set"] for row in rows):
+        of_entry = {row["entry"]: row for row in rows if row["set"] == name}
+        ruler = of_entry[RULER]
+        lines.append(
+            [
+                name, str(ruler["conditions"]), f"{ruler['mse']:.3f}",
+                _or_nothing(ruler["pearson"]), _or_nothing(ruler["explained"]),
+                *(_ratio(of_entry[entry]) if entry in of_entry else "" for entry in entries),
+            ]
+        )  # fmt: skip
+    caption = (
+        "Set by set, in units of one standard deviation of what is shown, and ratios to the ruler "
+        "with 95 % intervals over conditions:"
+    )
+    return plain_table(caption, head, lines)
+
+
+def _ratio(row: Mapping[str, Any]) -> str:
+    return f"{row['ratio']:.2f} ({row['ratio_low']:.2f} to {row['ratio_high']:.2f})"
+
+
+def _or_nothing(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def plot_ratios(path: Path, results: Rows, highlighted: set[str]) -> None:
+    """Ratios to the ruler of every set, an entry per line and a split per panel."""
+    splits = list(dict.fromkeys(row["split"] for row in results))
+    figure = Figure(figsize=(4.6 * len(splits), 4.4), layout="tight")
+    axes = figure.subplots(1, len(splits), squeeze=False)[0]
+    for axis, split in zip(axes, splits, strict=True):
+        own = [row for row in summarise_sets(results) if row["split"] == split]
+        own = sorted((row for row in own if row["entry"] != RULER), key=lambda row: -row["ratio"])
+        for place, row in enumerate(own):
+            ratios = [
+                r["ratio"] for r in results
+                if (r["split"], r["entry"]) == (split, row["entry"])
+            ]  # fmt: skip
+            is_own = row["entry"] in highlighted
+            axis.plot(ratios, [place] * len(ratios), "|", color="0.6", markersize=9)
+            axis.plot(row["ratio"], place, "D" if is_own else "o", color="C3" if is_own else "0.2")
+        axis.axvline(1, color="0.2", linewidth=0.8, linestyle="--")
+        axis.set_xscale("log")
+        axis.set_yticks(range(len(own)), [row["label"] for row in own], fontsize=7)
+        axis.set_title(split, fontsize=9)
+        axis.set_xlabel("error / ruler; each mark is a set")
+    figure.savefig(path, dpi=110)
