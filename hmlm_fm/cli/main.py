@@ -93,7 +93,7 @@ add_command(
 )
 add_command(
     app, "readouts", ReadoutsOptions, _readouts,
-    "hmlm readouts MIDAS.csv --out readouts.csv --targets-out targets.csv",
+    "hmlm readouts measured.csv --out drafted.csv --targets-out targets.csv",
 )  # fmt: skip
 add_command(
     app, "crosstalk", CrosstalkOptions, _crosstalk,
