@@ -121,10 +121,8 @@ def fit_gates(
     roll_out = task.roll_out(settings.members)
     gates = task.gates_for(roll_out)(fit.parameters)
     doses = condition_features(data.conditions, data.network)
-    tuned, compared = assemble(
-        model, fit, targets, roll_out, gates, task.time_scale, doses, discrepancy
-    )
-    return tuned, replace(fit, compared=compared)
+    tuned = assemble(model, fit, targets, roll_out, gates, task.time_scale, doses, discrepancy)
+    return tuned[0], replace(fit, compared=tuned[1])
 
 
 @dataclass(frozen=True)
