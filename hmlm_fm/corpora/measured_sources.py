@@ -60,8 +60,9 @@ def load_measured_sets(
     """The measured sets of files, of folders of sets, of folders below, and of corpora.
 
     A set is named after its folder or file and its cell line, and belongs to the study that its
-    set.json states, or that lies directly in the given folder. A set.json beside published files
-    states the facts of all below it, and of single ones, see `set_facts`; what lies nearer counts.
+    set.json states, or else to the folder that lies directly in the given one. A set.json beside
+    published files states the facts of all below it, and of single ones, see `set_facts`; what lies
+    nearer counts.
 
     Args:
         paths: files and folders.
@@ -78,7 +79,8 @@ def load_measured_sets(
         if is_one_corpus(path) or path.is_file() or set_format(path) is not None:
             progress(str(path))
             parent, name = os.path.split(os.path.abspath(path))
-            stated = _stated_of(Path(parent), [name], Path(parent).name)
+            study = Path(parent).name if path.is_file() else name
+            stated = _stated_of(Path(parent), [name], study)
             found.sets += _read(path, stated, found)
             continue
         before = len(found.sets)
@@ -105,7 +107,8 @@ def _read_below(root: Path, found: FoundSets, progress: Callable[[str], object])
         stated = _stated_of(root, parts, root.resolve().name if is_of_root else parts[0])
         try:
             found.sets += _read(place, stated, found)
-        except (HMLMError, OSError) as error:
+        # A reader that fails in a way of its own must not end a build.
+        except Exception as error:
             found.skipped.append(Problem(location, _reason(error, place)))
 
 
@@ -167,7 +170,10 @@ def _read(path: Path, stated: _Stated, found: FoundSets) -> list[MeasuredSet]:
         Problem(path.name, str(w.message).removeprefix(f"{path}: ").replace(f"{path.parent}/", ""))
         for w in odd
     ]
-    facts = stated.facts | (read_facts(path) if path.is_dir() else {})
+    own = read_facts(path) if path.is_dir() else {}
+    facts = stated.facts | own
+    if "name" not in own:
+        facts = {"study": stated.study} | facts
     return [_named(one, path, stated.study, facts, len(sets) > 1) for one in sets]
 
 
@@ -184,7 +190,6 @@ def _named(
         parts = [new["name"]]
     else:
         parts = [study, base.removeprefix("MD-").removeprefix("MIDAS-")]
-        new.setdefault("study", study)
     if is_one_of_several:
         parts.append(one.cell_line or one.name.removeprefix(f"{base}-"))
     return replace(one, **new | {"name": "-".join(dict.fromkeys(parts))})
@@ -192,8 +197,10 @@ def _named(
 
 def _reason(error: Exception, path: Path) -> str:
     """Why something cannot be read, without the folders of this machine."""
+    if isinstance(error, OSError):
+        return str(error.strerror or error)
     if not isinstance(error, HMLMError):
-        return str(getattr(error, "strerror", "") or error)
+        return f"it cannot be read ({type(error).__name__}: {error})"
     is_inside = error.path is not None and Path(error.path) != path
     where = [Path(error.path).name] if is_inside and error.path is not None else []
     place = ", ".join([*where, *filter(None, [error.place])])

@@ -1,8 +1,8 @@
 """What set.json states: of a measured set, or of files and folders as they are published.
 
-A JSON object with some of the keys of `FACTS`, whose values are texts, and `notes`, a text or a list
-of texts. Beside published files it states the facts of all of them, and may have the key `sets`, an
-object with the facts of single files and folders by their names:
+A JSON object with some of the keys of `FACTS`, whose values are texts, and `notes`, a text or a
+list of texts. Beside published files it states the facts of all of them, and may have the key
+`sets`, an object with the facts of single files and folders by their names:
 
     {"study": "Doe 2020", "licence": "CC BY 4.0", "sets": {"HT29.csv": {"cell_line": "HT-29"}}}
 """
