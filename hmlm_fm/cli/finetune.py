@@ -1,5 +1,6 @@
 """Fine-tune an HMLM on one tissue.
 
+    hmlm finetune --conditions MEASURED_SET --output_dir FOLDER
     hmlm finetune --network FILE --conditions FILE.csv --observations FILE.csv --output_dir FOLDER
     accelerate launch finetune/run.py --config finetune/configs/cardiac_fibroblast.yaml
     accelerate launch --config_file launch/multi_cpu.yaml finetune/run.py

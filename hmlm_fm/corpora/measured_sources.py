@@ -13,7 +13,14 @@ from typing import Any
 from ..common.errors import FormatError
 from ..common.files import stem
 from ..formats.measured.measured_set import MeasuredSet
-from ..formats.measured.set_facts import FACTS, NOTES, read_facts, read_facts_of_several
+from ..formats.measured.set_facts import (
+    FACTS,
+    NOTES,
+    SET_FILE,
+    read_facts,
+    read_facts_of_several,
+)
+from ..formats.measured.set_folder import is_set_folder
 from ..formats.measured.set_formats import SetOptions, network_beside, read_sets, set_format
 from ..model.error_base import HMLMError
 from .layout import is_one_corpus
@@ -171,9 +178,10 @@ def _read(path: Path, stated: _Stated, found: FoundSets) -> list[MeasuredSet]:
         for w in odd
     ]
     own = read_facts(path) if path.is_dir() else {}
-    facts = stated.facts | own
-    if "name" not in own:
-        facts = {"study": stated.study} | facts
+    # A measured set with a set.json of its own bears its own name.
+    is_named = is_set_folder(path) and (path / SET_FILE).is_file()
+    default = {"name": path.resolve().name} if is_named else {"study": stated.study}
+    facts = default | stated.facts | own
     return [_named(one, path, stated.study, facts, len(sets) > 1) for one in sets]
 
 

@@ -1,7 +1,7 @@
 """From fitted gates to a model: how uncertain they are, and what they leave unexplained.
 
-Shapes: M members, C conditions, T times, N molecules, V pairs of a molecule and a modality other
-than activity.
+Shapes: M members, C conditions, T times, N molecules, X treatments, V pairs of a molecule and a
+modality other than activity.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.observation import corrected_states
 from ..model.tissue import TissueTable
 from .calibration import Calibration, HeldOutErrors, calibrate
+from .held_out_comparison import compare_held_out
 from .targets import Targets
 
 AT_ONCE = 16
@@ -36,15 +37,18 @@ def assemble(
     roll_out: MemberRollOut,
     gates: Gates,
     time_scale: float,
+    doses: np.ndarray,
     discrepancy: bool = True,
-) -> HMLMForSignaling:
-    """A copy of the model with the fitted gates, their calibration and discrepancy.
+) -> tuple[HMLMForSignaling, dict[str, float]]:
+    """A copy of the model with the fitted gates, their calibration and discrepancy; and how gates
+    do on held-out conditions beside simpler methods, as `compare_held_out` says.
 
     Args:
         fit: of all members.
         targets: what they were fitted to.
         roll_out, gates: of all members, as fitted.
         time_scale: the model's hours per hour of the measurements.
+        doses: (C, X) treatment vectors.
         discrepancy: whether to add what gates leave unexplained, where that is worthwhile.
     """
     found = find_unexplained(roll_out, gates, targets) if discrepancy else (None, None)
@@ -52,7 +56,10 @@ def assemble(
         roll_out, gates, targets, fit.held_out, *found, smooths=model.config.has("smoothing")
     )
     calibration = calibrate(errors)
-    return _with_tissue(model, fit.parameters, time_scale, targets, calibration, *found)
+    gates_alone = _predicted(roll_out, gates, targets).double().cpu().numpy()
+    compared = compare_held_out(gates_alone, errors, doses)
+    tuned = _with_tissue(model, fit.parameters, time_scale, targets, calibration, *found)
+    return tuned, compared
 
 
 def _predicted(

@@ -13,6 +13,7 @@ from ..inference.pipeline import NETWORK_FILE
 from ..measurements.measured import Measurements
 from ..model.conditions import TREATMENTS
 from .gate_fit import GATE_PARTS
+from .held_out_comparison import GATES, MEAN, RULER, WITH_EFFECTS
 
 HEAD = """---
 license: apache-2.0
@@ -55,6 +56,8 @@ def model_card(facts: CardFacts) -> str:
     if facts.adapted:
         parts.append("The weights that infer gates were adapted to the tissue first.\n")
     parts += [_fitted_to(facts), USE, _held_out_error(facts)]
+    if facts.metrics.get("held_out_beside"):
+        parts.append(_beside(facts.metrics["held_out_beside"]))
     if len(facts.unexplained):
         parts.append(_unexplained(facts.metrics, facts.unexplained))
     if "held_out" in facts.metrics:
@@ -89,6 +92,32 @@ def _held_out_error(facts: CardFacts) -> str:
         f"{'conditions' if len(facts.data.conditions) > 1 else 'times'}: "
         f"{metrics['held_out_mse']:.4f} ({metrics['held_out_mse_at_start']:.4f} before fitting)"
         f"{units}\n"
+    )
+
+
+LABELS = {
+    MEAN: "mean of the other conditions",
+    GATES: "gates alone",
+    WITH_EFFECTS: "gates and added effects",
+    RULER: "ruler (kernel regression on treatments)",
+}
+
+
+def _beside(errors: Mapping[str, float]) -> str:
+    lines = ["| on the same held-out conditions | MSE |", "|---|---|"]
+    lines += [f"| {LABELS[name]} | {error:.4f} |" for name, error in errors.items()]
+    warning = gates_warning(errors)
+    return "\n".join(lines) + "\n" + (f"\n{warning}.\n" if warning else "")
+
+
+def gates_warning(errors: Mapping[str, float]) -> str:
+    """What must be said where gates explain no more than the mean does, or nothing."""
+    if not errors or errors[GATES] < errors[MEAN]:
+        return ""
+    return (
+        f"gates explain no more of held-out conditions than their mean does (MSE "
+        f"{errors[GATES]:.4f} and {errors[MEAN]:.4f}): what is predicted beyond it comes from the "
+        "added effects, and gates and time constants should not be read"
     )
 
 

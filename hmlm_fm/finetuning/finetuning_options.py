@@ -24,17 +24,30 @@ class FinetuningOptions:
         metadata={"help": "hmlm-small, a folder, a name on a hub; none to start from scratch"},
     )
     network: str = field(
-        default="cardiac-fibroblast", metadata={"help": "a file, or a shipped network's name"}
+        default="",
+        metadata={
+            "help": "a file, or a shipped network's name; that of the measured set, or "
+            "cardiac-fibroblast, where empty"
+        },
     )
     pathway: str | None = field(
         default=None, metadata={"help": "the network to take of a file that holds several"}
     )
     observations: str = field(
-        default="", metadata={"help": "table of measured values; empty where conditions is MIDAS"}
+        default="",
+        metadata={"help": "table of measured values; empty where conditions holds them too"},
     )
     conditions: str = field(
         default="",
-        metadata={"help": "table of conditions, or a MIDAS table of both; empty to simulate"},
+        metadata={
+            "help": "a measured set, a table of conditions, or a MIDAS table; empty to simulate"
+        },
+    )
+    readouts: str = field(
+        default="", metadata={"help": "table of what readouts measure, where names do not say it"}
+    )
+    targets: str = field(
+        default="", metadata={"help": "table of what drugs act on, beside the package's own"}
     )
     budget: str = field(
         default="16x4", metadata={"help": "conditions x times, where they are simulated"}
@@ -86,6 +99,8 @@ class FinetuningOptions:
             )
         if self.adapts and self.checkpoint == "none":
             raise OptionsError("tunable all without a checkpoint; expected one to adapt")
+        if (self.readouts or self.targets) and not self.conditions:
+            raise OptionsError("readouts or targets without conditions; expected measurements")
         if self.observations and not self.conditions:
             raise OptionsError("observations without conditions; expected both tables")
         for name, least in (("members", 0), ("steps", 0), ("seed", 0)):

@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import sys
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
@@ -29,10 +31,12 @@ from ..measurements.time_scale import time_scale_for
 from ..measurements.trivial import Hold, TrainingMean
 from ..model.error_base import HMLMError
 from ..model.network import SignalingNetwork
+from .card import gates_warning
 from .fine_tune import fine_tune, fit_settings
 from .finetuning_options import FinetuningOptions
 from .result import FittedModel
 
+DEFAULT_NETWORK = "cardiac-fibroblast"
 SECONDS_BETWEEN_LINES = 15
 
 
@@ -60,6 +64,8 @@ def run_finetuning(options: FinetuningOptions) -> dict[str, Any]:
     if not state.is_main_process:
         return {}
     predicted = evaluate_held_out(fitted, inputs)
+    if words := gates_warning(fitted.fit.compared):
+        warnings.warn(words, stacklevel=2)
     fitted.metrics["seconds"] = time.perf_counter() - started
     save(options, fitted, inputs.task, predicted)
     print(json.dumps(fitted.metrics, indent=2))
@@ -84,12 +90,21 @@ class Inputs:
 
 def read_inputs(options: FinetuningOptions) -> Inputs:
     """The measurements of the options' tables, or simulated ones."""
-    network = load_network(options.network, options.pathway)
+    network = None
+    if options.network or not options.conditions or not Path(options.conditions).is_dir():
+        network = load_network(options.network or DEFAULT_NETWORK, options.pathway)
     if options.conditions:
         data = read_measurements(
-            network, options.conditions, options.observations or None, track=options.track
+            network,
+            options.conditions,
+            options.observations or None,
+            track=options.track,
+            readouts=options.readouts or None,
+            targets=options.targets or None,
         )
+        network = data.network if network is None else network
         return Inputs(network, data)
+    assert network is not None
     try:
         task = simulate_task(network, Budget.parse(options.budget), options.track, options.seed)
     except HMLMError as error:

@@ -27,6 +27,7 @@ from ..fitting.ensemble import (
 from ..fitting.member_rollout import MemberRollOut
 from ..inference.context import measured_context
 from ..inference.loading import require_foundation, untrained_model
+from ..measurements.baseline import condition_features
 from ..measurements.measured import Measurements
 from ..measurements.time_scale import time_scale_for
 from ..model.condition_tensors import ConditionTensors
@@ -119,8 +120,11 @@ def fit_gates(
     )  # fmt: skip
     roll_out = task.roll_out(settings.members)
     gates = task.gates_for(roll_out)(fit.parameters)
-    tuned = assemble(model, fit, targets, roll_out, gates, task.time_scale, discrepancy)
-    return tuned, fit
+    doses = condition_features(data.conditions, data.network)
+    tuned, compared = assemble(
+        model, fit, targets, roll_out, gates, task.time_scale, doses, discrepancy
+    )
+    return tuned, replace(fit, compared=compared)
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,7 @@ class FittedModel:
         self.metrics.update(
             held_out_mse=float(self.fit.held_out_error.mean()),
             held_out_mse_at_start=float(self.fit.error_at_start.mean()),
+            held_out_beside=dict(self.fit.compared),
             steps=self.fit.steps,
             time_scale=time_scale_for(self.data.times_hours),
             discrepancy_explains={

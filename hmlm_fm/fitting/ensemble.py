@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -106,6 +106,8 @@ class Fit:
         held_out: (M, C, U) which measurements a member was not fitted to.
         held_out_error: (M) mean squared error there; `error_at_start`: (M) the same of the start.
         steps: how many were made.
+        compared: mean squared errors of this and of simpler methods there, by name, where they were
+            compared.
     """
 
     parameters: Parameters
@@ -113,6 +115,7 @@ class Fit:
     held_out_error: torch.Tensor
     error_at_start: torch.Tensor
     steps: int
+    compared: Mapping[str, float] = field(default_factory=dict)
 
 
 def fit_members(

@@ -1,4 +1,4 @@
-"""Measurements of one network, from tables of conditions and observations.
+"""Measurements of one network, from measured sets, tables of conditions and observations, or MIDAS.
 
 Shapes: C conditions, T times, N molecules.
 """
@@ -13,7 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..common.errors import FormatError, FormatWarning
+from ..formats.measured.drug_targets import read_targets
 from ..formats.measured.measured_tables import read_condition_tables
+from ..formats.measured.readout_tables import read_readouts
+from ..formats.measured.set_folder import read_measured_set
 from ..formats.network_loading import load_network
 from ..model.condition_tensors import held_states
 from ..model.conditions import Condition, Observation
@@ -27,35 +30,54 @@ CONTRADICTS = 0.2
 
 
 def read_measurements(
-    network: SignalingNetwork | str | os.PathLike[str],
+    network: SignalingNetwork | str | os.PathLike[str] | None,
     conditions: str | os.PathLike[str],
     observations: str | os.PathLike[str] | None = None,
     *,
     track: str = "signs",
     pathway: str | None = None,
+    readouts: str | os.PathLike[str] | None = None,
+    targets: str | os.PathLike[str] | None = None,
 ) -> Measurements:
-    """Measurements of two tables, or of one table of CellNOpt's MIDAS format.
+    """Measurements of a measured set, of two tables, or of one table of CellNOpt's MIDAS format.
 
-    The mean of what was measured at time 0 is the state at rest. Activities that a perturbation
-    holds carry no information on gates, nor on the state at rest, and are left out; a warning names
-    those that contradict it.
+    The mean of what was measured at time 0, where nothing was perturbed before, is the state at
+    rest. Activities that a perturbation holds carry no information on gates, nor on the state at
+    rest, and are left out; a warning names those that contradict it.
 
     Args:
-        network: a network, a shipped network's name, or a file; its kinetics are removed.
-        conditions: table of stimuli and perturbations of each condition; or a MIDAS table, which
-            has observations too.
+        network: a network, a shipped network's name, or a file; its kinetics are removed. None
+            takes that of the measured set.
+        conditions: the folder of a measured set; a table of stimuli and perturbations of each
+            condition; or a MIDAS table, which has observations too.
         observations: table of measured values; see docs/measurements.md.
         track: of `TRACKS`: whether AND groups of the network are kept.
         pathway: the network to take of a file that holds several.
+        readouts: table of what readouts measure, where they do not bear a molecule's name.
+        targets: table of what drugs act on, beside the package's own.
 
     Raises:
-        FormatError: a file cannot be read, or there is nothing after time 0, which gates are
-            fitted to.
+        FormatError: a file cannot be read, there is no network, or there is nothing after time 0,
+            which gates are fitted to.
     """
+    if network is None:
+        network = read_measured_set(conditions).network
+        if network is None:
+            raise FormatError(
+                "it has no network; expected network.json in it, or a network to be named (`hmlm "
+                "network` makes one)",
+                path=conditions,
+            )
     if not isinstance(network, SignalingNetwork):
         network = load_network(network, pathway)
     path = str(observations or conditions)
-    by_name, by_condition = read_condition_tables(network, conditions, observations)
+    by_name, by_condition = read_condition_tables(
+        network,
+        conditions,
+        observations,
+        readouts=None if readouts is None else read_readouts(readouts),
+        targets=None if targets is None else read_targets(targets),
+    )
     table = _StateTable.from_observations(network, by_name, by_condition)
     _leave_out_held_states(table, network, path)
     _check_anything_to_fit(table, path)
@@ -154,11 +176,23 @@ def _check_anything_to_fit(table: _StateTable, path: str) -> None:
 
 
 def _baseline(table: _StateTable, network: SignalingNetwork, path: str) -> np.ndarray:
-    """The state at rest (N): the mean of what was measured at time 0, NaN where nothing was."""
-    at_rest = table.measured[:, 0]
+    """The state at rest (N): the mean of what was measured at time 0 where nothing was perturbed,
+    or of everything there where that is all there is; NaN where nothing was measured.
+
+    What an inhibitor that was given before has done by time 0 is that condition's own.
+    """
+    at_rest = table.measured[:, 0].copy()
+    unperturbed = np.array([not condition.perturbations for condition in table.conditions])
+    has_any = (at_rest & unperturbed[:, None]).any(0)
+    at_rest &= unperturbed[:, None] | ~has_any
     count = at_rest.sum(0)
     total = np.where(at_rest, table.states[:, 0], 0.0).sum(0)
-    unknown = [name for name, n in zip(network.names, count, strict=True) if not n]
+    shown = {o.molecule for others in table.others for o in others if o.time_hours == 0}
+    unknown = [
+        name
+        for name, n in zip(network.names, count, strict=True)
+        if not n and name not in shown
+    ]  # fmt: skip
     if unknown:
         warnings.warn(
             f"{path}: nothing was measured at time 0 of {quoted(unknown)}; the state at rest is "

@@ -20,7 +20,7 @@ from .measured import Measurements
 from .responses import Output
 from .simulated import visible_network
 
-MOST_MOLECULES = 200
+MOST_MOLECULES = 100
 """Larger networks are pruned to what lies between what was given and what was measured."""
 LOW, HIGH = 0.05, 0.95
 """The activities that the least and the largest shown value of a readout are taken for, where it
@@ -53,7 +53,7 @@ class SetOnNetwork:
     @cached_property
     def molecule_of(self) -> dict[str, str]:
         """The molecule of each readout."""
-        molecules = Molecules(self._base, ignores_case=True)
+        molecules = Molecules(self._base, exactly=False)
         found: dict[str, str] = {}
         for readout in dict.fromkeys(o.readout for o in self.outputs):
             stated = self.measured.readouts.get(readout)
@@ -77,7 +77,7 @@ class SetOnNetwork:
                 added.append(Molecule(treatment.name, kind="unknown"))
                 inputs.append(Interaction((), (), treatment.name, "input"))
         added = [m for m in dict.fromkeys(added) if m.name not in names]
-        molecules = Molecules(base, ignores_case=True)
+        molecules = Molecules(base, exactly=False)
         copies = []
         for readout, name in self.molecule_of.items():
             original = molecules.by_name(readout)
@@ -129,7 +129,7 @@ class SetOnNetwork:
     @cached_property
     def _placed_treatments(self) -> tuple[tuple[Treatment, bool], ...]:
         """Treatments of molecules that are there, and whether each was added for it."""
-        molecules = Molecules(self._base, ignores_case=True)
+        molecules = Molecules(self._base, exactly=False)
         found = []
         for t in self.measured.treatments:
             own = molecules.by_name(t.name)
@@ -161,7 +161,7 @@ class SetOnNetwork:
         largest = {"largest": list(self.treatments)}
         bound = bind_conditions(
             _combined(named) | largest,
-            Molecules(self.whole, ignores_case=True),
+            Molecules(self.whole, exactly=False),
             self.measured.name,
             targets=self.measured.targets,
         )
@@ -233,7 +233,7 @@ def pruned(
     to what was measured, as far as they fit."""
     if len(network.molecules) <= most:
         return network
-    molecules = Molecules(network, ignores_case=True)
+    molecules = Molecules(network, exactly=False)
     starts = {name for n in treated if (name := molecules.by_name(n))}
     ends = {name for n in measured if (name := molecules.by_name(n))}
     pairs = [(s, i.target) for i in network.interactions for s in i.sources]

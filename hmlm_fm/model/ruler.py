@@ -101,15 +101,16 @@ def ruler(
         penalties: those that are averaged over.
         sharpness: how fast the weight of a fit falls with its error; infinite for the best alone.
     """
-    inner, cross = kernels(*scaled_doses(doses, query_doses))
+    scaled, scaled_queries = scaled_doses(doses, query_doses)
+    inner, cross = kernels(scaled, scaled_queries)
     inner, cross = inner[chosen], cross[chosen]
     there = np.isfinite(changes)
     unit = changes[there].std() if there.any() else 1.0
     unit = unit if unit > 0 else 1.0
     fits = [
         _Fit(
-            inner[:, rows][:, :, rows], changes[np.ix_(rows, outputs)] / unit, rows, outputs,
-            penalties,
+            inner[:, rows][:, :, rows], scaled[rows], changes[np.ix_(rows, outputs)] / unit, rows,
+            outputs, penalties,
         )
         for rows, outputs in _patterns(there)
     ]  # fmt: skip
@@ -137,6 +138,9 @@ def ruler(
 class _Fit:
     """Kernel regressions of outputs that were measured in the same conditions.
 
+    Conditions with the same treatment vector have the same row of the kernel, so that only as many
+    eigenvectors are needed as there are distinct ones.
+
     Attributes:
         dual: (F, P, C, M) coefficients.
         left: (F, P, C, M) residuals of each condition when it is left out.
@@ -145,17 +149,28 @@ class _Fit:
     def __init__(
         self,
         inner: np.ndarray,
+        doses: np.ndarray,
         values: np.ndarray,
         rows: np.ndarray,
         outputs: np.ndarray,
         penalties: tuple[float, ...],
     ) -> None:
         self.rows, self.outputs, self.values = rows, outputs, values
-        power, vectors = np.linalg.eigh(inner)
-        inverse = 1 / (np.maximum(power, 0)[:, None] + np.array(penalties)[:, None])
+        _, first, which, count = np.unique(
+            doses, axis=0, return_index=True, return_inverse=True, return_counts=True
+        )
+        weight, which = np.sqrt(count), which.ravel()
+        power, vectors = np.linalg.eigh(
+            inner[:, first][:, :, first] * weight[:, None] * weight[None, :]
+        )
+        vectors = (vectors / weight[:, None])[:, which]
+        penalty = np.array(penalties)[:, None]
+        # (K + p)^-1 is 1/p but for the eigenvectors.
+        inverse = 1 / (np.maximum(power, 0)[:, None] + penalty) - 1 / penalty
         projected = vectors.transpose(0, 2, 1) @ values
         self.dual = vectors[:, None] @ (inverse[..., None] * projected[:, None])
-        diagonal = np.einsum("fci,fpi->fpc", vectors**2, inverse)
+        self.dual += values / penalty[..., None]
+        diagonal = np.einsum("fci,fpi->fpc", vectors**2, inverse) + 1 / penalty
         self.left = self.dual / diagonal[..., None]
 
 

@@ -122,7 +122,12 @@ class GaussianProcess:
         from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, WhiteKernel
 
         doses, queries = scaled_doses(shown.doses, shown.query_doses)
-        values = shown.changes / shown.unit
+        # Of several lines the mean: a process of hundreds of conditions takes long.
+        doses, which = np.unique(doses, axis=0, return_inverse=True)
+        values = np.array(
+            [_mean_or_nothing(shown.changes[which.ravel() == i]) for i in range(len(doses))]
+        )
+        values = values / shown.unit
         changes = np.zeros((len(queries), len(shown.outputs)))
         sd = np.ones_like(changes)
         kernel = (
@@ -183,6 +188,11 @@ def mean_of(changes: np.ndarray) -> np.ndarray:
     count = np.isfinite(changes).sum(0)
     means: np.ndarray = np.nansum(changes, 0) / np.maximum(count, 1)
     return means
+
+
+def _mean_or_nothing(changes: np.ndarray) -> np.ndarray:
+    """Means (M) over conditions (C, M); NaN where nothing was measured."""
+    return np.where(np.isfinite(changes).any(0), mean_of(changes), np.nan)
 
 
 def _left_out_mean(changes: np.ndarray) -> np.ndarray:

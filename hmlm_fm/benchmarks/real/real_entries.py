@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+
+import numpy as np
 
 from ...fitting.ensemble import FitSettings
 from ...inference.loading import load_foundation
@@ -14,7 +16,7 @@ from ...model.modeling_hmlm import HMLMForSignaling
 from ...model.tokenization_hmlm import HMLMTokenizer
 from ..baselines.hmlm import InContext
 from ..entries import ENTRIES, Entry, Resources
-from .folds import LINE, LINE_QUARTER, SPLITS
+from .folds import LINE, LINE_QUARTER, SPLITS, Fold
 from .methods import (
     BayesianRidge,
     GaussianProcess,
@@ -30,6 +32,8 @@ from .methods import (
 from .network_methods import OnNetwork
 
 RULER = "ruler"
+MOST_FOLDS = 6
+"""Of entries that take seconds or minutes for each."""
 
 
 @dataclass
@@ -64,13 +68,22 @@ class RealEntry(Entry):
     Attributes:
         splits: those that it answers.
         repeats: of random folds, at most.
+        most_folds: of a split, spread evenly over all; for entries that take seconds for each.
         is_fitted: whether it is fitted to a network, and measured on request, on a few sets that
             have one.
     """
 
     splits: tuple[str, ...] = field(default_factory=lambda: tuple(SPLITS))
     repeats: int = 3
+    most_folds: int = 1000
     is_fitted: bool = False
+
+    def chosen(self, folds: Sequence[Fold]) -> list[int]:
+        """Positions of the folds of a split that it is measured on, of those of all repeats."""
+        own = [i for i, fold in enumerate(folds) if fold.repeat < self.repeats]
+        if len(own) <= self.most_folds:
+            return own
+        return [own[i] for i in np.linspace(0, len(own) - 1, self.most_folds).astype(int)]
 
 
 def _plain(kind: type[Method], _: RealResources) -> Method:
@@ -114,6 +127,7 @@ def _fitted_entries() -> Iterable[RealEntry]:
             highlighted=entry.highlighted and with_network,
             slow=True,
             repeats=1,
+            most_folds=MOST_FOLDS,
             is_fitted=True,
         )
 
@@ -136,11 +150,11 @@ REAL_ENTRIES: tuple[RealEntry, ...] = (
     ),
     RealEntry(
         "hmlm-in-context", "HMLM pretrained, in context", partial(_in_context, False),
-        starts_from="weights", highlighted=True, repeats=1,
+        starts_from="weights", highlighted=True, repeats=1, most_folds=MOST_FOLDS,
     ),
     RealEntry(
         "hmlm-in-context-untrained", "HMLM untrained, in context", partial(_in_context, True),
-        starts_from="configuration", repeats=1,
+        starts_from="configuration", repeats=1, most_folds=MOST_FOLDS,
     ),
     *_fitted_entries(),
 )  # fmt: skip

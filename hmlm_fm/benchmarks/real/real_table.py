@@ -82,8 +82,8 @@ def _of_sets(rows: Rows) -> str:
         ruler = of_entry[RULER]
         lines.append(
             [
-                name, str(ruler["conditions"]), f"{ruler['mse']:.3f}", _or_nothing(ruler["pearson"]),
-                _or_nothing(ruler["explained"]),
+                name, str(ruler["conditions"]), f"{ruler['mse']:.3f}",
+                _or_nothing(ruler["pearson"]), _or_nothing(ruler["explained"]),
                 *(_ratio(of_entry[entry]) if entry in of_entry else "" for entry in entries),
             ]
         )  # fmt: skip

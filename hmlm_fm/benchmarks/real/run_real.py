@@ -62,14 +62,21 @@ class RealRun:
     splits: tuple[str, ...] = tuple(SPLITS)
     fitted_sets: int = 3
 
-    def folds(self, of_set: int, split: str, repeats: int) -> list[Fold]:
-        """
+    def folds(self, of_set: int, split: str) -> list[Fold]:
+        """All folds of a split of a set.
+
         Raises:
             TooFew: the set has too little for the split.
         """
         responses = self.sets[of_set]
         others = lines_of_design(responses, self.sets) if split.startswith("line") else ()
+        repeats = max(entry.repeats for entry in self.entries)
         return folds_of(split, responses, others, repeats)
+
+    def folds_of_job(self, job: Job) -> list[Fold]:
+        """Those that the entry is measured on."""
+        folds = self.folds(job.of_set, job.split)
+        return [folds[i] for i in self.entries[job.entry].chosen(folds)]
 
     @property
     def sets_of_fitted(self) -> list[int]:
@@ -94,7 +101,7 @@ class RealRun:
         for row in results:
             job = Job(place[row["set"]], row["split"], of_entry[row["entry"]])
             responses = self.sets[job.of_set]
-            folds = self.folds(job.of_set, job.split, self.entries[job.entry].repeats)
+            folds = self.folds_of_job(job)
             for fold, answer in zip(folds, self.answers(job)[0], strict=True):
                 for q, m in zip(*np.nonzero(np.isfinite(fold.truth)), strict=True):
                     output = responses.outputs[m]
@@ -109,7 +116,7 @@ class RealRun:
     def answers(self, job: Job) -> tuple[list[Answer], float]:
         """What an entry says of every fold, and the seconds that it took; kept ones are read."""
         entry = self.entries[job.entry]
-        folds = self.folds(job.of_set, job.split, entry.repeats)
+        folds = self.folds_of_job(job)
         path = self._path(job, folds)
         if path is not None and path.exists():
             return _stored(path, len(folds))
@@ -170,7 +177,7 @@ def _jobs(run: RealRun) -> tuple[list[Job], dict[str, str]]:
         for split in run.splits:
             entries = [e for e, entry in enumerate(run.entries) if _takes(run, entry, i, split)]
             try:
-                run.folds(i, split, 1)
+                run.folds(i, split)
             except TooFew as reason:
                 skipped[f"{responses.measured.name}, {split}"] = str(reason)
                 continue
@@ -227,13 +234,13 @@ def _results(
     responses = run.sets[of_set]
     measured, found = responses.measured, []
     ruler_answers = answered[0][0]
-    folds = run.folds(of_set, split, run.entries[0].repeats)
+    folds = run.folds(of_set, split)
     for e in sorted(answered):
         answers, seconds = answered[e]
         own, base = Tally.of(len(responses.doses)), Tally.of(len(responses.doses))
-        for fold, answer, of_ruler in zip(folds, answers, ruler_answers, strict=False):
-            own.add(fold, answer)
-            base.add(fold, of_ruler)
+        for i, answer in zip(run.entries[e].chosen(folds), answers, strict=True):
+            own.add(folds[i], answer)
+            base.add(folds[i], ruler_answers[i])
         found.append(
             {
                 "set": measured.name, "study": measured.study, "split": split,

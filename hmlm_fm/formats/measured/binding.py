@@ -18,6 +18,7 @@ from ...model.conditions import (
 )
 from ...model.error_base import did_you_mean, quoted
 from ...model.network import SignalingNetwork
+from ..names import meaning_of
 from ..tables import PathLike, no_molecule, warn_of_unknown
 from .drug_targets import DrugTable, shipped_targets
 from .measured_set import DRUG, LATE, STIMULUS, Measurement, Treatment
@@ -30,23 +31,37 @@ STEADY_HOURS = 48.0
 class Molecules:
     """Finds molecules of a network by name and by gene.
 
-    Args:
-        ignores_case: whether a name also stands for the only molecule that differs in case alone.
+    Attributes:
+        network: whose molecules they are.
+        by_their_genes: names of others that were found by the genes that they stand for, with the
+            molecules.
     """
 
-    def __init__(self, network: SignalingNetwork, ignores_case: bool = False) -> None:
-        self.network = network
+    def __init__(self, network: SignalingNetwork, exactly: bool = True) -> None:
+        """
+        Args:
+            exactly: take names as they are written. Otherwise one also stands for the only molecule
+                that differs in case alone, or that is made of the genes that the name means.
+        """
+        self.network, self.exactly = network, exactly
+        self.by_their_genes: dict[str, str] = {}
         self._folded: dict[str, list[str]] = {}
-        if ignores_case:
-            for name in network.names:
-                self._folded.setdefault(name.casefold(), []).append(name)
+        for name in network.names:
+            self._folded.setdefault(name.casefold(), []).append(name)
 
     def by_name(self, name: str) -> str | None:
         """The molecule of this name."""
         if name in self.network.molecule_index:
             return name
+        if self.exactly:
+            return None
         alike = self._folded.get(name.casefold(), [])
-        return alike[0] if len(alike) == 1 else None
+        if alike:
+            return alike[0] if len(alike) == 1 else None
+        found = self.by_genes(meaning_of(name).members)
+        if found is not None:
+            self.by_their_genes[name] = found
+        return found
 
     def by_genes(self, genes: Sequence[str]) -> str | None:
         """The molecule that shares most of its members with these genes; the first of several."""

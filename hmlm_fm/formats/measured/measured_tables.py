@@ -3,11 +3,13 @@ and back as two tables."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ...common.errors import FormatError
+from ...common.errors import FormatError, FormatWarning
 from ...model.conditions import Condition, Observation
+from ...model.error_base import listed
 from ...model.network import SignalingNetwork
 from ..tables import PathLike
 from .binding import Molecules, bind_conditions, bind_values
@@ -99,8 +101,9 @@ def bind_set(
 
     Args:
         measured: the set.
-        network: whose molecules treatments and readouts are of; a name also stands for the only
-            molecule that differs in case alone.
+        network: whose molecules treatments and readouts are of. A name also stands for the only
+            molecule that differs in case alone, or is made of the genes that the name means, of
+            which a `FormatWarning` tells.
         path: the file, for messages.
         readouts, targets: beside, and before, those of the set.
 
@@ -109,13 +112,21 @@ def bind_set(
     """
     if not measured.measurements:
         raise FormatError(f"it holds no value of a molecule of network {network.name!r}", path=path)
-    molecules = Molecules(network, ignores_case=True)
+    molecules = Molecules(network, exactly=False)
     stated = {**measured.readouts, **(readouts or {})}
     observations = bind_values(measured.measurements, molecules, path, stated, ADVICE)
     table = measured.targets
     if targets is not None:
         table = targets if table is None else table.overlaid(targets)
     conditions = bind_conditions(measured.conditions, molecules, path, targets=table)
+    if molecules.by_their_genes:
+        pairs = (f"{name} for {found}" for name, found in molecules.by_their_genes.items())
+        warnings.warn(
+            f"{path}: taken by their genes: {listed(pairs)}; where that is wrong, state them in a "
+            "table --readouts or rename them",
+            FormatWarning,
+            stacklevel=3,
+        )
     found = measured_conditions(conditions, observations, path)
     if not found[0]:
         raise FormatError(

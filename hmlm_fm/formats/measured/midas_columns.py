@@ -73,7 +73,7 @@ class Columns:
         treated = [column for column in read if kind_of_column(column) == "TR"]
         cells = tuple(column for column in treated if _is_of_cells(column))
         others = [column for column in treated if column not in cells]
-        molecules = None if network is None else Molecules(network, ignores_case=True)
+        molecules = None if network is None else Molecules(network, exactly=False)
         names = {name_of_column(column) for column in others}
         given = {column: _given(column, names, molecules, path) for column in others}
         return cls(read, cells, given, time_of)

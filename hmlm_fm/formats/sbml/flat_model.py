@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...common.errors import FormatError
-from .math_ml import Array, MathGraph, names_in
+from .math_ml import Array, MathGraph, knows_time, names_in
 from .species import species_of
 
 
@@ -62,10 +62,35 @@ class KineticModel:
 
 
 def molecule_names(model: Any) -> tuple[str, ...]:
-    """Names of the molecules of an ODE model: species, then parameters driven by rate rules."""
+    """Names of the molecules of an ODE model: species, then parameters driven by rate rules, then
+    those that are stimuli."""
     driven = {rule.getVariable() for rule in model.getListOfRules() if rule.isRate()}
+    driven |= stimulus_parameters(model)
     parameters = (p.getId() for p in model.getListOfParameters())
     return tuple(dict.fromkeys((*species_of(model), *(p for p in parameters if p in driven))))
+
+
+def stimulus_parameters(model: Any) -> set[str]:
+    """Parameters that change with time by themselves, as what is given to cells does: a rule sets
+    them that knows time and no species, or an event does."""
+    species = species_of(model)
+    parameters = {p.getId() for p in model.getListOfParameters()}
+    rules = {
+        rule.getVariable(): rule.getMath()
+        for rule in model.getListOfRules()
+        if rule.isAssignment() and rule.getVariable() in parameters
+    }
+    found = {
+        assignment.getVariable()
+        for event in model.getListOfEvents()
+        for assignment in event.getListOfEventAssignments()
+        if assignment.getVariable() in parameters
+    }
+    for name, math in rules.items():
+        # What is worked out of species is a sum or a share of them, and no stimulus.
+        if knows_time(math) and not names_in(math) & (species.keys() | rules.keys()):
+            found.add(name)
+    return found
 
 
 def read_kinetics(model: Any) -> KineticModel:

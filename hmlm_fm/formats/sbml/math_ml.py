@@ -164,6 +164,17 @@ def names_in(formula: Any) -> set[str]:
     return names
 
 
+def knows_time(formula: Any) -> bool:
+    """Whether a formula depends on the time of the simulation itself."""
+    stack = [] if formula is None else [formula]
+    while stack:
+        node = stack.pop()
+        if node.getType() == libsbml_module().AST_NAME_TIME:
+            return True
+        stack += [node.getChild(i) for i in range(node.getNumChildren())]
+    return False
+
+
 _CONSTANTS = {
     "pi": float(np.pi),
     "e": float(np.e),
