@@ -50,7 +50,7 @@ def workplace(tmp_path, monkeypatch):
     """A folder with the files that blocks name: the tables of docs/measurements.md, and a model."""
     monkeypatch.chdir(tmp_path)
     text = (ROOT / "docs/measurements.md").read_text(encoding="utf-8")
-    conditions, observations = re.findall(r"```text\n(condition,.*?)```", text, re.DOTALL)
+    conditions, observations, *_ = re.findall(r"```text\n(condition,.*?)```", text, re.DOTALL)
     (tmp_path / "conditions.csv").write_text(conditions)
     (tmp_path / "observations.csv").write_text(observations)
     (tmp_path / "network.sif").write_text("TGFB\t1\tsmad3\nsmad3\t1\taSMA\n")

@@ -15,7 +15,7 @@ from ..model.error_base import HMLMError
 DEFAULT_NETWORK, DEFAULT_CORPUS = "cardiac-fibroblast", "core"
 Log = Callable[[str], object]
 
-_OF_A_NETWORK = ("conditions", "knockouts", "celllines", "forecast", "literature", "measured")
+_OF_A_NETWORK = ("conditions", "knockouts", "celllines", "forecast", "literature")
 _SIMULATED = ("paper", *_OF_A_NETWORK)
 _FITTED = ("real", *_SIMULATED)
 TASK_NAMES = (*_FITTED, "crosstalk", "molecules", "speed")
@@ -103,8 +103,6 @@ class BenchmarkOptions:
         "", f"Pathways to hold some out of; {DEFAULT_CORPUS} by default.", ("molecules",)
     )
     experiments: Path | None = _option(None, "Published experiments.", ("literature",), "FILE")
-    conditions: Path | None = _option(None, "What was done.", ("measured",), "FILE")
-    observations: Path | None = _option(None, "What was measured then.", ("measured",), "FILE")
     force: bool = _option(False, "Replace files that exist.")
 
     def check(self) -> None:
@@ -131,8 +129,7 @@ class BenchmarkOptions:
                     f"{', '.join(taken)}"
                 )
         named = (
-            self.network, self.model, self.corpus, self.experiments, self.conditions,
-            self.observations, *self.sets,
+            self.network, self.model, self.corpus, self.experiments, *self.sets,
         )  # fmt: skip
         read = [path for name in named if name and (path := Path(name)).exists()]
         check_output_files(self.json, self.figure, read, self.force)

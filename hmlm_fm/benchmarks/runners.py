@@ -32,7 +32,6 @@ from .tasks.crosstalk_truth import (
     measure_network,
     molecule_pairs,
 )
-from .tasks.held_out_conditions import measured_task
 from .tasks.literature import OWN_EQUATIONS, literature_table, literature_task, results_of_truth
 from .tasks.masked_molecules import (
     MASKED_ENTRIES,
@@ -124,17 +123,6 @@ def _run_literature(options: BenchmarkOptions, log: Log) -> Report:
     return Report(results, literature_table(results), draw, {"network": network.name})
 
 
-def _run_measured(options: BenchmarkOptions, log: Log) -> Report:
-    if options.conditions is None or options.observations is None:
-        raise HMLMError(
-            "measured holds out conditions of measurements of your own; expected --network FILE, "
-            "--conditions FILE and --observations FILE"
-        )
-    network = network_of(options)
-    task = measured_task(network, str(options.conditions), str(options.observations))
-    return _report_fitted(task, network, options, log)
-
-
 def _run_real(options: BenchmarkOptions, log: Log) -> Report:
     entries = chosen_entries(options.entry_ids)
     found = load_measured_sets(options.sets)
@@ -187,7 +175,6 @@ RUNNERS: dict[str, Callable[[BenchmarkOptions, Log], Report]] = {
     **{name: partial(_run_fitted, task) for name, task in TASKS.items()},
     "literature": _run_literature,
     "real": _run_real,
-    "measured": _run_measured,
     "crosstalk": _run_crosstalk,
     "molecules": _run_molecules,
     "speed": _run_speed,

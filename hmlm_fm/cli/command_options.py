@@ -78,7 +78,9 @@ class ConvertOptions:
         "A file of networks, a shipped network's name, a corpus; or measurements.", "IN"
     )
     target: str = argument(
-        "The file; with --to, a folder of one file per network; of measurements, a folder.", "OUT"
+        "The file; with --to, a folder of one file per network; of measurements, a folder, or an "
+        ".h5ad file.",
+        "OUT",
     )
     pathway: str | None = option(None, "The network to take of several.", "NAME")
     mapping: list[Path] = option(
@@ -87,7 +89,9 @@ class ConvertOptions:
     to: str | None = option(None, "The format of OUT, where its ending does not show it.", "FORMAT")
     network: str = option("", "Of measurements: prior knowledge for the set.", "NETWORK")
     time_unit: str = option(
-        "", "Of measurements: minutes or hours, where they do not say it (MIDAS: minutes).", "UNIT"
+        "",
+        "Of measurements: seconds, minutes or hours, where not stated (MIDAS: minutes).",
+        "UNIT",
     )
     modality: str = option(
         "", "Of measurements: activity in [0, 1], phosphoprotein, and so on; by values and names."
@@ -107,6 +111,25 @@ class ConvertOptions:
     time: str = option("", "Of a table: the column of times.", "COLUMN")
     replicate: str = option("", "Of a table: the column of replicates.", "COLUMN")
     batch: str = option("", "Of a table: the column of blots, plates or experiments.", "COLUMN")
+    layer: str = option("", "Of AnnData: the layer to read instead of X.", "NAME")
+    force: bool = option(False, "Replace files that exist.")
+
+
+@dataclass(kw_only=True)
+class ReadoutsOptions:
+    """Draft the tables that say what readouts measure and what drugs act on, by their names, of any
+    measurements that can be read; to be checked before use."""
+
+    source: str = argument("A measured set, or a file or folder of measurements.", "SET_OR_FILE")
+    out: Path = option(Path("readouts.csv"), "Where to write the table of readouts.", "FILE.csv")
+    targets_out: Path | None = option(None, "Where to write a table of drugs.", "FILE.csv")
+    mapping: list[Path] = option(
+        [], "A table that states what identifiers mean; repeatable.", "FILE"
+    )
+    orthologues: Path | None = option(
+        None, "A table with the columns symbol and human, of another organism.", "FILE"
+    )
+    time_unit: str = option("", "seconds, minutes or hours, where they do not say it.", "UNIT")
     force: bool = option(False, "Replace files that exist.")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..common.errors import FormatError, OptionsError
 from ..common.files import check_output_files, refuse_to_overwrite, whole_folder
 from ..common.words import by_comma, counted
+from ..formats.measured.anndata_sets import is_anndata, write_anndata
 from ..formats.measured.measured_set import MeasuredSet
 from ..formats.measured.midas import INHIBITION, one_line
 from ..formats.measured.set_folder import (
@@ -64,9 +65,10 @@ def convert_networks(options: ConvertOptions) -> None:
 
 def convert_measurements(options: ConvertOptions) -> None:
     """Write published measurements as measured sets: one into the folder, or several into folders
-    of it, each named after its cell line."""
+    of it, each named after its cell line; or one as AnnData."""
     folder = Path(options.target)
-    if folder.exists() and not folder.is_dir():
+    is_file = is_anndata(folder)
+    if folder.exists() and not folder.is_dir() and not is_file:
         raise FormatError("it is a file; expected a folder for a measured set", path=folder)
     network = load_one_network(options.network, options.pathway) if options.network else None
     with warnings.catch_warnings(record=True) as odd:
@@ -74,7 +76,10 @@ def convert_measurements(options: ConvertOptions) -> None:
         sets = read_sets(options.source, set_options(options, network))
     if options.cell_line is not None:
         sets = (one_line(sets, options.cell_line, options.source),)
-    if len(sets) == 1:
+    if is_file:
+        sets, targets = (renamed(one_line(sets, None, options.source), folder.stem),), [folder]
+        check_output_files(folder, None, (Path(options.source),), options.force)
+    elif len(sets) == 1:
         sets, targets = (renamed(sets[0], folder.resolve().name),), [folder]
     else:
         names = [folder_name(one.cell_line or one.name) for one in sets]
@@ -87,8 +92,11 @@ def convert_measurements(options: ConvertOptions) -> None:
         for name in (CONDITIONS_FILE, OBSERVATIONS_FILE) if target.is_dir() else ():
             check_output_files(target / name, None, (Path(options.source),), options.force)
     for one, target in zip(sets, targets, strict=True):
-        with whole_folder(target) as whole:
-            write_measured_set(one, whole)
+        if is_file:
+            write_anndata(one, target)
+        else:
+            with whole_folder(target) as whole:
+                write_measured_set(one, whole)
         print(f"{target}: {set_line(one)}")
     for words in dict.fromkeys(note for one in sets for note in one.notes):
         print(f"note: {words}")
@@ -121,6 +129,7 @@ def set_options(options: ConvertOptions, network: SignalingNetwork | None) -> Se
         INHIBITION if options.inhibition is None else options.inhibition,
         roles,
         network,
+        options.layer,
     )
 
 

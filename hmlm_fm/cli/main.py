@@ -11,6 +11,7 @@ from .command_options import (
     InfoOptions,
     NetworkOptions,
     PredictOptions,
+    ReadoutsOptions,
     SimulateOptions,
 )
 from .dataclass_command import add_command
@@ -40,6 +41,12 @@ def _convert(options: ConvertOptions) -> None:
     from .conversion import run_conversion
 
     run_conversion(options)
+
+
+def _readouts(options: ReadoutsOptions) -> None:
+    from .readout_drafts import run_readouts
+
+    run_readouts(options)
 
 
 def _crosstalk(options: CrosstalkOptions) -> None:
@@ -84,6 +91,10 @@ add_command(
 add_command(
     app, "convert", ConvertOptions, _convert, "hmlm convert cardiac-fibroblast fibroblast.sif"
 )
+add_command(
+    app, "readouts", ReadoutsOptions, _readouts,
+    "hmlm readouts measured.csv --out drafted.csv --targets-out targets.csv",
+)  # fmt: skip
 add_command(
     app, "crosstalk", CrosstalkOptions, _crosstalk,
     "hmlm crosstalk cardiac-fibroblast --out pairs.csv --plot pairs.png",

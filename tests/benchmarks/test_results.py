@@ -77,7 +77,7 @@ def test_files_that_are_no_results(tmp_path):
         read_results(tmp_path)
     (tmp_path / "a.json").write_text('{"task": "nothing", "results": []}')
     with pytest.raises(
-        HMLMError, match=r"a\.json: the task is 'nothing'; expected one of measured"
+        HMLMError, match=r"a\.json: the task is 'nothing'; expected one of real"
     ):
         read_results(tmp_path)
     (tmp_path / "a.json").write_text("{")

@@ -16,7 +16,9 @@ from hmlm_fm.cli import finetune, pretrain
 from hmlm_fm.cli.main import app, main
 
 FITTED = Path(__file__).parents[1] / "fixtures" / "fine-tuned-0.1.0"
-COMMANDS = ("predict", "simulate", "benchmark", "convert", "crosstalk", "network", "info")
+COMMANDS = (
+    "predict", "simulate", "benchmark", "convert", "crosstalk", "network", "readouts", "info",
+)  # fmt: skip
 
 
 def hmlm(*arguments: str | Path, **environment: str) -> Result:
@@ -46,6 +48,7 @@ def test_the_example_of_a_help_runs(command, tmp_path, monkeypatch):
     assert arguments[0] == command
     Path("readouts.csv").write_text("readout,genes\npERK,MAPK1|MAPK3\n")
     Path("conditions.csv").write_text("condition,kind,molecule,value\negf,stimulus,EGF,1\n")
+    Path("measured.csv").write_text("drug,time_h,pERK\nDMSO,1,1\ntrametinib,1,0.5\n")
     done = hmlm(*arguments)
     assert done.exit_code == 0, done.output
     for argument in arguments:

@@ -176,7 +176,7 @@ def test_bad_tables_are_refused_with_their_place(table, toy_network, text, probl
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"time_unit": "seconds"}, "time_unit is 'seconds'; expected one of minutes, hours"),
+        ({"time_unit": "days"}, "time_unit is 'days'; expected one of seconds, minutes, hours"),
         ({"modality": "signal"}, "modality is 'signal'"),
         ({"inhibition": 1.5}, "inhibition is 1.5; expected a strength"),
     ],

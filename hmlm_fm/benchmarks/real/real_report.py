@@ -76,14 +76,9 @@ def measure_real(
         "skipped": skipped,
         "same_measurements": [asdict(pair) for pair in same],
     }
-    table = real_table(results)
-    told = [str(pair) for pair in same]
-    told += [f"{place}: skipped, {reason}" for place, reason in skipped.items()]
-    if told:
-        table += "\n\n" + "\n".join(f"- {line}" for line in told)
     highlighted = {entry.id for entry in entries if entry.highlighted}
     draw = partial(plot_ratios, results=results, highlighted=highlighted)
-    return Report(results, table, draw, about)
+    return Report(results, real_table(results, about), draw, about)
 
 
 def _splits(text: str) -> tuple[str, ...]:

@@ -9,8 +9,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from ...corpora.same_measurements import Same
+from ...model.error_base import listed
 from ..report import plain_table
-from .real_entries import RULER
+from .real_entries import REAL_ENTRIES, RULER
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -45,8 +47,14 @@ def geometric_mean(values: Iterable[float]) -> float:
     return math.exp(sum(logs) / len(logs))
 
 
-def real_table(results: Rows) -> str:
-    """The summary of each split, and under it every set."""
+def real_table(results: Rows, about: Mapping[str, Any]) -> str:
+    """The summary of each split, under it every set, and last what was found about the sets.
+
+    Args:
+        results: one for every set, split and entry.
+        about: what else the JSON states: pairs of sets with the same measurements, published
+            figures, and why sets were skipped.
+    """
     summary, parts = summarise_sets(results), []
     for split in dict.fromkeys(row["split"] for row in results):
         own = [row for row in summary if row["split"] == split]
@@ -69,7 +77,46 @@ def real_table(results: Rows) -> str:
             )
         )
         parts.append(_of_sets([row for row in results if row["split"] == split]))
+    told = [str(Same(**pair)) for pair in about.get("same_measurements", ())]
+    by_reason: dict[str, list[str]] = {}
+    for place, reason in about.get("skipped", {}).items():
+        by_reason.setdefault(reason, []).append(place)
+    told += [f"skipped, {reason}: {listed(places)}" for reason, places in by_reason.items()]
+    if told:
+        parts.append("\n".join(f"- {line}" for line in told))
     return "\n\n".join(parts)
+
+
+def real_headlines(results: Rows, title: str) -> list[list[str]]:
+    """A line per split: the best of HMLM and of everything else by their errors over the ruler's,
+    and HMLM before training, which is the control."""
+    lines = []
+    summary = summarise_sets(results)
+    for split in dict.fromkeys(row["split"] for row in results):
+        own = [row for row in summary if row["split"] == split]
+        kinds = {row["entry"]: _kind(row["entry"]) for row in own}
+        best: dict[str, dict[str, Any]] = {}
+        for kind in ("hmlm", "baseline", "control"):
+            of_kind = [row for row in own if kinds[row["entry"]] == kind]
+            if of_kind:
+                best[kind] = min(of_kind, key=lambda row: row["ratio"])
+        if "hmlm" not in best:
+            continue
+        text = {k: f"{row['label']} {row['ratio']:.2f}" for k, row in best.items()}
+        ahead = best["hmlm"]["ratio"] < best["baseline"]["ratio"]
+        wins = f"better than the ruler on {best['hmlm']['wins']} of {best['hmlm']['sets']}"
+        lines.append(
+            [f"{title} (error / ruler)", split, text["hmlm"], text["baseline"],
+             f"{'**ahead**' if ahead else '**behind**'}, {wins}", text.get("control", "")]
+        )  # fmt: skip
+    return lines
+
+
+def _kind(entry: str) -> str:
+    found = next(e for e in REAL_ENTRIES if e.id == entry)
+    if found.highlighted:
+        return "hmlm"
+    return "baseline" if found.starts_from == "nothing" else "control"
 
 
 def _of_sets(rows: Rows) -> str:

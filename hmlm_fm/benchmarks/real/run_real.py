@@ -193,10 +193,9 @@ def _takes(run: RealRun, entry: RealEntry, of_set: int, split: str) -> bool:
 def _answered(
     run: RealRun, jobs: Sequence[Job], workers: int
 ) -> Iterator[tuple[Job, tuple[list[Answer], float]]]:
-    """Answers as they are found: quick entries here, others side by side."""
-    slow = [job for job in jobs if run.entries[job.entry].starts_from != "nothing"]
-    slow += [job for job in jobs if run.entries[job.entry].is_fitted and job not in slow]
-    if workers == 1 or not slow:
+    """Answers as they are found; side by side where any entry takes longer than starting that."""
+    takes_long = [run.entries[job.entry] for job in jobs]
+    if workers == 1 or not any(e.is_fitted or e.starts_from != "nothing" for e in takes_long):
         for job in jobs:
             yield job, run.answers(job)
         return
@@ -205,11 +204,9 @@ def _answered(
     threads = max(1, torch.get_num_threads() // workers)
     pool = ProcessPoolExecutor(workers, context, _start_worker, (run, threads))
     try:
-        under_way = {pool.submit(_answer_here, job): job for job in slow}
-        quick = {pool.submit(_answer_here, job): job for job in jobs if job not in slow}
-        for future in as_completed(under_way | quick):
-            job = (under_way | quick)[future]
-            yield job, future.result()
+        under_way = {pool.submit(_answer_here, job): job for job in jobs}
+        for future in as_completed(under_way):
+            yield under_way[future], future.result()
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -87,7 +87,8 @@ def bind_conditions(
 
     Doses count relative to the largest of their treatment. A drug inhibits its targets, by the
     shipped table where `targets` has no other. A stimulus with a window holds its molecule at the
-    level in the window. What began before time 0 acts from 0 on.
+    level in the window. What began before time 0 acts from 0 on, and what ended by then not at all,
+    of which a `FormatWarning` tells.
 
     Args:
         conditions: what is done, by the name of the condition.
@@ -105,11 +106,15 @@ def bind_conditions(
     drugs = shipped_targets() if targets is None else shipped_targets().overlaid(targets)
     largest = _largest_doses(conditions)
     unknown: dict[str, list[str]] = {}
+    past: dict[str, None] = {}
     found: dict[str, Condition] = {}
     for name, done in conditions.items():
         stimuli: dict[str, float] = {}
         perturbations: list[Perturbation] = []
         for treatment in done:
+            if treatment.end_hours <= 0:
+                past.setdefault(treatment.label)
+                continue
             dose = treatment.value / largest[treatment.key] if _is_dose(treatment) else None
             effects = _effects(treatment, dose, molecules, drugs)
             for effect in effects:
@@ -122,6 +127,12 @@ def bind_conditions(
         found[name] = Condition(stimuli, tuple(perturbations))
     left_out = tuple(dict.fromkeys(name for names in unknown.values() for name in names))
     every = {t.name for done in conditions.values() for t in done}
+    if past:
+        warnings.warn(
+            f"{path}: {quoted(past)} ended by time 0, and is known by what was measured then alone",
+            FormatWarning,
+            stacklevel=2,
+        )
     warn_of_unknown(unknown, every, molecules.network, path, left_out)
     return {name: condition for name, condition in found.items() if name not in left_out}
 

@@ -35,12 +35,15 @@ def is_raw(measurements: Sequence[Measurement]) -> bool:
 def on_log2(measured: MeasuredSet) -> MeasuredSet:
     """The set with raw intensities as log2 changes from the control of the same time and batch.
 
-    The control is the mean of conditions in which nothing was done. Where there is none at a time,
+    The control is the mean of conditions in which nothing was done, beside others in which
+    something was. Where there is none at a time,
     values are log2 alone; the notes of the set say what was done. Other sets are as they were.
     """
     if not is_raw(measured.measurements):
         return measured
     controls = {name for name, done in measured.conditions.items() if not done}
+    if len(controls) == len(measured.conditions):
+        controls.clear()  # a change of every value from itself would be none
     raw = [m for m in measured.measurements if m.scale == Scale() and m.modality != "activity"]
     floors = _floors(raw)
     sums: dict[tuple[str, float, str], list[float]] = {}

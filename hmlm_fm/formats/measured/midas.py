@@ -40,8 +40,8 @@ from .measured_set import (
 )
 from .midas_columns import KINDS_OF_COLUMNS, Columns, Given, kind_of_column, name_of_column
 from .set_tables import check_time
+from .time_units import HOURS_OF
 
-HOURS_OF = {"minutes": 1 / 60, "hours": 1.0}
 INHIBITION = STRENGTH
 """Share of what a molecule passes on that its inhibitor takes away at level 1, unless stated."""
 

@@ -67,8 +67,27 @@ def read_published_table(
             file and row.
         HMLMError: an unknown scale.
     """
-    rows = _rows(path)
-    roles = _roles_of(rows, options, path)
+    return sets_of_rows(_rows(path), options, path)
+
+
+def sets_of_rows(
+    rows: Sequence[tuple[str, dict[str, str]]],
+    options: TableOptions,
+    path: PathLike,
+    roles: Roles | None = None,
+) -> tuple[MeasuredSet, ...]:
+    """The measured sets of places and cells, by column, as `read_published_table` makes them.
+
+    Args:
+        rows: of a table, or of what can be written as one.
+        options: what it does not state.
+        path: the file, for messages and names.
+        roles: of the columns; found where None.
+
+    Raises:
+        FormatError, HMLMError: as `read_published_table`.
+    """
+    roles = roles or _roles_of(rows, options, path)
     readouts = (
         tuple(dict.fromkeys(row[roles.readout] for _, row in rows))
         if roles.is_long

@@ -14,12 +14,16 @@ from ..network_loading import load_network
 from ..recognise import SIF, format_of
 from ..spreadsheet import OLE_MAGIC, ZIP_MAGIC, read_sheets
 from ..tables import PathLike
+from .anndata_sets import AnnDataOptions, is_anndata, read_anndata
 from .measured_set import MeasuredSet
 from .midas import INHIBITION, is_midas, read_midas_sets
 from .paired_matrices import is_cellbox, lembas_names, read_cellbox, read_lembas
+from .petab_files import is_petab
+from .petab_problems import read_petab
 from .published_tables import TableOptions, read_published_table, table_roles
 from .set_folder import is_set_folder, read_measured_set
 from .table_roles import Roles
+from .time_units import check_time_unit
 
 
 @dataclass(frozen=True)
@@ -27,12 +31,13 @@ class SetOptions:
     """What published measurements do not state.
 
     Attributes:
-        time_unit: of times, `minutes` or `hours`; MIDAS has minutes, and tables what the name of
-            the column says or hours, where empty.
+        time_unit: of times, of `HOURS_OF`; where empty MIDAS has minutes, tables what the name of
+            the column says or hours, and PEtab what the model states or minutes.
         modality, scale: of values; see `read_midas_sets` and `TableOptions`.
         inhibition: strength of MIDAS's inhibitors at level 1.
         roles: of a table's columns, where they are not to be found by names and contents.
         network: prior knowledge, which goes into the sets and tells inhibitors from stimuli.
+        layer: of AnnData, the one to read instead of X.
     """
 
     time_unit: str = ""
@@ -41,6 +46,12 @@ class SetOptions:
     inhibition: float = INHIBITION
     roles: Roles = Roles()
     network: SignalingNetwork | None = None
+    layer: str = ""
+
+    @property
+    def table(self) -> TableOptions:
+        """Those of a table."""
+        return TableOptions(self.roles, self.time_unit, self.scale, self.modality)
 
 
 @dataclass(frozen=True)
@@ -70,13 +81,22 @@ def _read_midas(path: Path, options: SetOptions) -> tuple[MeasuredSet, ...]:
 
 
 def _read_table(path: Path, options: SetOptions) -> tuple[MeasuredSet, ...]:
-    table = TableOptions(options.roles, options.time_unit, options.scale, options.modality)
-    return read_published_table(path, table)
+    return read_published_table(path, options.table)
+
+
+def _read_anndata(path: Path, options: SetOptions) -> tuple[MeasuredSet, ...]:
+    return read_anndata(path, AnnDataOptions(options.table, options.layer))
 
 
 def _read_lembas(path: Path, options: SetOptions) -> tuple[MeasuredSet, ...]:
     base = path.resolve().name
     return tuple(read_lembas(path, name, f"{base}-{name}") for name in lembas_names(path))
+
+
+def _read_petab(path: Path, options: SetOptions) -> tuple[MeasuredSet, ...]:
+    return read_petab(
+        path, time_unit=options.time_unit, modality=options.modality, network=options.network
+    )
 
 
 def is_measured_table(path: Path) -> bool:
@@ -110,6 +130,8 @@ SET_FORMATS = (
     SetFormat(
         "LEMBAS's tables", lambda path: path.is_dir() and bool(lembas_names(path)), _read_lembas
     ),
+    SetFormat("PEtab", lambda path: path.is_file() and is_petab(path), _read_petab),
+    SetFormat("AnnData", lambda path: path.is_file() and is_anndata(path), _read_anndata),
     SetFormat("MIDAS", lambda path: path.is_file() and is_midas(path), _read_midas),
     SetFormat("table", lambda path: path.is_file() and is_measured_table(path), _read_table),
 )  # fmt: skip
@@ -133,6 +155,7 @@ def read_sets(path: PathLike, options: SetOptions = SetOptions()) -> tuple[Measu
         HMLMError: an option that is not known.
     """
     path = Path(path)
+    check_time_unit(options.time_unit)
     if not path.exists():
         raise FormatError("there is no such file or folder", path=path)
     form = set_format(path)

@@ -184,9 +184,10 @@ def _treatment(row: Mapping[str, str], path: PathLike, place: str) -> Treatment 
             Perturbation(molecule, kind, value)
     except HMLMError as error:
         raise FormatError(str(error), path=path, place=place) from None
-    if not (start < end and end > 0):
+    if not (start < end and end >= 0):
         raise FormatError(
-            f"window {start:g} to {end:g} hours; expected start < end, and an end after 0",
+            f"window {start:g} to {end:g} hours; expected start < end, and an end after 0 (or "
+            "at 0, of what was taken away then)",
             path=path,
             place=place,
         )

@@ -25,7 +25,10 @@ values than these."""
 _NAMES = {
     "condition": "condition|sample|experiment|sampleid",
     "line": "cell ?line|cells?|line|donor|patient|cell ?type",
-    "time": "time|hours?|minutes?|time ?points?|time ?(hours?|h|hrs?|minutes?|mins?)",
+    "time": (
+        "time|hours?|minutes?|seconds?|time ?points?|"
+        "time ?(hours?|h|hrs?|minutes?|mins?|seconds?|secs?|s)"
+    ),
     "replicate": "replicates?|rep|repl",
     "batch": "batch|blot|plate|run|gel",
     "readout": "readout|analyte|antibody|protein|cytokine|marker|observable|target|probe|gene",
@@ -39,6 +42,7 @@ _NAMES = {
     "modality": "modality",
 }
 _UNITS = {
+    "s": 1 / 3600, "sec": 1 / 3600, "secs": 1 / 3600, "second": 1 / 3600, "seconds": 1 / 3600,
     "min": 1 / 60, "mins": 1 / 60, "minute": 1 / 60, "minutes": 1 / 60,
     "h": 1.0, "hr": 1.0, "hrs": 1.0, "hour": 1.0, "hours": 1.0,
 }  # fmt: skip
@@ -102,7 +106,7 @@ def find_roles(
         columns: the cells of each, by its name.
         stated: roles that the user states; the others are found.
         path: the file, for messages.
-        time_unit: of times, `minutes` or `hours`; by the column's name, else hours.
+        time_unit: of times, of `HOURS_OF`; by the column's name, else hours.
 
     Raises:
         FormatError: a stated column that is not there, no column of what was given, or none that
