@@ -43,7 +43,7 @@ def help_text() -> str:
         [
             "usage: hmlm corpus COMMAND ...",
             "",
-            "Corpora of networks: build them, simulate them, check what the package ships.",
+            "Corpora of networks and of measured sets: build, simulate and check them.",
             "",
             "commands (each has --help):",
             *lines,
@@ -79,7 +79,7 @@ def _check_core(arguments: list[str]) -> int:
 
 
 COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
-    "build": (_build, "a corpus from a pathway source: its service, or files on disk"),
+    "build": (_build, "a corpus of networks from a source, or of measured sets from files"),
     "simulate": (_simulate, "a next-state corpus: drawn dynamics on the topologies of a corpus"),
     "vocabulary": (_vocabulary, "the package's token list, from its tables and lists of genes"),
     "check-core": (_check_core, "look the core pathways up in public databases"),

@@ -35,6 +35,8 @@ INCOMPLETE = 3
 OF_SERVICE = {"reactome": "species", "kegg": "organism"}
 """Sources with a service, and the option that names the organism there."""
 LISTED = 20
+MEASURED = "measured"
+"""Measurements, which are no source of networks."""
 
 
 def build(arguments: list[str]) -> int:
@@ -50,6 +52,12 @@ def build(arguments: list[str]) -> int:
 def _build(options: argparse.Namespace) -> int:
     check_new(options.out)
     refuse_ignored(options)
+    if options.source == MEASURED:
+        from .measured_build import build_measured
+
+        with bar_of(MEASURED) as bar:
+            build_measured(options, f"{COMMAND} {stated_options(options)}", progress_on(bar))
+        return 0
     harvests = harvest(options)
     missing = [problem for found in harvests.values() for problem in found.missing]
     for problem in missing[:LISTED]:
@@ -82,12 +90,14 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "hmlm corpus build",
         "Build a pretraining corpus from a pathway source: from its service, or from files on\n"
         "disk: a folder that `datasets.load_dataset` opens and that `hmlm pretrain` trains on.\n\n"
-        f"sources: {', '.join(SOURCES)}, or all, which takes a folder with a folder for each\n\n"
+        f"sources: {', '.join(SOURCES)}, or all, which takes a folder with a folder for each\n"
+        f"or {MEASURED}: a corpus of measured sets, from a folder (--from-dir) of measurements as\n"
+        "they are published, which `hmlm benchmark real` reads\n\n"
         "exit codes: 0 complete, 2 bad input, 3 something is missing (it is listed, and the same\n"
         "command resumes where it stopped), 130 stopped",
         "core --out core-corpus",
     )
-    parser.add_argument("source", choices=[*SOURCES, "all"], metavar="SOURCE")
+    parser.add_argument("source", choices=[*SOURCES, "all", MEASURED], metavar="SOURCE")
     parser.add_argument("--out", type=Path, required=True, help="folder to make; new or empty")
     parser.add_argument("--from-dir", type=Path, help="folder with files of the source")
     parser.add_argument(
@@ -132,6 +142,8 @@ def refuse_ignored(options: argparse.Namespace) -> None:
                 f"--{name.replace('_', '-')} {getattr(options, name)} changes nothing about "
                 f"{options.source}{' from files' if options.from_dir else ''}; leave it out"
             )
+    if options.source == MEASURED and options.mapping:
+        raise BuildError(f"--mapping changes nothing about {MEASURED}; leave it out")
 
 
 def harvest(options: argparse.Namespace) -> dict[str, Harvest]:
@@ -155,8 +167,8 @@ def harvest(options: argparse.Namespace) -> dict[str, Harvest]:
     harvests = {}
     for name, own_folder in folders.items():
         started = time.perf_counter()
-        with _bar(name) as bar:
-            harvests[name] = SOURCES[name].read(own_folder, identifiers, _progress_on(bar))
+        with bar_of(name) as bar:
+            harvests[name] = SOURCES[name].read(own_folder, identifiers, progress_on(bar))
         seconds = time.perf_counter() - started
         print(f"{name}: {len(harvests[name].records)} networks in {seconds:.0f} s", flush=True)
     return harvests
@@ -175,13 +187,13 @@ def _from_service(options: argparse.Namespace) -> Harvest:
         options.organism,
         tuple(by_comma(options.pathways)),
     )
-    with _bar(options.source) as bar:
+    with bar_of(options.source) as bar:
         return harvest_from_service(
             SOURCES[options.source],
             query,
             settings,
             identifiers_of(options.mapping),
-            _progress_on(bar),
+            progress_on(bar),
         )
 
 
@@ -216,11 +228,11 @@ def stated_options(options: argparse.Namespace) -> str:
     return shlex.join([*parts, "--seed", str(options.seed)])
 
 
-def _bar(name: str) -> tqdm:
+def bar_of(name: str) -> tqdm:
     return tqdm(desc=name, unit="file", disable=not sys.stderr.isatty(), leave=False)
 
 
-def _progress_on(bar: tqdm) -> Callable[[str], None]:
+def progress_on(bar: tqdm) -> Callable[[str], None]:
     def progress(location: str) -> None:
         bar.set_postfix_str(location[-40:])
         bar.update()

@@ -1,4 +1,4 @@
-"""What `hmlm info` does: describes a network, a checkpoint, a corpus or a measured set."""
+"""What `hmlm info` does: describes a network, a checkpoint, a corpus or measured sets."""
 
 from __future__ import annotations
 
@@ -8,20 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import FormatError, MissingFileError
-from ..common.files import read_json_text, read_text
+from ..common.files import read_json_text
 from ..common.words import counted
-from ..formats.measured.measured_tables import (
-    CONDITIONS_FILE,
-    OBSERVATIONS_FILE,
-    read_condition_tables,
-)
-from ..formats.measured.midas import is_midas
-from ..formats.tables import header_of_text
 from ..inference.shipped import SHIPPED, folder_with_code
 from ..model.error_base import did_you_mean, listed
 from ..model.network import SignalingNetwork
 from .command_options import InfoOptions
 from .condition_arguments import load_networks
+from .measured_info import facts_of_measured, is_measured
 
 CONFIG_FILE, NETWORK_FILE, METRICS_FILE = "config.json", "network.json", "metrics.json"
 MOST_NAMES = 100
@@ -38,10 +32,8 @@ def run_info(options: InfoOptions) -> None:
         facts = [("checkpoint", options.name), *checkpoint_facts(folder_with_code(options.name))]
     elif (path / CONFIG_FILE).is_file():
         facts = [("checkpoint", options.name), *checkpoint_facts(path)]
-    elif path.is_file() and is_midas(path):
-        facts = [("measured set", options.name), *midas_facts(path)]
-    elif (path / CONDITIONS_FILE).is_file() and (path / OBSERVATIONS_FILE).is_file():
-        facts = [("measured set", options.name), *measured_facts(path)]
+    elif is_measured(path):
+        facts = list(facts_of_measured(options.name))
     elif not path.exists() and (hint := did_you_mean(options.name, SHIPPED)):
         raise MissingFileError(f"there is no such file, network or checkpoint{hint}", path=path)
     else:
@@ -110,38 +102,6 @@ def checkpoint_facts(folder: Path) -> Iterator[tuple[str, object]]:
         for name, value in _json(folder / METRICS_FILE).items():
             if isinstance(value, float):
                 yield name, f"{value:.6g}"
-
-
-def measured_facts(folder: Path) -> Iterator[tuple[str, object]]:
-    """Of a folder with tables of conditions and observations, and perhaps a network."""
-    networks = sorted(folder.glob("network.*"))
-    if not networks:
-        yield "network", "none; --network of a command names one"
-        for name in (CONDITIONS_FILE, OBSERVATIONS_FILE):
-            rows = sum(1 for line in read_text(folder / name).splitlines() if line.strip()) - 1
-            yield name, counted(rows, "row")
-        return
-    (network,) = load_networks(str(networks[0]))
-    conditions, observations = read_condition_tables(
-        network, folder / CONDITIONS_FILE, folder / OBSERVATIONS_FILE
-    )
-    every = [o for of_condition in observations.values() for o in of_condition]
-    yield "network", f"{network.name}, {counted(len(network.molecules), 'molecule')}"
-    yield "conditions", len(conditions)
-    yield "values", len(every)
-    yield "molecules measured", len({o.molecule for o in every})
-    yield "times", ", ".join(f"{t:g}" for t in sorted({o.time_hours for o in every})) + " hours"
-    yield "modalities", ", ".join(sorted({o.modality for o in every}))
-
-
-def midas_facts(path: Path) -> Iterator[tuple[str, object]]:
-    """Of a table in CellNOpt's MIDAS format, by the prefixes of its columns."""
-    text = read_text(path)
-    names = header_of_text(text)
-    yield "format", "MIDAS; hmlm convert writes it as two tables"
-    yield "rows", sum(1 for line in text.splitlines() if line.strip()) - 1
-    for prefix, what in (("TR:", "treatments"), ("DV:", "readouts")):
-        yield what, listed(n[len(prefix) :] for n in names if n.upper().startswith(prefix))
 
 
 def _json(path: Path) -> Mapping[str, Any]:

@@ -68,16 +68,20 @@ def split_hash(sides: Mapping[str, Iterable[SignalingNetwork]]) -> str:
 
 
 def header(
-    title: str, licence: str, configurations: Sequence[tuple[str, str, Sequence[str]]]
+    title: str,
+    licence: str,
+    configurations: Sequence[tuple[str, str, Sequence[str]]],
+    form: str = "as signalling networks",
 ) -> list[str]:
     """The YAML header that names the Parquet files.
 
     Args:
         title, licence: of the corpus.
         configurations: name, folder (with a slash, or empty), and sides that are not empty.
+        form: that the content has.
     """
     content = {
-        "pretty_name": f"{title}, as signalling networks",
+        "pretty_name": f"{title}, {form}",
         "license": LICENCE_IDS.get(licence, "other"),
         "tags": ["biology", "cell-signalling", "hmlm_fm"],
         "configs": [

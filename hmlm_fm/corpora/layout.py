@@ -15,6 +15,11 @@ def is_corpus_folder(folder: str | os.PathLike[str]) -> bool:
     return bool(parquet_files(Path(folder)))
 
 
+def is_one_corpus(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds a corpus in Parquet itself."""
+    return corpus_folders(Path(folder)) == [Path(folder)]
+
+
 def parquet_files(folder: Path) -> list[Path]:
     """The files of a corpus, side by side; of several corpora where the folder holds no own."""
     patterns = [f"{DATA_FOLDER}/{side}-*.parquet" for side in SIDES]

@@ -22,6 +22,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from ..formats.network_loading import load_network
 from ..model.error_base import HMLMError
@@ -40,6 +41,7 @@ PROTECTED_FAMILIES = ("cardiac-fibroblast", "hypertrophy")
 _PROTECTED_FILE = Path(__file__).parent.parent / "networks" / "protected_families.tsv"
 
 Identity = frozenset[Hashable]
+Item = TypeVar("Item")
 
 
 def split_networks(
@@ -100,12 +102,25 @@ def split_protected(
     for cluster in cluster_networks(networks):
         is_protected = any(family_of(network) in PROTECTED_FAMILIES for network in cluster)
         (protected if is_protected else free).append(cluster)
+    return _sides_of(deal_protected(free, protected, seed, fractions))
+
+
+def deal_protected(
+    free: Sequence[list[Item]],
+    protected: Sequence[list[Item]],
+    seed: int,
+    fractions: Sequence[float] = (0.8, 0.1, 0.1),
+) -> list[list[list[Item]]]:
+    """Clusters for each side of `SIDES`, the protected ones in the test side.
+
+    Where the others are fewer than sides, all of them are for training.
+    """
     if len(free) < len(SIDES):
-        dealt: list[list[list[SignalingNetwork]]] = [free, [], []]
+        dealt: list[list[list[Item]]] = [list(free), [], []]
     else:
         dealt = _deal_out(free, seed, fractions)
     dealt[SIDES.index("test")] += protected
-    return _sides_of(dealt)
+    return dealt
 
 
 def cluster_networks(networks: Iterable[SignalingNetwork]) -> list[list[SignalingNetwork]]:
@@ -232,15 +247,15 @@ def _overlapping_pairs(identities: Sequence[Identity], fewest: int) -> Iterator[
 
 
 def _deal_out(
-    clusters: Sequence[list[SignalingNetwork]], seed: int, fractions: Sequence[float]
-) -> list[list[list[SignalingNetwork]]]:
+    clusters: Sequence[list[Item]], seed: int, fractions: Sequence[float]
+) -> list[list[list[Item]]]:
     """Clusters for each side: one of the smallest each, then each where most is missing."""
     clusters = list(clusters)
     random.Random(seed).shuffle(clusters)
     clusters.sort(key=len, reverse=True)  # large ones first, while every side has room
     total = sum(map(len, clusters))
     n_sides = len(fractions)
-    sides: list[list[list[SignalingNetwork]]] = [[c] for c in clusters[-n_sides:]]
+    sides: list[list[list[Item]]] = [[c] for c in clusters[-n_sides:]]
     for cluster in clusters[:-n_sides]:
         missing = [
             fraction * total - sum(map(len, side))

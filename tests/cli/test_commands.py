@@ -193,15 +193,54 @@ def test_info_of_checkpoints():
 
 
 def test_info_of_a_measured_set(tmp_path):
-    (tmp_path / "conditions.csv").write_text("condition,kind,molecule,value\none,stimulus,A,0.5\n")
-    (tmp_path / "observations.csv").write_text(
-        "condition,molecule,time_hours,value\none,B,0,0.1\none,B,4,0.5\n"
+    (tmp_path / "conditions.csv").write_text(
+        "condition,kind,molecule,value,unit\n"
+        "rest,,,,\none,stimulus,A,0.5,\ntwo,drug,trametinib,5,nM\nthree,drug,trametinib,10,nM\n"
     )
-    assert facts_of(tmp_path)["network"].startswith("none")
-    (tmp_path / "network.sif").write_text("A\t1\tB\n")
+    (tmp_path / "observations.csv").write_text(
+        "condition,molecule,time_hours,value,modality,sd,scale,replicate,batch\n"
+        "rest,pERK,4,0.25,phosphoprotein,,log2,1,blot 1\n"
+        "rest,pERK,4,0.5,phosphoprotein,,log2,2,blot 2\n"
+        "one,pERK,late,1.5,phosphoprotein,0.1,log2,1,blot 1\n"
+        "two,B,0,0.1,activity,,,,\nthree,B,4,0.5,activity,,,,\n"
+    )
     found = facts_of(tmp_path)
-    assert (found["conditions"], found["values"]) == ("1", "2")
-    assert found["times"] == "0, 4 hours"
+    assert found["network"].startswith("none")
+    assert (found["conditions"], found["control"], found["values"]) == ("4", "rest", "5")
+    assert (found["treatments"], found["treatment"]) == ("2", "trametinib (drug): 5, 10 nM")
+    assert found["readouts"] == "2: pERK, B"
+    assert found["times"] == "0, 4 hours, late"
+    assert found["modalities"] == "activity, phosphoprotein"
+    assert found["scales"] == "linear, log2"
+    assert found["replicates"] == "up to 2 values of one condition, readout and time"
+    assert found["sd"] == "stated of 1 values"
+    assert found["batches"] == "2: blot 1, blot 2"
+    assert found["licence"] == "not stated"
+    (tmp_path / "network.sif").write_text("A\t1\tB\n")
+    facts = '{"licence": "CC BY 4.0", "study": "Doe 2020", "notes": ["made for a test"]}'
+    (tmp_path / "set.json").write_text(facts)
+    found = facts_of(tmp_path)
+    assert found["network"] == "network, 2 molecules"
+    assert (found["licence"], found["study"]) == ("CC BY 4.0", "Doe 2020")
+    assert found["note"] == "made for a test"
+
+
+def test_info_of_changes_without_a_control_and_of_several_lines(tmp_path):
+    table = tmp_path / "MD.csv"
+    table.write_text(
+        "TR:one:CellLine,TR:two:CellLine,TR:egf:Stimuli,DA:ALL,DV:erk\n"
+        "1,0,0,0,0.1\n1,0,1,30,0.8\n0,1,0,0,0.2\n0,1,1,30,0.7\n"
+    )
+    lines = [line.split(maxsplit=1) for line in hmlm("info", table).output.splitlines()]
+    assert ["sets", "2"] in lines
+    assert sum(name == "set" and "2 conditions, 1 treatment" in of for name, of in lines) == 2
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "conditions.csv").write_text("condition,kind,molecule,value\na,drug,X,2\n")
+    (tmp_path / "c" / "observations.csv").write_text(
+        "condition,molecule,time_hours,value,modality,scale\n"
+        "a,B,late,-1.5,protein,log2 change from control\n"
+    )
+    assert facts_of(tmp_path / "c")["control"] == "none; values are changes from it"
 
 
 def test_info_of_damaged_folders(tmp_path):
@@ -217,4 +256,5 @@ def test_info_of_a_midas_table_whatever_separates_its_columns(separator, tmp_pat
     rows = (["TR:egf:Stimuli", "DA:ALL", "DV:erk"], ["0", "0", "0.1"], ["1", "30", "0.8"])
     (tmp_path / "MD.csv").write_text("".join(separator.join(row) + "\n" for row in rows))
     facts = facts_of(tmp_path / "MD.csv")
-    assert (facts["rows"], facts["treatments"], facts["readouts"]) == ("2", "egf:Stimuli", "erk")
+    assert (facts["values"], facts["treatments"], facts["readouts"]) == ("2", "1", "1: erk")
+    assert facts["treatment"] == "egf (stimulus): 1"

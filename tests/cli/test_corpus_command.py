@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from hmlm_fm.cli.command_options import InfoOptions
 from hmlm_fm.cli.corpus import COMMANDS, run_corpus
+from hmlm_fm.cli.info import run_info
 from hmlm_fm.corpora.corpus_loading import load_corpus
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +49,27 @@ def test_the_example_of_a_help_runs(command, tmp_path, monkeypatch, capsys):
         line += ["--conditions", "2", "--processes", "1"]
     assert run_corpus(line) == 0
     assert (Path(line[line.index("--out") + 1]) / "README.md").exists()
+
+
+def test_measured_is_listed_and_makes_a_corpus_that_info_describes(tmp_path, capsys):
+    assert "measured: a corpus of measured sets" in help_of("build", capsys)
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab" / "MD-one.csv").write_text(
+        "TR:egf:Stimuli,DA:ALL,DV:erk\n0,0,0.1\n1,0,0.1\n1,30,0.8\n"
+    )
+    (tmp_path / "lab" / "set.json").write_text('{"licence": "CC0", "organism": "human"}')
+    corpus = str(tmp_path / "corpus")
+    arguments = ["measured", "--from-dir", str(tmp_path / "lab"), "--out", corpus, "--seed", "1"]
+    assert run_corpus(["build", *arguments]) == 0
+    assert "1 set, 3 values" in capsys.readouterr().out
+    run_info(InfoOptions(name=corpus))
+    lines = capsys.readouterr().out.splitlines()
+    facts = dict(line.split(maxsplit=1) for line in lines[1:])
+    assert lines[0].split() == ["corpus", "of", "measured", "sets", corpus]
+    assert facts["set"] == "lab-one: 2 conditions, 1 treatment, 1 readout, 2 times, 3 values; CC0"
+    assert (facts["sets"], facts["licences"]) == ("1", "CC0 (1)")
+    assert (facts["train"], facts["test"]) == ("1: lab-one", "none")
+    assert facts["hash"] in (tmp_path / "corpus" / "README.md").read_text()
 
 
 @pytest.mark.parametrize("command", ["vocabulary", "check-core"])

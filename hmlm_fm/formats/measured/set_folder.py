@@ -14,11 +14,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from ...common.errors import FormatError
-from ...common.files import read_json_text, write_text
-from ...model.error_base import did_you_mean
+from ...common.files import write_text
 from ..network_loading import load_network
 from ..output_formats import write_networks
 from ..tables import PathLike
@@ -26,13 +24,12 @@ from .drug_targets import read_targets, write_targets
 from .intensities import on_log2
 from .measured_set import MeasuredSet
 from .readout_tables import read_readouts, write_readouts
+from .set_facts import SET_FILE, read_facts
 from .set_tables import read_treatments, read_values, write_treatments, write_values
 
 CONDITIONS_FILE, OBSERVATIONS_FILE = "conditions.csv", "observations.csv"
-SET_FILE, NETWORK_FILE = "set.json", "network.json"
+NETWORK_FILE = "network.json"
 READOUTS_FILE, TARGETS_FILE = "readouts.csv", "targets.csv"
-
-_FACTS = ("name", "study", "source", "licence", "organism", "cell_line", "shares")
 
 
 def is_set_folder(path: PathLike) -> bool:
@@ -53,13 +50,12 @@ def read_measured_set(folder: PathLike) -> MeasuredSet:
             f"{OBSERVATIONS_FILE}",
             path=folder,
         )
-    facts = _facts(folder / SET_FILE)
+    facts = read_facts(folder)
     networks = sorted(folder.glob("network.*"))
     if len(networks) > 1:
         names = ", ".join(path.name for path in networks)
         raise FormatError(f"it has several networks, {names}; expected one", path=folder)
     readouts, targets = folder / READOUTS_FILE, folder / TARGETS_FILE
-    notes = tuple(facts.pop("notes", ()))
     facts.setdefault("name", folder.resolve().name)
     return read_set_tables(
         folder / CONDITIONS_FILE,
@@ -67,7 +63,6 @@ def read_measured_set(folder: PathLike) -> MeasuredSet:
         network=load_network(networks[0]) if networks else None,
         readouts=read_readouts(readouts) if readouts.is_file() else {},
         targets=read_targets(targets) if targets.is_file() else None,
-        notes=notes,
         **facts,
     )
 
@@ -115,26 +110,3 @@ def write_measured_set(measured: MeasuredSet, folder: PathLike) -> None:
         write_readouts(measured.readouts.values(), folder / READOUTS_FILE)
     if measured.targets is not None:
         write_targets(measured.targets, folder / TARGETS_FILE)
-
-
-def _facts(path: Path) -> dict[str, Any]:
-    """What set.json states; nothing where there is none.
-
-    Raises:
-        FormatError: it is no JSON object of texts, or has a key that is not known.
-    """
-    if not path.is_file():
-        return {}
-    found = read_json_text(path)
-    if not isinstance(found, dict):
-        raise FormatError("it is no JSON object; expected one, such as {...}", path=path)
-    for key, value in found.items():
-        if key not in (*_FACTS, "notes"):
-            hint = did_you_mean(key, _FACTS)
-            raise FormatError(
-                f"key {key!r} is not known; expected some of {', '.join(_FACTS)}{hint}", path=path
-            )
-        texts = value if key == "notes" and isinstance(value, list) else [value]
-        if not all(isinstance(text, str) for text in texts):
-            raise FormatError(f"{key} is {str(value)[:80]!r}; expected a text", path=path)
-    return found
