@@ -81,7 +81,6 @@ def fit_gates(
     from the gates that are inferred from its own part of the measurements, and stops early on
     conditions that it is not fitted to. The standard deviations are calibrated on these. Where many
     conditions were measured every second member starts from what an untrained model infers.
-
     Measurements of minutes are fitted in the model's hours (`measurements.time_scale`).
 
     What the gates leave unexplained is added as effects of stimuli and perturbations, where
