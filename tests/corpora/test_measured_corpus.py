@@ -23,7 +23,8 @@ from hmlm_fm.corpora.measured_corpus import (
     write_measured_corpus,
 )
 from hmlm_fm.corpora.measured_rows import row_of_set, set_of_row
-from hmlm_fm.corpora.measured_sources import FoundSets, load_measured_sets
+from hmlm_fm.corpora.measured_sources import load_measured_sets
+from hmlm_fm.corpora.records import FoundSets
 from hmlm_fm.corpora.training_licences import may_be_trained_on
 from hmlm_fm.formats.measured.drug_targets import DrugTable, DrugTarget
 from hmlm_fm.formats.measured.measured_set import (
