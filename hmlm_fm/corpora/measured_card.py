@@ -13,7 +13,7 @@ from ..formats.measured.measured_set import MeasuredSet
 from ..formats.measured.set_statistics import SetStatistics, statistics_of_set
 from .corpus_card import header
 from .measured_rows import row_of_set
-from .measured_sources import FoundSets
+from .records import FoundSets
 from .relatives import SIDES
 from .same_measurements import Same
 from .training_licences import may_be_trained_on

@@ -22,8 +22,8 @@ from .build import REPORTS_FOLDER, BuildError, check_new, write_table
 from .layout import DATA_FOLDER, is_one_corpus, parquet_files
 from .measured_card import MeasuredCardFacts, PlacedSet, write_measured_card
 from .measured_rows import SCHEMA, row_of_set, set_of_row
-from .measured_sources import FoundSets
 from .parquet import read_rows
+from .records import FoundSets
 from .relatives import PROTECTED_FAMILIES, SIDES, deal_protected, family_of
 from .same_measurements import Same, groups_of, same_measurements
 from .training_licences import may_be_trained_on

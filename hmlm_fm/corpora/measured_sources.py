@@ -6,7 +6,7 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,27 +24,10 @@ from ..formats.measured.set_folder import is_set_folder
 from ..formats.measured.set_formats import SetOptions, network_beside, read_sets, set_format
 from ..model.error_base import HMLMError
 from .layout import is_one_corpus
-from .records import Problem
+from .records import FoundSets, Problem
 
 NO_MEASUREMENTS = "it holds no measurements that are known"
 _NOT_MEASURED = (".sif", ".json", ".md", ".txt", ".xml", ".bnet", ".gmt", ".gpml", ".pkl", ".py")
-
-
-@dataclass
-class FoundSets:
-    """Measured sets, and files that hold none or cannot be read.
-
-    Attributes:
-        sets: with names of their own.
-        skipped: what cannot be read.
-        warnings: what is odd but was read.
-        others: files without measurements; networks, texts and code are not looked at.
-    """
-
-    sets: list[MeasuredSet] = field(default_factory=list)
-    skipped: list[Problem] = field(default_factory=list)
-    warnings: list[Problem] = field(default_factory=list)
-    others: list[Problem] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

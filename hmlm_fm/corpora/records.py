@@ -1,9 +1,11 @@
-"""What a source hands to a corpus: networks with their provenance, and what could not be read."""
+"""What a source hands to a corpus: networks with their provenance, or measured sets, and what could
+not be read."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..formats.measured.measured_set import MeasuredSet
 from ..model.network import SignalingNetwork
 
 
@@ -63,3 +65,20 @@ class Harvest:
     release: str = ""
     licence: str = ""
     query: str = ""
+
+
+@dataclass
+class FoundSets:
+    """Measured sets, and files that hold none or cannot be read.
+
+    Attributes:
+        sets: with names of their own.
+        skipped: what cannot be read.
+        warnings: what is odd but was read.
+        others: files without measurements; networks, texts and code are not looked at.
+    """
+
+    sets: list[MeasuredSet] = field(default_factory=list)
+    skipped: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+    others: list[Problem] = field(default_factory=list)

@@ -13,7 +13,7 @@ from typing import Any
 from ...common.errors import OptionsError
 from ...common.files import write_text
 from ...common.words import by_comma
-from ...corpora.measured_sources import FoundSets
+from ...corpora.records import FoundSets
 from ...corpora.same_measurements import same_measurements
 from ...fitting.ensemble import FitSettings, settings_for
 from ...measurements.responses import responses_of
