@@ -81,7 +81,6 @@ def fit_gates(
     from the gates that are inferred from its own part of the measurements, and stops early on
     conditions that it is not fitted to. The standard deviations are calibrated on these. Where many
     conditions were measured every second member starts from what an untrained model infers.
-
     Measurements of minutes are fitted in the model's hours (`measurements.time_scale`).
 
     What the gates leave unexplained is added as effects of stimuli and perturbations, where
@@ -121,10 +120,8 @@ def fit_gates(
     roll_out = task.roll_out(settings.members)
     gates = task.gates_for(roll_out)(fit.parameters)
     doses = condition_features(data.conditions, data.network)
-    tuned, compared = assemble(
-        model, fit, targets, roll_out, gates, task.time_scale, doses, discrepancy
-    )
-    return tuned, replace(fit, compared=compared)
+    tuned = assemble(model, fit, targets, roll_out, gates, task.time_scale, doses, discrepancy)
+    return tuned[0], replace(fit, compared=tuned[1])
 
 
 @dataclass(frozen=True)

@@ -60,16 +60,8 @@ def read_measurements(
         FormatError: a file cannot be read, there is no network, or there is nothing after time 0,
             which gates are fitted to.
     """
-    if network is None:
-        network = read_measured_set(conditions).network
-        if network is None:
-            raise FormatError(
-                "it has no network; expected network.json in it, or a network to be named (`hmlm "
-                "network` makes one)",
-                path=conditions,
-            )
     if not isinstance(network, SignalingNetwork):
-        network = load_network(network, pathway)
+        network = load_network(network, pathway) if network else _network_of_set(conditions)
     path = str(observations or conditions)
     by_name, by_condition = read_condition_tables(
         network,
@@ -96,6 +88,21 @@ def read_measurements(
         sd=table.sd[kept],
         names=tuple(table.names[row] for row in kept),
     )
+
+
+def _network_of_set(folder: str | os.PathLike[str]) -> SignalingNetwork:
+    """
+    Raises:
+        FormatError: it has none.
+    """
+    network = read_measured_set(folder).network
+    if network is None:
+        raise FormatError(
+            "it has no network; expected network.json in it, or a network to be named (`hmlm "
+            "network` makes one)",
+            path=folder,
+        )
+    return network
 
 
 @dataclass

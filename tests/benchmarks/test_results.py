@@ -76,9 +76,7 @@ def test_files_that_are_no_results(tmp_path):
     with pytest.raises(HMLMError, match="it has no results"):
         read_results(tmp_path)
     (tmp_path / "a.json").write_text('{"task": "nothing", "results": []}')
-    with pytest.raises(
-        HMLMError, match=r"a\.json: the task is 'nothing'; expected one of real"
-    ):
+    with pytest.raises(HMLMError, match=r"a\.json: the task is 'nothing'; expected one of real"):
         read_results(tmp_path)
     (tmp_path / "a.json").write_text("{")
     with pytest.raises(SystemExit) as stopped:

@@ -28,7 +28,7 @@ from ...model.error_base import HMLMError, did_you_mean
 from ...model.network import SignalingNetwork
 from ..tables import PathLike, header_of_text, number_of, rows_of
 from .drug_targets import STRENGTH
-from .intensities import on_log2
+from .line_sets import sets_of_lines
 from .measured_set import (
     DRUG,
     STIMULUS,
@@ -46,8 +46,6 @@ INHIBITION = STRENGTH
 """Share of what a molecule passes on that its inhibitor takes away at level 1, unless stated."""
 
 _EMPTY = ("", "na", "nan")
-DOSE_UNIT = "as in the table"
-"""The unit of levels above 1, which are doses in a unit that MIDAS does not state."""
 
 
 def read_midas_sets(
@@ -90,7 +88,7 @@ def read_midas_sets(
     if not 0 <= inhibition <= 1:
         raise HMLMError(f"inhibition is {inhibition}; expected a strength in [0, 1]")
     text = read_text(path)
-    reader = _Reader(path, Columns.from_header(header_of_text(text), path, network), inhibition)
+    reader = _Reader(path, Columns.from_header(header_of_text(text), path, network))
     reader.hours, reader.scale = HOURS_OF[time_unit], Scale.parse(scale)
     for place, row in rows_of(path, reader.columns.read, text=text):
         reader.add(row, place)
@@ -98,22 +96,11 @@ def read_midas_sets(
         raise FormatError("it holds no rows", path=path)
     modality = modality or reader.likely_modality()
     base = re.sub(r"^(MD|MIDAS)[-_]", "", stem(path))
-    several = len(reader.lines) > 1
-    shares = f"conditions and readouts of {len(reader.lines)} cell lines of one table"
-    return tuple(
-        on_log2(
-            MeasuredSet(
-                f"{base}-{line}" if several else base,
-                rows.conditions,
-                tuple(replace(m, modality=modality) for m in rows.measurements),
-                study=base if several else "",
-                cell_line=line,
-                shares=shares if several else "",
-                notes=reader.notes(),
-            )
-        )
+    lines = {
+        line: (rows.conditions, [replace(m, modality=modality) for m in rows.measurements])
         for line, rows in reader.lines.items()
-    )
+    }
+    return sets_of_lines(base, lines, reader.notes(), inhibition)
 
 
 def one_line(sets: tuple[MeasuredSet, ...], cell_line: str | None, path: PathLike) -> MeasuredSet:
@@ -164,7 +151,6 @@ class _Reader:
 
     path: PathLike
     columns: Columns
-    inhibition: float
     hours: float = 1.0
     scale: Scale = Scale()
     lines: dict[str, _Rows] = field(default_factory=dict)
@@ -177,8 +163,7 @@ class _Reader:
         rows = self.lines.setdefault(self._line(row, place), _Rows())
         done = self._done(row, place)
         name = condition_name(done)
-        treatments = tuple(self._with_strength(t) for t in done)
-        if rows.conditions.setdefault(name, treatments) != treatments:
+        if rows.conditions.setdefault(name, done) != done:
             raise FormatError(
                 f"what was done is called {name!r}, as is something else that was; expected other "
                 "names of treatments",
@@ -227,16 +212,8 @@ class _Reader:
                 key = Given(one.kind, one.name)
                 levels[key] = max(levels.get(key, 0.0), level * one.level)
         return tuple(
-            Treatment(
-                given.kind, given.name, level, unit=DOSE_UNIT if level > 1 else "", place=place
-            )
-            for given, level in levels.items()
+            Treatment(given.kind, given.name, level, place=place) for given, level in levels.items()
         )
-
-    def _with_strength(self, treatment: Treatment) -> Treatment:
-        if treatment.kind in (STIMULUS, DRUG) or treatment.unit:
-            return treatment
-        return replace(treatment, value=treatment.value * self.inhibition)
 
     def likely_modality(self) -> str:
         """Activities where all values lie in [0, 1], else phosphoproteins, which MIDAS is for."""

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field, replace
 from ...common.errors import FormatError
 from ..tables import PathLike
 from .drug_targets import shipped_targets
+from .line_sets import DOSE_UNIT
 from .measured_set import DRUG, STIMULUS, Treatment
 
 PREEQUILIBRATION_HOURS = 24.0
 """How long before time 0 treatments of a pre-equilibration begin. PEtab means a steady state, which
 is reached after any time that is long; a day is what laboratories call overnight, and more."""
-DOSE_UNIT = "as in the table"
 
 _LEVEL = re.compile(r"(?P<stem>.+?)_(?:dose|level|conc|concentration|0)(?P<step>_\d+)?")
 _START = re.compile(r"(?P<stem>.+?)_(?:incubation_)?(?:time|start)(?P<step>_\d+)?")

@@ -15,7 +15,7 @@ from ...model.conditions import MODALITIES
 from ..spreadsheet import OLE_MAGIC, ZIP_MAGIC, read_sheets
 from ..tables import PathLike, header_of_text, number_of, rows_of
 from .drug_targets import shipped_targets
-from .intensities import on_log2
+from .line_sets import sets_of_lines
 from .measured_set import (
     DRUG,
     LATE,
@@ -30,7 +30,6 @@ from .measured_set import (
 from .set_tables import check_time
 from .table_roles import Roles, find_roles, given_names, likely_modality
 
-DOSE_UNIT = "as in the table"
 _EMPTY = ("", "na", "nan", "n/a", "null")
 _INHIBITOR = re.compile(r"inhib|drug|compound", re.IGNORECASE)
 
@@ -97,22 +96,7 @@ def sets_of_rows(
     reader = _Reader(path, roles, modality, Scale.parse(options.scale))
     for place, row in rows:
         reader.add(row, place)
-    several = len(reader.lines) > 1
-    shares = f"conditions and readouts of {len(reader.lines)} lines of one table" if several else ""
-    base = stem(path)
-    found = (
-        MeasuredSet(
-            f"{base}-{line}" if several else base,
-            conditions,
-            tuple(measurements),
-            study=base if several else "",
-            cell_line=line,
-            shares=shares,
-            notes=roles.notes,
-        )
-        for line, (conditions, measurements) in reader.lines.items()
-    )
-    return tuple(on_log2(one) for one in found)
+    return sets_of_lines(stem(path), reader.lines, roles.notes)
 
 
 def table_roles(path: PathLike, options: TableOptions = TableOptions()) -> Roles:
@@ -244,12 +228,12 @@ class _Reader:
                 kind, own = _kind(name, bool(_INHIBITOR.search(column)))
                 dose = _number(row, single, self.path, place) if single else 1.0
                 if dose:
-                    found.append(_treatment(kind, own, dose, place))
+                    found.append(Treatment(kind, own, dose, place=place))
         for column in () if single else roles.doses:
             dose = _number(row, column, self.path, place)
             if dose and not is_vehicle(column):
                 kind, own = _kind(column, False)
-                found.append(_treatment(kind, own, dose, place))
+                found.append(Treatment(kind, own, dose, place=place))
         return tuple(dict.fromkeys(found))
 
 
@@ -267,11 +251,6 @@ def _number(row: Mapping[str, str], column: str, path: PathLike, place: str) -> 
             f"{column} is {row[column]!r}; expected a dose of at least 0", path=path, place=place
         )
     return dose
-
-
-def _treatment(kind: str, name: str, dose: float, place: str) -> Treatment:
-    is_dose = kind == DRUG or dose > 1
-    return Treatment(kind, name, dose, unit=DOSE_UNIT if is_dose and dose != 1 else "", place=place)
 
 
 def _kind(name: str, is_inhibitor: bool) -> tuple[str, str]:
