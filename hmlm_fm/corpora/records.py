@@ -1,4 +1,5 @@
-"""What a source hands to a corpus: networks with their provenance, and what could not be read."""
+"""What a source hands to a corpus: networks with their provenance, or measured sets, and what could
+not be read."""
 
 from __future__ import annotations
 

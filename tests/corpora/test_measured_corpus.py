@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import random
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -130,6 +130,18 @@ def test_all_that_a_set_states_comes_back(toy_network, tmp_path):
     assert back["all of it"].targets.sources == {"Trametinib": "a review"}
     assert back["plain"].targets is not None
     assert back["plain"].network is None
+
+
+def test_the_set_of_the_tests_states_every_field_there_is(toy_network):
+    """A field that rows do not hold yet would be lost where it has its default here."""
+    one = everything(toy_network)
+    places = {"place"}  # where it was read, which is no part of the set
+    for name in {f.name for f in fields(MeasuredSet)}:
+        assert getattr(one, name), name
+    for items in (one.measurements, one.conditions["both | of them"]):
+        for field in fields(items[0]):
+            values = {getattr(item, field.name) for item in items}
+            assert field.name in places or len(values) > 1, field.name
 
 
 def test_a_row_that_was_changed_is_refused(toy_network):
