@@ -17,11 +17,10 @@ from defusedxml.ElementTree import DefusedXMLParser
 from ..common.errors import FormatError
 from ..common.files import read_bytes
 
-_ROOT = re.compile(
-    rb"""^\s*(?: <\?.*?\?>\s* | <!--.*?-->\s* | <!DOCTYPE[^>\[]*(?:\[.*?\])?\s*>\s* )*
-         <(?:[\w.-]+:)?(?P<name>[\w.-]+)""",
-    re.VERBOSE | re.DOTALL,
-)
+_BLANKS = re.compile(rb"\s*")
+_ELEMENT = re.compile(rb"<(?:[\w.-]+:)?(?P<name>[\w.-]+)")
+_BEFORE = {b"<?": b"?>", b"<!--": b"-->", b"<!DOCTYPE": b">"}
+"""What may stand before the first element, and how it ends."""
 
 
 class _Parser(DefusedXMLParser):  # type: ignore[misc]
@@ -33,8 +32,21 @@ class _Parser(DefusedXMLParser):  # type: ignore[misc]
 
 def root_name(data: bytes) -> str | None:
     """The local name of the first element of what may be XML, or None."""
-    match = _ROOT.match(data.removeprefix(b"\xef\xbb\xbf"))
-    return match["name"].decode("ascii", errors="replace") if match else None
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    at = 0
+    while True:
+        at = _BLANKS.match(data, at).end()  # type: ignore[union-attr]
+        start = next((start for start in _BEFORE if data.startswith(start, at)), None)
+        if start is None:
+            match = _ELEMENT.match(data, at)
+            return match["name"].decode("ascii", errors="replace") if match else None
+        end = _BEFORE[start]
+        subset = data.find(b"[", at)
+        if start == b"<!DOCTYPE" and -1 < subset < data.find(end, at):
+            at = data.find(b"]", subset)
+        at = data.find(end, at) + len(end) if at >= 0 else -1
+        if at < len(end):
+            return None
 
 
 def parse_xml(path: str | os.PathLike[str]) -> Element:

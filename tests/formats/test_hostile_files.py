@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import time
 import zipfile
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hmlm_fm.formats.logic.rules import parse_rule
 from hmlm_fm.formats.netflux import read_netflux
 from hmlm_fm.formats.network_loading import load_network
 from hmlm_fm.formats.sif import read_sif
+from hmlm_fm.formats.xml_documents import root_name
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
 
 READERS = (load_network, read_json, read_netflux, read_sif, read_edge_table)
@@ -262,3 +264,20 @@ def test_writing_leaves_the_old_file_when_it_fails(tmp_path):
 def test_the_content_counts_and_not_the_ending(tmp_path):
     path = workbook(tmp_path / "right.xlsx", [A, B], [GOOD_RULE]).rename(tmp_path / "wrong.sif")
     assert load_network(path).names == ("A", "B")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (b'<?xml version="1.0"?>\n<!-- a > b -->\n<!DOCTYPE a [<!ENTITY b "x>y">]>\n<c:d e="1">', "d"),
+        (b"\xef\xbb\xbf <pathway>", "pathway"),
+        (b"<!DOCTYPE html>\n<html>", "html"),
+        (b"EGF 1 EGFR", None),
+        *((start * 20_000, None) for start in (b"<?", b"<!-- ", b"<!DOCTYPE ", b"<!DOCTYPE [ ", b"<? ?> ")),
+        (b"<!DOCTYPE a" + b" " * 60_000 + b"[" * 60_000, None),
+    ],
+)  # fmt: skip
+def test_the_root_is_found_in_one_pass(text, name):
+    started = time.perf_counter()
+    assert root_name(text) == name
+    assert time.perf_counter() - started < 1
