@@ -18,7 +18,7 @@ from ..common.errors import FormatError
 from ..common.files import read_bytes
 
 _ROOT = re.compile(
-    rb"""^\s*(?: <\?.*?\?>\s* | <!--.*?-->\s* | <!DOCTYPE[^>\[]*(?:\[.*?\])?\s*>\s* )*
+    rb"""^\s*(?> <\?.*?\?>\s* | <!--.*?-->\s* | <!DOCTYPE[^>\[]*(?:\[.*?\])?\s*>\s* )*+
          <(?:[\w.-]+:)?(?P<name>[\w.-]+)""",
     re.VERBOSE | re.DOTALL,
 )
