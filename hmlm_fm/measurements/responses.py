@@ -52,8 +52,9 @@ class Responses:
         outputs: (M) what was measured; times after 0, where there are any.
         changes: (C, M) means over replicates, NaN where nothing was measured.
         counts: (C, M) how many values each is the mean of.
-        has_control: (M) whether changes are from a control; elsewhere they are values, of which a
-            mean over training conditions is to be taken off.
+        control: (M) the mean of what changes are from, 0 of what was published as changes; NaN
+            where there is no control, and changes are values, of which the mean over training
+            conditions is to be taken off.
         noise: (M) variance of one value about the mean of its replicates; NaN where it is not
             known.
         noise_source: `REPLICATES`, `NEAR_REPLICATES`, or nothing.
@@ -66,9 +67,15 @@ class Responses:
     outputs: tuple[Output, ...]
     changes: np.ndarray
     counts: np.ndarray
-    has_control: np.ndarray
+    control: np.ndarray
     noise: np.ndarray
     noise_source: str = ""
+
+    @property
+    def has_control(self) -> np.ndarray:
+        """Whether the changes of each output (M) are from a control."""
+        there: np.ndarray = np.isfinite(self.control)
+        return there
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -114,14 +121,13 @@ def responses_of(measured: MeasuredSet) -> Responses:
             distinct.setdefault(vector, []).append(name)
     row_of = {name: i for i, names in enumerate(distinct.values()) for name in names}
     values: dict[tuple[int, int], list[float]] = {}
-    has_control = np.ones(len(outputs), dtype=bool)
+    references: list[list[float]] = [[] for _ in outputs]
     for m in used:
         if m.condition not in row_of:
             continue
         output = place[m.readout, m.time_hours, m.modality]
         reference = controls.reference(m)
-        if reference is None:
-            has_control[output] = False
+        references[output].append(math.nan if reference is None else reference)
         change = m.value - (reference or 0.0)
         values.setdefault((row_of[m.condition], output), []).append(change)
     shape = (len(distinct), len(outputs))
@@ -132,8 +138,9 @@ def responses_of(measured: MeasuredSet) -> Responses:
     doses = np.array(list(distinct), dtype=float).reshape(len(distinct), len(treatments))
     doses = doses / np.maximum(doses.max(0, initial=0.0), 1e-300)
     names = tuple(tuple(of) for of in distinct.values())
+    control = np.array([np.mean(of) if of else math.nan for of in references])
     return Responses(
-        measured, treatments, doses, names, outputs, changes, counts, has_control, noise, source
+        measured, treatments, doses, names, outputs, changes, counts, control, noise, source
     )
 
 

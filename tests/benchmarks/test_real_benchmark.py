@@ -368,7 +368,7 @@ def test_the_command_writes_every_set_split_and_entry(sets, tmp_path):
 
 def test_kept_answers_are_used_again(sets, tmp_path):
     arguments = (
-        sets / "A", "--entries", "hmlm-in-context-untrained", "--splits", "combinations",
+        sets / "A", "--entries", "hmlm-in-context-untrained", "--splits", "conditions",
         "--cache", tmp_path / "cache", "--workers", "1",
     )  # fmt: skip
     first, second = (run(*arguments, "--json", tmp_path / f"{i}.json") for i in range(2))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hmlm_fm.common.errors import FormatError, FormatWarning
+from hmlm_fm.formats.measured.batches import on_one_scale
 from hmlm_fm.formats.measured.drug_targets import read_targets
 from hmlm_fm.formats.measured.intensities import on_log2
 from hmlm_fm.formats.measured.measured_set import (
@@ -314,3 +315,31 @@ def test_replicates_give_the_standard_deviation(tmp_path, toy_network):
     first: Observation = observations["e1"][0]
     assert first.value == pytest.approx(0.1)
     assert first.sd_value == pytest.approx(0.02 * math.sqrt(2) / math.sqrt(2))
+
+
+def test_batches_lose_their_offset_and_gain():
+    rng = np.random.default_rng(0)
+    true = {f"c{i}": float(v) for i, v in enumerate(rng.normal(size=12))}
+
+    def of(condition, batch, gain, offset):
+        value = offset + gain * true[condition]
+        return Measurement(condition, "pERK", 1.0, value, "phosphoprotein", 0.1, batch=batch)
+
+    blots = {"1": (1.0, 0.0), "2": (1.6, 3.0), "3": (0.6, -1.0)}
+    shared = {b: [f"c{i}" for i in range(12) if i % 4 != int(b)] for b in blots}
+    values = [of(c, b, *blots[b]) for b in blots for c in shared[b]]
+    found = on_one_scale(values)
+    of_place: dict[str, list[float]] = {}
+    for m in found:
+        of_place.setdefault(m.condition, []).append(m.value)
+    before = np.mean([np.ptp([v.value for v in values if v.condition == c]) for c in true])
+    after = np.mean([np.ptp(v) for v in of_place.values()])
+    assert after < 0.25 * before
+    # Offsets alone where little is shared, nothing where nothing is.
+    few = [of("c0", "1", 1, 0), of("c0", "2", 1, 5), of("c1", "2", 1, 5), of("c2", "3", 1, 9)]
+    found = on_one_scale(few)
+    assert found[0].value == pytest.approx(found[1].value)
+    assert found[2].value - found[1].value == pytest.approx(true["c1"] - true["c0"])
+    assert found[3] == few[3]
+    one = [of(c, "1", 1, 0) for c in true]
+    assert on_one_scale(one) == one

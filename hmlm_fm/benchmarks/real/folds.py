@@ -118,7 +118,7 @@ def _conditions(responses: Responses, _: Sequence[Responses], repeats: int) -> I
         order = _generator(responses, repeat).permutation(count)
         for part in range(FOLDS):
             held_out = np.sort(order[part::FOLDS])
-            yield _fold("conditions", f"quarter {part + 1}", repeat, responses, held_out)
+            yield fold_of("conditions", f"quarter {part + 1}", repeat, responses, held_out)
 
 
 def _combinations(responses: Responses, _: Sequence[Responses], __: int) -> Iterator[Fold]:
@@ -129,7 +129,7 @@ def _combinations(responses: Responses, _: Sequence[Responses], __: int) -> Iter
     known = active[singles].any(0)
     combined = np.flatnonzero((active.sum(1) > 1) & ~(active & ~known).any(1))
     if len(singles) >= FEWEST_SHOWN and len(combined) >= FEWEST_SHOWN:
-        yield _fold("combinations", "combinations", 0, responses, combined, singles)
+        yield fold_of("combinations", "combinations", 0, responses, combined, singles)
 
 
 def _treatment(responses: Responses, _: Sequence[Responses], __: int) -> Iterator[Fold]:
@@ -138,7 +138,7 @@ def _treatment(responses: Responses, _: Sequence[Responses], __: int) -> Iterato
         has = responses.doses[:, k] > 0
         if has.any() and (~has).sum() >= FEWEST_SHOWN:
             label = responses.labels[k]
-            yield _fold(
+            yield fold_of(
                 "treatment", label, 0, responses, np.flatnonzero(has), held_out_treatment=int(k)
             )
 
@@ -151,7 +151,7 @@ def _dose(responses: Responses, _: Sequence[Responses], __: int) -> Iterator[Fol
         for dose in doses if len(doses) >= FEWEST_DOSES else ():
             has = responses.doses[:, k] == dose
             if (~has).sum() >= FEWEST_SHOWN:
-                yield _fold("dose", f"{label} {dose:g}", 0, responses, np.flatnonzero(has))
+                yield fold_of("dose", f"{label} {dose:g}", 0, responses, np.flatnonzero(has))
 
 
 def _line(responses: Responses, others: Sequence[Responses], _: int) -> Iterator[Fold]:
@@ -159,7 +159,7 @@ def _line(responses: Responses, others: Sequence[Responses], _: int) -> Iterator
     if others:
         rows = np.arange(len(responses.doses))
         nothing = np.array([], dtype=int)
-        yield _fold(LINE, "the whole line", 0, responses, rows, nothing, others)
+        yield fold_of(LINE, "the whole line", 0, responses, rows, nothing, others)
 
 
 def _line_quarter(
@@ -171,7 +171,7 @@ def _line_quarter(
         order = _generator(responses, repeat).permutation(count)
         own = np.sort(order[: max(1, round(count * QUARTER))])
         rest = np.setdiff1d(np.arange(count), own)
-        yield _fold(LINE_QUARTER, "three quarters", repeat, responses, rest, own, others)
+        yield fold_of(LINE_QUARTER, "three quarters", repeat, responses, rest, own, others)
 
 
 Split = Callable[[Responses, Sequence[Responses], int], Iterator[Fold]]
@@ -234,11 +234,11 @@ def _aligned(other: Responses, to: Responses) -> Responses | None:
     return Responses(
         other.measured, to.treatments, doses[kept], tuple(other.conditions[i] for i in kept),
         to.outputs, changes, np.isfinite(changes).astype(int),
-        np.ones(len(to.outputs), dtype=bool), np.full(len(to.outputs), np.nan),
+        np.zeros(len(to.outputs)), np.full(len(to.outputs), np.nan),
     )  # fmt: skip
 
 
-def _fold(
+def fold_of(
     split: str,
     part: str,
     repeat: int,

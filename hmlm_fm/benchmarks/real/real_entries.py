@@ -32,7 +32,7 @@ from .methods import (
 from .network_methods import OnNetwork
 
 RULER = "ruler"
-MOST_FOLDS = 6
+MOST_FOLDS = 4
 """Of entries that take seconds or minutes for each."""
 
 
@@ -128,11 +128,13 @@ def _fitted_entries() -> Iterable[RealEntry]:
             slow=True,
             repeats=1,
             most_folds=MOST_FOLDS,
+            splits=_OF_MODELS,
             is_fitted=True,
         )
 
 
 _LINES = (LINE, LINE_QUARTER)
+_OF_MODELS = ("conditions", "treatment", LINE)
 _plainly = partial(partial, _plain)
 
 REAL_ENTRIES: tuple[RealEntry, ...] = (
@@ -151,10 +153,11 @@ REAL_ENTRIES: tuple[RealEntry, ...] = (
     RealEntry(
         "hmlm-in-context", "HMLM pretrained, in context", partial(_in_context, False),
         starts_from="weights", highlighted=True, repeats=1, most_folds=MOST_FOLDS,
+        splits=_OF_MODELS,
     ),
     RealEntry(
         "hmlm-in-context-untrained", "HMLM untrained, in context", partial(_in_context, True),
-        starts_from="configuration", repeats=1, most_folds=MOST_FOLDS,
+        starts_from="configuration", repeats=1, most_folds=MOST_FOLDS, splits=_OF_MODELS,
     ),
     *_fitted_entries(),
 )  # fmt: skip

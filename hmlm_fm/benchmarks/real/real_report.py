@@ -22,6 +22,7 @@ from ..benchmark_options import BenchmarkOptions
 from ..measuring import QUICK, QUICK_NEURAL_STEPS, model_hashes
 from ..report import Report
 from .folds import SPLITS
+from .published_figures import published_figures
 from .real_entries import RealEntry, RealResources
 from .real_table import plot_ratios, real_table, summarise_sets
 from .run_real import RealRun, run_sets
@@ -73,6 +74,7 @@ def measure_real(
         _write_predictions(run, results, options)
     about: dict[str, Any] = {
         "summary": summarise_sets(results),
+        "published": published_figures(sets),
         "skipped": skipped,
         "same_measurements": [asdict(pair) for pair in same],
     }

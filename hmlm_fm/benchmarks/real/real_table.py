@@ -77,6 +77,8 @@ def real_table(results: Rows, about: Mapping[str, Any]) -> str:
             )
         )
         parts.append(_of_sets([row for row in results if row["split"] == split]))
+    if about.get("published"):
+        parts.append(_published(about["published"]))
     told = [str(Same(**pair)) for pair in about.get("same_measurements", ())]
     by_reason: dict[str, list[str]] = {}
     for place, reason in about.get("skipped", {}).items():
@@ -85,6 +87,20 @@ def real_table(results: Rows, about: Mapping[str, Any]) -> str:
     if told:
         parts.append("\n".join(f"- {line}" for line in told))
     return "\n\n".join(parts)
+
+
+def _published(figures: Rows) -> str:
+    """What others published, beside ours by the same protocol."""
+    lines = [
+        [
+            row["source"], row["protocol"], row["metric"], f"{row['published']:g}",
+            *(f"{row[name]:.3f}" if name in row else "" for name in ("ruler", "ridge")),
+        ]
+        for row in figures
+    ]  # fmt: skip
+    head = ["publication", "held out", "figure", "as published", "ruler", "ridge"]
+    caption = "As published, beside ours by the same protocol where it can be rebuilt:"
+    return plain_table(caption, head, lines)
 
 
 def real_headlines(results: Rows, title: str) -> list[list[str]]:

@@ -12,6 +12,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -23,6 +24,7 @@ import torch
 from ...common.files import write_bytes
 from ...formats.measured.measured_set import LATE
 from ...measurements.responses import Responses
+from ...model.error_base import HMLMError
 from .figures_of_folds import Tally, figures
 from .folds import FEWEST_CONDITIONS, SPLITS, Fold, TooFew, folds_of, lines_of_design
 from .methods import Answer
@@ -207,6 +209,11 @@ def _answered(
         under_way = {pool.submit(_answer_here, job): job for job in jobs}
         for future in as_completed(under_way):
             yield under_way[future], future.result()
+    except BrokenProcessPool:
+        raise HMLMError(
+            "a process that measured was stopped, perhaps for want of memory; the same command "
+            "goes on from there, with --workers 1 in one process"
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 

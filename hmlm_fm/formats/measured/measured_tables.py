@@ -12,6 +12,7 @@ from ...model.conditions import Condition, Observation
 from ...model.error_base import listed
 from ...model.network import SignalingNetwork
 from ..tables import PathLike
+from .batches import on_one_scale
 from .binding import Molecules, bind_conditions, bind_values
 from .condition_tables import measured_conditions, write_conditions, write_observations
 from .drug_targets import DrugTable
@@ -114,7 +115,8 @@ def bind_set(
         raise FormatError(f"it holds no value of a molecule of network {network.name!r}", path=path)
     molecules = Molecules(network, exactly=False)
     stated = {**measured.readouts, **(readouts or {})}
-    observations = bind_values(measured.measurements, molecules, path, stated, ADVICE)
+    values = on_one_scale(measured.measurements)
+    observations = bind_values(values, molecules, path, stated, ADVICE)
     table = measured.targets
     if targets is not None:
         table = targets if table is None else table.overlaid(targets)
