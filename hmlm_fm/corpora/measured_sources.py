@@ -13,6 +13,7 @@ from typing import Any
 from ..common.errors import FormatError
 from ..common.files import stem
 from ..formats.measured.measured_set import MeasuredSet
+from ..formats.measured.petab_files import is_petab
 from ..formats.measured.set_facts import (
     FACTS,
     NOTES,
@@ -104,7 +105,9 @@ def _read_below(root: Path, found: FoundSets, progress: Callable[[str], object])
 
 def _places(folder: Path, root: Path, found: FoundSets) -> Iterator[Path]:
     """Every file and folder that has a form of measurements; the others are noted."""
-    for path in sorted(folder.iterdir()):
+    paths = sorted(folder.iterdir())
+    is_problem = any(path.is_file() and is_petab(path) for path in paths)
+    for path in paths:
         location = path.relative_to(root).as_posix()
         if path.name.startswith("."):
             continue
@@ -113,6 +116,10 @@ def _places(folder: Path, root: Path, found: FoundSets) -> Iterator[Path]:
                 yield path
             else:
                 yield from _places(path, root, found)
+        elif is_problem and not is_petab(path):
+            found.others.append(
+                Problem(location, "it lies beside a PEtab problem, as its tables do")
+            )
         elif not path.name.lower().removesuffix(".gz").endswith(_NOT_MEASURED):
             try:
                 has_form = set_format(path) is not None
