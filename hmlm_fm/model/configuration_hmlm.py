@@ -52,6 +52,9 @@ class HMLMConfig(PreTrainedConfig):
         num_inference_rounds: how often the gates are inferred from the observations of a context,
             and the states between these from the gates, in turn.
         num_inference_steps: corrections of the gates in each round.
+        response_size: width of the head for measured sets; 0 for none.
+        response_layers, response_heads: its blocks, and the heads of their attention.
+        response_names: width of its token table.
         num_timescales: of the temporal embedding, log-spaced from minutes to days.
         initializer_range: standard deviation of the initial weights.
         disabled_parts: some of `PARTS`, which are switched off; for ablations.
@@ -85,6 +88,10 @@ class HMLMConfig(PreTrainedConfig):
     max_hops: int = 2
     num_inference_rounds: int = 8
     num_inference_steps: int = 6
+    response_size: int = 0
+    response_layers: int = 4
+    response_heads: int = 4
+    response_names: int = 16
     num_timescales: int = 8
     initializer_range: float = 0.02
     disabled_parts: list[str] | None = None

@@ -35,6 +35,7 @@ from .losses import (
 )
 from .masked_molecule_head import MaskedMoleculeHead, VocabularyBias
 from .next_state_head import NextStateHead, Query
+from .response_head import ResponseHead
 from .outputs import HMLMAttentions, HMLMModelOutput, HMLMSignalingOutput
 from .tissue import Discrepancy, TissueTable
 
@@ -205,6 +206,7 @@ class HMLMForSignaling(HMLMPreTrainedModel):
         self.hmlm = HMLMModel(config)
         self.masked_molecule = MaskedMoleculeHead(config)
         self.next_state = NextStateHead(config)
+        self.responses = ResponseHead(config) if config.response_size else None
         self.post_init()
 
     @takes_fields

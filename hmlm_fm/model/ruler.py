@@ -23,6 +23,8 @@ LINEAR_SHARE = 0.3
 """Of the linear kernel in the radial ones, which alone would forget far from the context."""
 CONSTANTS = (0.0, 0.1, 1.0)
 """Added to kernels: what all changes have in common, such as the noise of their control."""
+LINEAR = slice(0, 1)
+"""The first of the kernels: linear, without a constant."""
 PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0)
 SHARPNESS = 20.0
 """How fast the weight of a fit falls with its error."""

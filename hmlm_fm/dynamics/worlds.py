@@ -1,0 +1,202 @@
+"""Drawn worlds: measured sets of simulated cells, whose network is not the one that is shown.
+
+A world has a true network, made from the shown one by taking interactions out, adding others and
+turning signs; drawn logic and rates; treatments, stimuli or inhibitors, singly and together at two
+doses; and inputs that are always there. What is kept are changes from the control, as laboratories
+report them.
+
+Shapes: C conditions, T times, N molecules, K treatments, G members of a molecule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..model.conditions import Condition, Perturbation
+from ..model.error_base import HMLMError
+from ..model.influence import influence_of
+from ..model.network import Interaction, SignalingNetwork
+from ..model.vocabulary import Vocabulary
+from .draw import draw_dynamics
+from .trajectories import TIMES_HOURS, draw_topology, simulate_many
+
+KEPT_HOURS = (0.5, 2, 8, 48)
+CONDITIONS = 40
+"""Of a world: the control, every treatment alone, then treatments together."""
+FEWEST_TREATMENTS, MOST_TREATMENTS = 3, 14
+WRONG_SHARES = (0.0, 0.1, 0.2, 0.3, 0.4)
+"""How much of a shown network is wrong."""
+MEMBERS = 4
+"""Genes and small molecules by which a molecule is known, at most."""
+
+
+@dataclass(frozen=True)
+class World:
+    """One drawn world.
+
+    Attributes:
+        changes: (C, T, N) from the control, at `KEPT_HOURS`; of all but the control.
+        doses: (C, K) treatment vectors.
+        signed, reach: (K, N) influence of each treatment along the shown network, and how far it
+            reaches whatever the signs; see `influence_of`.
+        treated: (K) the molecule that each treatment hits, and (K) +1 where it raises it, −1 where it
+            lowers it.
+        members: (N, G) ids of what molecules are made of; 0 for nothing.
+        wrong: the share of the shown network that is wrong.
+    """
+
+    changes: np.ndarray
+    doses: np.ndarray
+    signed: np.ndarray
+    reach: np.ndarray
+    treated: np.ndarray
+    direction: np.ndarray
+    members: np.ndarray
+    wrong: float
+
+    def row(self) -> dict[str, np.ndarray]:
+        """As arrays for storage."""
+        return {
+            "changes": self.changes.astype(np.float16),
+            "doses": self.doses.astype(np.float16),
+            "signed": self.signed.astype(np.float16),
+            "reach": self.reach.astype(np.float16),
+            "treated": self.treated.astype(np.int16),
+            "direction": self.direction.astype(np.int8),
+            "members": self.members.astype(np.int32),
+            "wrong": np.array([self.wrong], dtype=np.float16),
+        }
+
+
+def draw_worlds(networks: Sequence[SignalingNetwork], seeds: Sequence[int]) -> list[World]:
+    """One world per seed, simulated side by side; seeds that draw none are left out."""
+    drawn = [found for seed in seeds if (found := _draw(networks, seed)) is not None]
+    if not drawn:
+        return []
+    states, _, _ = simulate_many([d.truth for d in drawn], [d.conditions for d in drawn])
+    at = [TIMES_HOURS.index(hours) for hours in KEPT_HOURS]
+    return [_kept(d, s[:, at].astype(np.float32)) for d, s in zip(drawn, states, strict=True)]
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    shown: SignalingNetwork
+    truth: SignalingNetwork
+    conditions: tuple[Condition, ...]
+    doses: np.ndarray
+    treated: tuple[str, ...]
+    direction: np.ndarray
+    wrong: float
+
+
+def _draw(networks: Sequence[SignalingNetwork], seed: int) -> _Drawn | None:
+    rng = np.random.default_rng([20261130, seed])
+    try:
+        shown = draw_topology(networks, rng)
+        wrong = float(rng.choice(WRONG_SHARES))
+        truth = draw_dynamics(corrupted(shown, rng, wrong), rng)
+    except HMLMError:
+        return None
+    regulated = {i.target for i in truth.interactions if not i.is_input}
+    inputs = [n for n in truth.names if n not in regulated] or list(truth.names)
+    rng.shuffle(inputs)
+    count = int(rng.integers(FEWEST_TREATMENTS + 1, MOST_TREATMENTS + 1))
+    stimuli = inputs[: min(len(inputs), round(count * rng.choice([0.0, 0.3, 0.5, 0.7, 1.0])))]
+    others = [n for n in truth.names if n not in stimuli]
+    rng.shuffle(others)
+    hit = others[: count - len(stimuli)]
+    treatments = [("stimulus", n, float(rng.uniform(0.4, 1))) for n in stimuli]
+    treatments += [
+        ("overexpression" if rng.random() < 0.2 else "inhibition", n, float(rng.uniform(0.5, 1)))
+        for n in hit
+    ]
+    if len(treatments) < FEWEST_TREATMENTS:
+        return None
+    share_there = rng.choice([0.0, 0.5, 1.0])
+    background = {
+        n: float(rng.uniform(0.2, 0.8)) for n in inputs[len(stimuli) :] if rng.random() < share_there
+    }
+    conditions, doses = [], np.zeros((CONDITIONS, len(treatments)))
+    for c in range(CONDITIONS):
+        on = _given(c, len(treatments), rng)
+        levels = dict(background)
+        done = []
+        for t in on:
+            kind, name, level = treatments[t]
+            doses[c, t] = float(rng.choice([0.5, 1.0, 1.0]))
+            level *= 0.6 if doses[c, t] < 1 else 1.0
+            if kind == "stimulus":
+                levels[name] = level
+            else:
+                done.append(Perturbation(name, kind, level))
+        conditions.append(Condition(levels, tuple(done)))
+    direction = np.array([-1 if kind == "inhibition" else 1 for kind, _, _ in treatments])
+    names = tuple(name for _, name, _ in treatments)
+    return _Drawn(shown, truth, tuple(conditions), doses, names, direction, wrong)
+
+
+def _given(condition: int, treatments: int, rng: np.random.Generator) -> list[int]:
+    """The treatments of a condition: none in the first, each alone, then several."""
+    if condition <= treatments:
+        return [condition - 1] if condition else []
+    count = min(treatments, int(rng.choice([1, 2, 2, 2, 3])))
+    chosen: list[int] = rng.choice(treatments, count, replace=False).tolist()
+    return chosen
+
+
+def corrupted(
+    network: SignalingNetwork, rng: np.random.Generator, share: float
+) -> SignalingNetwork:
+    """A network of which about a share of the interactions differ: missing, with other signs, or
+    between other molecules."""
+    if not share:
+        return network
+    kept = []
+    for interaction in network.interactions:
+        draw = rng.random()
+        if not interaction.is_input and draw < 0.6 * share:
+            continue
+        if not interaction.is_input and draw < 0.75 * share:
+            interaction = replace(interaction, signs=tuple(-s for s in interaction.signs))
+        kept.append(interaction)
+    for _ in range(rng.binomial(len(network.interactions), 0.6 * share)):
+        source, target = rng.choice(len(network.names), 2, replace=False)
+        sign = 1 if rng.random() < 0.7 else -1
+        kept.append(
+            Interaction((network.names[source],), (sign,), network.names[target], "activation")
+        )
+    distinct = {(i.target, i.sources, i.signs): i for i in kept}
+    return replace(network, interactions=tuple(distinct.values()))
+
+
+def _kept(drawn: _Drawn, states: np.ndarray) -> World:
+    index = drawn.shown.molecule_index
+    order = [drawn.truth.molecule_index[name] for name in drawn.shown.names]
+    changes = (states - states[:1])[1:][:, :, order]
+    signed, reach = influence_of(drawn.shown)
+    treated = np.array([index[name] for name in drawn.treated])
+    own = np.eye(len(index))[treated]
+    direction = drawn.direction
+    return World(
+        changes,
+        drawn.doses[1:],
+        np.clip(direction[:, None] * (signed[treated] + own), -1, 1),
+        np.clip(reach[treated] + own, 0, 1),
+        treated,
+        direction,
+        member_ids(drawn.shown),
+        drawn.wrong,
+    )
+
+
+def member_ids(network: SignalingNetwork) -> np.ndarray:
+    """Vocabulary ids of the members of each molecule (N, G), 0 for none."""
+    index = Vocabulary.shipped().index
+    found = np.zeros((len(network.molecules), MEMBERS), dtype=np.int64)
+    for i, molecule in enumerate(network.molecules):
+        known = [index[m] for m in molecule.members if m in index][:MEMBERS]
+        found[i, : len(known)] = known
+    return found

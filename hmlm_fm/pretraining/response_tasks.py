@@ -1,0 +1,132 @@
+"""What the response head learns from: tasks drawn of simulated worlds and of measured sets.
+
+A task shows some conditions and asks others, as laboratories would have measured them: a panel of
+readouts with gains, noise, saturation and gaps. In some tasks a treatment was never shown; networks
+and names are left out of a share of them, so that nothing rests on either.
+
+Shapes: S conditions, K treatments, M outputs, N molecules, T times, G members of a molecule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from ..model.response_features import ResponseTask
+
+LIVELY = 0.02
+"""Molecules that change less over conditions are nothing that a laboratory would measure."""
+NOISES = (0.0, 0.1, 0.2, 0.4, 0.7)
+"""Standard deviations of noise, in those of the panel."""
+LEAST_SPREAD = 1e-3
+WITH_NETWORK, WITH_NAMES, NEW_TREATMENT = 0.6, 0.5, 0.3
+
+
+def task_of_world(
+    world: Mapping[str, np.ndarray], rng: np.random.Generator
+) -> ResponseTask | None:
+    """A task of one world, as stored by `World.row`; None where it would say nothing."""
+    times = world["changes"].shape[1]
+    at = rng.permutation(times)[: 1 if rng.random() < 0.7 else 2]
+    changes = world["changes"].astype(np.float64)
+    spread = changes[:, at].std((0, 1))
+    lively = np.flatnonzero(spread > LIVELY)
+    if len(lively) < 3:
+        return None
+    dull = np.flatnonzero(spread <= LIVELY)
+    size = int(rng.integers(4, 41))
+    panel = np.concatenate([rng.permutation(lively), rng.permutation(dull)])
+    panel = panel[: min(len(lively) + 2, size)]
+    rows = rng.permutation(len(changes))[: rng.integers(12, len(changes) + 1)]
+    doses = world["doses"].astype(np.float64)
+    used = np.flatnonzero(doses[rows].any(0))
+    if len(used) < 2:
+        return None
+    values = np.concatenate([changes[rows][:, t][:, panel] for t in at], 1)
+    molecule = np.tile(panel, len(at))
+    gain = np.tile(np.exp(rng.normal(0, 0.5, len(panel))), len(at))
+    values = _measured(values * gain, rng)
+    return _asked(
+        ResponseTask(
+            doses[rows][:, used],
+            values,
+            np.zeros(len(rows), dtype=bool),
+            world["signed"][used][:, molecule].astype(np.float64),
+            world["reach"][used][:, molecule].astype(np.float64),
+            world["direction"][used].astype(np.float64),
+            world["members"][world["treated"][used]].astype(np.int64),
+            world["members"][molecule].astype(np.int64),
+        ),
+        rng,
+    )
+
+
+def task_of_set(whole: ResponseTask, rng: np.random.Generator) -> ResponseTask | None:
+    """A task of a measured set, of which `shown` is not read; None where it would say nothing."""
+    outputs = rng.permutation(whole.changes.shape[1])
+    outputs = outputs[: rng.integers(min(5, len(outputs)), min(len(outputs), 40) + 1)]
+    rows = rng.permutation(len(whole.doses))
+    rows = rows[: rng.integers(min(12, len(rows)), min(len(rows), 60) + 1)]
+    used = np.flatnonzero(whole.doses[rows].any(0))
+    if len(used) < 2:
+        return None
+    gain = np.exp(rng.normal(0, 0.3, len(outputs))) * rng.choice([-1, 1])
+    flipped = float(np.sign(gain[0]))
+    return _asked(
+        ResponseTask(
+            whole.doses[rows][:, used],
+            whole.changes[rows][:, outputs] * gain,
+            np.zeros(len(rows), dtype=bool),
+            flipped * whole.signed[used][:, outputs],
+            whole.reach[used][:, outputs],
+            flipped * whole.direction[used],
+            whole.treatment_members[used],
+            whole.output_members[outputs],
+        ),
+        rng,
+    )
+
+
+def _measured(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Values as an instrument shows them: noise, of which the control's is in every change,
+    saturation, and gaps."""
+    spread = values.std()
+    noise = float(rng.choice(NOISES)) * spread * np.exp(rng.normal(0, 0.3, values.shape[1]))
+    tails = rng.standard_t(4, values.shape) / np.sqrt(2)
+    shared = rng.standard_normal(values.shape[1]) * (0.5 if rng.random() < 0.5 else 0.0)
+    found = values + noise * (tails + shared)
+    if rng.random() < 0.3:
+        scale = rng.uniform(0.5, 4) / (spread + 1e-9)
+        found = np.sign(found) * np.log1p(scale * np.abs(found)) / scale
+    if rng.random() < 0.3:
+        found = np.where(rng.random(found.shape) < rng.uniform(0, 0.2), np.nan, found)
+    return found
+
+
+def _asked(task: ResponseTask, rng: np.random.Generator) -> ResponseTask | None:
+    """The task with what is shown, and what is known of network and names."""
+    count = len(task.doses)
+    shown = np.zeros(count, dtype=bool)
+    if rng.random() < NEW_TREATMENT and task.doses.shape[1] > 3:
+        shown = task.doses[:, rng.integers(task.doses.shape[1])] == 0
+    else:
+        size = int(rng.integers(max(4, int(0.3 * count)), max(5, count - 1)))
+        shown[rng.permutation(count)[:size]] = True
+    if shown.sum() < 4 or shown.all():
+        return None
+    context = task.changes[shown]
+    if not np.isfinite(context).any() or np.nanstd(context) < LEAST_SPREAD:
+        return None
+    task = replace(task, shown=shown)
+    if rng.random() > WITH_NETWORK:
+        nothing = np.zeros_like(task.signed)
+        task = replace(task, signed=nothing, reach=nothing)
+    if rng.random() > WITH_NAMES:
+        task = replace(
+            task,
+            treatment_members=np.zeros_like(task.treatment_members),
+            output_members=np.zeros_like(task.output_members),
+        )
+    return task
