@@ -110,7 +110,10 @@ def test_stated_columns_are_used_instead_of_guesses(table):
         ("EGF,pERK\n", "it holds no rows"),
         ("name,text\na,b\n", "there is no column of values"),
         ("drug,pERK\nx,1\ny,z\n", "there is no column of values"),
-        ("drug,dose,pERK\nx,-1,1\ny,0,2\n", "row 2: dose is '-1'; expected a dose of at least 0"),
+        (
+            "drug,dose,pERK\nx,-1,1\ny,0,2\n",
+            "row 2: dose is '-1'; expected a level or a dose of at least 0",
+        ),
         ("drug,time,pERK\nx,-1,1\ny,0,2\n", "row 2: time is -1.0 hours; expected from 0"),
     ],
 )

@@ -39,13 +39,11 @@ from .measured_set import (
     condition_name,
 )
 from .midas_columns import KINDS_OF_COLUMNS, Columns, Given, kind_of_column, name_of_column
-from .set_tables import check_time
+from .set_tables import EMPTY, check_time, dose_of
 from .time_units import HOURS_OF
 
 INHIBITION = STRENGTH
 """Share of what a molecule passes on that its inhibitor takes away at level 1, unless stated."""
-
-_EMPTY = ("", "na", "nan")
 
 
 def read_midas_sets(
@@ -171,7 +169,7 @@ class _Reader:
                 place=place,
             )
         for column, time_column in self.columns.time_of.items():
-            if row[column].casefold() in _EMPTY:
+            if row[column].casefold() in EMPTY:
                 continue
             value = number_of(row, column, self.path, place)
             hours = number_of(row, time_column, self.path, place) * self.hours
@@ -192,7 +190,7 @@ class _Reader:
         for column in self.columns.cells:
             text = row[column]
             try:
-                is_on = text.casefold() not in _EMPTY and float(text) > 0
+                is_on = text.casefold() not in EMPTY and float(text) > 0
             except ValueError:
                 found.append(text)
                 continue
@@ -207,7 +205,7 @@ class _Reader:
         """
         levels: dict[Given, float] = {}
         for column, given in self.columns.given.items():
-            level = _level(row, column, self.path, place)
+            level = dose_of(row, column, self.path, place)
             for one in given if level else ():
                 key = Given(one.kind, one.name)
                 levels[key] = max(levels.get(key, 0.0), level * one.level)
@@ -237,20 +235,3 @@ class _Reader:
             )
             if names
         )
-
-
-def _level(row: Mapping[str, str], column: str, path: PathLike, place: str) -> float:
-    """
-    Raises:
-        FormatError: it is no number of at least 0.
-    """
-    if row[column].casefold() in _EMPTY:
-        return 0.0
-    level = number_of(row, column, path, place)
-    if level < 0:
-        raise FormatError(
-            f"{column} is {row[column]!r}; expected a level or a dose of at least 0",
-            path=path,
-            place=place,
-        )
-    return level

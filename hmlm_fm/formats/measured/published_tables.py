@@ -27,10 +27,9 @@ from .measured_set import (
     condition_name,
     is_vehicle,
 )
-from .set_tables import check_time
+from .set_tables import EMPTY, check_time, dose_of
 from .table_roles import Roles, find_roles, given_names, likely_modality
 
-_EMPTY = ("", "na", "nan", "n/a", "null")
 _INHIBITOR = re.compile(r"inhib|drug|compound", re.IGNORECASE)
 
 
@@ -191,14 +190,14 @@ class _Reader:
         name = condition_name(done)
         conditions.setdefault(name, done)
         hours = LATE
-        if roles.time and row[roles.time].casefold() not in (*_EMPTY, "late"):
+        if roles.time and row[roles.time].casefold() not in (*EMPTY, "late"):
             hours = number_of(row, roles.time, self.path, place) * roles.hours_per_unit
             check_time(hours, self.path, place, roles.time)
         columns = [(row[roles.readout], roles.value)] if roles.is_long else [
             (column, column) for column in roles.readouts
         ]  # fmt: skip
         for readout, column in columns:
-            if row[column].casefold() in _EMPTY:
+            if row[column].casefold() in EMPTY:
                 continue
             value = number_of(row, column, self.path, place)
             batch = row[roles.batch] if roles.batch else ""
@@ -208,7 +207,7 @@ class _Reader:
             if self._counts[key] > 1:
                 replicate = f"{replicate} {self._counts[key]}".strip()
             sd = None
-            if roles.sd and row[roles.sd].casefold() not in _EMPTY:
+            if roles.sd and row[roles.sd].casefold() not in EMPTY:
                 sd = number_of(row, roles.sd, self.path, place) or None
             modality = row[roles.modality] if roles.modality else ""
             measurements.append(
@@ -226,31 +225,15 @@ class _Reader:
         for column in roles.given:
             for name in given_names(row[column]):
                 kind, own = _kind(name, bool(_INHIBITOR.search(column)))
-                dose = _number(row, single, self.path, place) if single else 1.0
+                dose = dose_of(row, single, self.path, place) if single else 1.0
                 if dose:
                     found.append(Treatment(kind, own, dose, place=place))
         for column in () if single else roles.doses:
-            dose = _number(row, column, self.path, place)
+            dose = dose_of(row, column, self.path, place)
             if dose and not is_vehicle(column):
                 kind, own = _kind(column, False)
                 found.append(Treatment(kind, own, dose, place=place))
         return tuple(dict.fromkeys(found))
-
-
-def _number(row: Mapping[str, str], column: str, path: PathLike, place: str) -> float:
-    """A dose; nothing is 0.
-
-    Raises:
-        FormatError: it is no number of at least 0.
-    """
-    if row[column].casefold() in _EMPTY:
-        return 0.0
-    dose = number_of(row, column, path, place)
-    if dose < 0:
-        raise FormatError(
-            f"{column} is {row[column]!r}; expected a dose of at least 0", path=path, place=place
-        )
-    return dose
 
 
 def _kind(name: str, is_inhibitor: bool) -> tuple[str, str]:

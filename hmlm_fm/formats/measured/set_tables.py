@@ -227,6 +227,28 @@ def _measurement(row: Mapping[str, str], path: PathLike, place: str) -> Measurem
     )  # fmt: skip
 
 
+EMPTY = ("", "na", "nan", "n/a", "null")
+"""Cells of published tables that hold nothing, in lower case."""
+
+
+def dose_of(row: Mapping[str, str], column: str, path: PathLike, place: str) -> float:
+    """A level or a dose of a published table; nothing is 0.
+
+    Raises:
+        FormatError: it is no number of at least 0.
+    """
+    if row[column].casefold() in EMPTY:
+        return 0.0
+    dose = number_of(row, column, path, place)
+    if dose < 0:
+        raise FormatError(
+            f"{column} is {row[column]!r}; expected a level or a dose of at least 0",
+            path=path,
+            place=place,
+        )
+    return dose
+
+
 def check_time(hours: float, path: PathLike, place: str, column: str = "time_hours") -> None:
     """
     Raises:
