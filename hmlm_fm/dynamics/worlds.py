@@ -42,8 +42,8 @@ class World:
         doses: (C, K) treatment vectors.
         signed, reach: (K, N) influence of each treatment along the shown network, and how far it
             reaches whatever the signs; see `influence_of`.
-        treated: (K) the molecule that each treatment hits, and (K) +1 where it raises it, −1 where it
-            lowers it.
+        treated, direction: (K) the molecule that each treatment hits; +1 where it raises it, −1
+            where it lowers it.
         members: (N, G) ids of what molecules are made of; 0 for nothing.
         wrong: the share of the shown network that is wrong.
     """
@@ -117,7 +117,9 @@ def _draw(networks: Sequence[SignalingNetwork], seed: int) -> _Drawn | None:
         return None
     share_there = rng.choice([0.0, 0.5, 1.0])
     background = {
-        n: float(rng.uniform(0.2, 0.8)) for n in inputs[len(stimuli) :] if rng.random() < share_there
+        n: float(rng.uniform(0.2, 0.8))
+        for n in inputs[len(stimuli) :]
+        if rng.random() < share_there
     }
     conditions, doses = [], np.zeros((CONDITIONS, len(treatments)))
     for c in range(CONDITIONS):

@@ -35,8 +35,8 @@ from .losses import (
 )
 from .masked_molecule_head import MaskedMoleculeHead, VocabularyBias
 from .next_state_head import NextStateHead, Query
-from .response_head import ResponseHead
 from .outputs import HMLMAttentions, HMLMModelOutput, HMLMSignalingOutput
+from .response_head import ResponseHead, StillLinear
 from .tissue import Discrepancy, TissueTable
 
 
@@ -71,7 +71,10 @@ class HMLMPreTrainedModel(PreTrainedModel):
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         std = self.config.initializer_range
-        if isinstance(module, nn.Linear):
+        if isinstance(module, StillLinear):
+            init.zeros_(module.weight)
+            init.zeros_(module.bias)
+        elif isinstance(module, nn.Linear):
             # Wide inputs keep the scale of their outputs: 1/√width where that is larger.
             wide = 0.0 if isinstance(module, QuietLinear) else 0.5 * module.in_features**-0.5
             init.normal_(module.weight, std=max(std, wide))

@@ -94,7 +94,7 @@ def features_of(task: ResponseTask, rng: np.random.Generator) -> ResponseFeature
     left, left_linear = np.where(seen, value - base, 0.0), np.where(seen, value - base_linear, 0.0)
     count = np.maximum(seen.sum(0), 1)
     everywhere = np.ones(shape)
-    tokens = [
+    tokens: list[np.ndarray] = [
         value, left, left_linear, base, base_linear, seen.astype(float),
         np.tanh(doses @ task.signed), np.tanh(doses @ task.reach),
         np.abs(doses).sum(1, keepdims=True) / 3 * everywhere,
@@ -103,7 +103,7 @@ def features_of(task: ResponseTask, rng: np.random.Generator) -> ResponseFeature
         np.sqrt((left_linear**2).sum(0) / count) * everywhere,
         whole.known.astype(float) * everywhere,
     ]  # fmt: skip
-    projection = rng.normal(size=(doses.shape[1], PROJECTED)) / np.sqrt(PROJECTED)
+    projection = rng.normal(size=(task.doses.shape[1], PROJECTED)) / np.sqrt(PROJECTED)
     length = np.linalg.norm(doses, axis=1) + 0.1
     alike = (doses @ doses.T / length[:, None] / length)[:, shown]
     return ResponseFeatures(

@@ -22,6 +22,10 @@ LARGEST_CHANGE, LARGEST_LOG_SCALE = 6.0, 2.0
 """How much a token may add to the ruler, in standard deviations, and to the logarithm of its sd."""
 
 
+class StillLinear(nn.Linear):
+    """A linear layer that says nothing before it is trained."""
+
+
 class ResponseAttention(nn.Module):
     """Attention along one axis, with a bias by how alike treatments are."""
 
@@ -30,10 +34,8 @@ class ResponseAttention(nn.Module):
         width = config.response_size
         self.heads = config.response_heads
         self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
-        self.out = nn.Linear(width, width)
+        self.out = StillLinear(width, width)
         self.alike = nn.Parameter(torch.ones(self.heads))
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
 
     def forward(
         self, asking: torch.Tensor, seen: torch.Tensor, alike: torch.Tensor | None = None
@@ -59,9 +61,7 @@ class ResponseLayer(nn.Module):
         width = config.response_size
         self.conditions, self.outputs = ResponseAttention(config), ResponseAttention(config)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
-        self.up, self.down = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
-        nn.init.zeros_(self.down.weight)
-        nn.init.zeros_(self.down.bias)
+        self.up, self.down = nn.Linear(width, 2 * width), StillLinear(2 * width, width)
 
     def forward(self, x: torch.Tensor, shown: torch.Tensor, alike: torch.Tensor) -> torch.Tensor:
         """Tokens (S, M, D); `shown` (S) of the context, `alike` (S, C)."""
@@ -75,24 +75,18 @@ class ResponseLayer(nn.Module):
 
 
 class ResponseHead(nn.Module):
-    """Predicts changes of a measured set from the context and the ruler; see the top of the file."""
+    """Predicts changes of a measured set from the context and the ruler; see above."""
 
     def __init__(self, config: HMLMConfig) -> None:
         super().__init__()
         width, named = config.response_size, config.response_names
         self.embed, self.treated = nn.Linear(FEATURES, width), nn.Linear(PROJECTED, width)
         self.members = nn.Embedding(config.vocab_size, named, padding_idx=0)
-        self.of_treatments, self.of_outputs = nn.Linear(2 * named, width), nn.Linear(named, width)
-        self.together = nn.Linear(named, width)
+        self.of_treatments = StillLinear(2 * named, width)
+        self.of_outputs, self.together = StillLinear(named, width), StillLinear(named, width)
         self.pair = nn.Linear(2 * named, named)
         self.layers = nn.ModuleList(ResponseLayer(config) for _ in range(config.response_layers))
-        self.norm, self.out = nn.LayerNorm(width), nn.Linear(width, 2)
-        nn.init.normal_(self.members.weight, std=0.3)
-        with torch.no_grad():
-            self.members.weight[0] = 0
-        for zero in (self.of_treatments, self.of_outputs, self.together, self.out):
-            nn.init.zeros_(zero.weight)
-            nn.init.zeros_(zero.bias)
+        self.norm, self.out = nn.LayerNorm(width), StillLinear(width, 2)
 
     def forward(
         self,

@@ -24,9 +24,7 @@ LEAST_SPREAD = 1e-3
 WITH_NETWORK, WITH_NAMES, NEW_TREATMENT = 0.6, 0.5, 0.3
 
 
-def task_of_world(
-    world: Mapping[str, np.ndarray], rng: np.random.Generator
-) -> ResponseTask | None:
+def task_of_world(world: Mapping[str, np.ndarray], rng: np.random.Generator) -> ResponseTask | None:
     """A task of one world, as stored by `World.row`; None where it would say nothing."""
     times = world["changes"].shape[1]
     at = rng.permutation(times)[: 1 if rng.random() < 0.7 else 2]

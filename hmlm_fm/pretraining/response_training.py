@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..inference.responses import respond
+from ..inference.response_prediction import respond
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.response_features import ResponseTask
 
@@ -86,7 +86,7 @@ def train_responses(
         for group in optimiser.param_groups:
             group["lr"] = settings.rate * warm * falling
         optimiser.zero_grad()
-        ratios = []
+        ratios: list[float] = []
         while len(ratios) < settings.tasks:
             task = draw(rng)
             if task is None:
@@ -97,5 +97,3 @@ def train_responses(
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         progress(step + 1, float(np.mean(ratios)))
-
-

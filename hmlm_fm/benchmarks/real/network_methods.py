@@ -10,9 +10,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ...inference.response_prediction import predict_responses
 from ...measurements.baseline import Baseline
+from ...measurements.response_tasks_of_sets import response_task
 from ...measurements.set_on_network import SetOnNetwork
 from ...measurements.time_scale import time_scale_for
+from ...model.modeling_hmlm import HMLMForSignaling
 from ..baselines.hmlm import HMLMPredictor
 from .folds import Shown
 from .methods import Answer
@@ -46,3 +49,23 @@ class OnNetwork:
         else:
             states, sd = method.predict(queries, data.times_hours), None
         return Answer((on_network.outputs_of(np.asarray(states)) - rest) / scale, sd)
+
+
+class InContext:
+    """HMLM in context: its head for measured sets, without a gradient step."""
+
+    def __init__(self, model: HMLMForSignaling) -> None:
+        self.model = model
+
+    def answer(self, shown: Shown) -> Answer:
+        context, queries = len(shown.doses), len(shown.query_doses)
+        nothing = np.full((queries, len(shown.outputs)), np.nan)
+        task = response_task(
+            shown.measured,
+            shown.treatments,
+            shown.outputs,
+            np.concatenate([shown.doses, shown.query_doses]),
+            np.concatenate([shown.changes, nothing]),
+            np.arange(context + queries) < context,
+        )
+        return Answer(*predict_responses(self.model, task))

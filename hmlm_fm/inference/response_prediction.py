@@ -1,4 +1,4 @@
-"""Predictions of measured sets in context: what the response head says of conditions that are asked.
+"""Predictions of measured sets in context, by the response head.
 
 Shapes: S conditions, Q of them asked, M outputs.
 """

@@ -1,0 +1,126 @@
+"""A measured set as the response head is told it: doses and changes, and what names and the network
+say of treatments and outputs.
+
+Shapes: S conditions, K treatments, M outputs, G members of a molecule, N molecules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from ..formats.measured.binding import Molecules
+from ..formats.measured.drug_targets import DrugTable, shipped_targets
+from ..formats.measured.measured_set import DRUG, STIMULUS, MeasuredSet
+from ..formats.measured.treated_genes import genes_of_name
+from ..model.influence import influence_of
+from ..model.network import SignalingNetwork
+from ..model.response_features import ResponseTask
+from ..model.vocabulary import Vocabulary
+from .responses import Output
+
+MEMBERS = 4
+RAISES = (STIMULUS, "overexpression")
+
+
+def response_task(
+    measured: MeasuredSet,
+    treatments: Sequence[tuple[str, str, float, float]],
+    outputs: Sequence[Output],
+    doses: np.ndarray,
+    changes: np.ndarray,
+    shown: np.ndarray,
+) -> ResponseTask:
+    """A task of a measured set.
+
+    Names are taken as the genes that tables state, or else that they probably mean: the head was
+    trained with names that are missing or beside the point.
+
+    Args:
+        measured: of which names, tables and network are used, and no values.
+        treatments: (K) as `Responses.treatments`.
+        outputs: (M).
+        doses: (S, K).
+        changes: (S, M), NaN where nothing is shown.
+        shown: (S) which conditions are the context.
+    """
+    drugs = shipped_targets()
+    if measured.targets is not None:
+        drugs = drugs.overlaid(measured.targets)
+    hit = [_hit(kind, name, drugs) for kind, name, _, _ in treatments]
+    direction = np.array([1.0 if kind in RAISES else -1.0 for kind, _, _, _ in treatments])
+    genes = [_measured(measured, output.readout) for output in outputs]
+    signed, reach = _influences(measured.network, treatments, hit, outputs, genes)
+    return ResponseTask(
+        doses,
+        changes,
+        shown,
+        direction[:, None] * signed,
+        reach,
+        direction,
+        _ids(hit),
+        _ids(genes),
+    )
+
+
+def _hit(kind: str, name: str, drugs: DrugTable) -> tuple[str, ...]:
+    """The genes that a treatment acts on."""
+    if kind == DRUG:
+        known = drugs.find(name)
+        if known is not None:
+            return tuple(target.gene for target in known[1])
+        # CellBox calls drugs after what they act on, with an a before it.
+        return genes_of_name(name) or genes_of_name(name.removeprefix("a"))
+    return genes_of_name(name)
+
+
+def _measured(measured: MeasuredSet, readout: str) -> tuple[str, ...]:
+    stated = measured.readouts.get(readout)
+    return stated.genes if stated is not None else genes_of_name(readout)
+
+
+def _ids(genes: Sequence[tuple[str, ...]]) -> np.ndarray:
+    """Vocabulary ids (…, G); 0 for nothing."""
+    index = Vocabulary.shipped().index
+    found = np.zeros((len(genes), MEMBERS), dtype=np.int64)
+    for i, own in enumerate(genes):
+        known = [index[gene] for gene in own if gene in index][:MEMBERS]
+        found[i, : len(known)] = known
+    return found
+
+
+def _influences(
+    network: SignalingNetwork | None,
+    treatments: Sequence[tuple[str, str, float, float]],
+    hit: Sequence[tuple[str, ...]],
+    outputs: Sequence[Output],
+    genes: Sequence[tuple[str, ...]],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Signed influence and reach (K, M) along the network; 0 where it has not what is asked."""
+    signed, reach = np.zeros((2, len(treatments), len(outputs)))
+    if network is None:
+        return signed, reach
+    molecules = Molecules(network, exactly=False)
+    along, far = _influence(network)
+    index = network.molecule_index
+
+    def place(name: str, own: tuple[str, ...]) -> int | None:
+        found = molecules.by_name(name) or molecules.by_genes(own)
+        return None if found is None else index[found]
+
+    rows = [place(name, own) for (_, name, _, _), own in zip(treatments, hit, strict=True)]
+    columns = [place(o.readout, own) for o, own in zip(outputs, genes, strict=True)]
+    for k, row in enumerate(rows):
+        for m, column in enumerate(columns):
+            if row is not None and column is not None:
+                own = float(row == column)
+                signed[k, m] = np.clip(along[row, column] + own, -1, 1)
+                reach[k, m] = np.clip(far[row, column] + own, 0, 1)
+    return signed, reach
+
+
+@lru_cache(maxsize=8)
+def _influence(network: SignalingNetwork) -> tuple[np.ndarray, np.ndarray]:
+    return influence_of(network)

@@ -1,0 +1,192 @@
+"""A run that trains the head for measured sets: on worlds, then on measured sets, into a folder.
+
+`hmlm responses` is the command line of this module.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..common.environment import environment
+from ..common.errors import OptionsError
+from ..common.files import check_folder, whole_folder, write_text
+from ..corpora.measured_sources import load_measured_sets
+from ..corpora.stored_rows import StoredRows
+from ..corpora.training_licences import may_be_trained_on
+from ..formats.measured.measured_set import MeasuredSet
+from ..inference.loading import load_foundation
+from ..measurements.response_tasks_of_sets import response_task
+from ..measurements.responses import responses_of
+from ..model.configuration_hmlm import HMLMConfig
+from ..model.modeling_hmlm import HMLMForSignaling
+from ..model.response_features import ResponseTask
+from .response_tasks import task_of_set, task_of_world
+from .response_training import ResponseSettings, train_responses
+
+Log = Callable[[str], object]
+FEWEST_CONDITIONS = 12
+SHARE_OF_WORLDS = 0.4
+"""Of the tasks beside measured sets, so that little is forgotten."""
+SECONDS_BETWEEN_LINES = 20
+TRAINING_FILE = "responses.json"
+
+
+@dataclass
+class ResponseOptions:
+    """Options of a run.
+
+    Attributes:
+        checkpoint: that gets the head, or goes on training it.
+        worlds: folders of `hmlm corpus worlds`.
+        sets: measured sets, files or corpora, that may be trained on.
+        out: folder for the checkpoint.
+        steps, set_steps: on worlds, and on measured sets.
+        size, layers: of a new head.
+        seed: of everything drawn.
+    """
+
+    checkpoint: str
+    worlds: list[Path]
+    out: Path
+    sets: list[Path] = field(default_factory=list)
+    steps: int = 6000
+    set_steps: int = 800
+    size: int = 64
+    layers: int = 4
+    seed: int = 1
+
+
+def run_response_training(options: ResponseOptions, log: Log = print) -> dict[str, Any]:
+    """Train, and write the checkpoint; returns what `responses.json` holds.
+
+    Raises:
+        OptionsError: no worlds, sets whose licence forbids training, or a folder that is not new.
+        HMLMError: a checkpoint, or measurements, that cannot be read.
+    """
+    check_folder(options.out)
+    if not options.worlds:
+        raise OptionsError("no worlds; expected folders of `hmlm corpus worlds`")
+    worlds = [StoredRows(folder) for folder in options.worlds]
+    sets = training_sets(options.sets)
+    model, tokenizer = load_foundation(options.checkpoint)
+    model = with_head(model, options)
+    stages = [("worlds", options.steps, ResponseSettings(options.steps, seed=options.seed), False)]
+    if sets:
+        after = ResponseSettings(options.set_steps, tasks=8, rate=4e-4, seed=options.seed + 1)
+        stages.append(("measured sets", options.set_steps, after, True))
+    history: dict[str, list[float]] = {}
+    for name, steps, settings, with_sets in stages:
+        history[name] = []
+        lines = _Lines(name, steps, history[name], log)
+        draw = _draws(worlds, sets if with_sets else {})
+        train_responses(model, draw, settings, lines)
+    facts = {
+        "options": {k: str(v) if isinstance(v, Path) else v for k, v in _stated(options).items()},
+        "worlds": sum(map(len, worlds)),
+        "sets": sorted(name for own in sets.values() for name in own),
+        "error_over_ruler": history,
+        "environment": environment(),
+    }
+    with whole_folder(options.out) as folder:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        write_text(folder / TRAINING_FILE, json.dumps(facts, indent=1) + "\n")
+    return facts
+
+
+def training_sets(paths: Sequence[Path]) -> dict[str, dict[str, ResponseTask]]:
+    """Tasks of whole measured sets by study and name.
+
+    Raises:
+        OptionsError: a licence that forbids training, or that is not stated.
+    """
+    found: dict[str, dict[str, ResponseTask]] = {}
+    for measured in load_measured_sets(paths).sets if paths else ():
+        if not may_be_trained_on(measured.licence):
+            raise OptionsError(
+                f"{measured.name}: its licence is {measured.licence or 'not stated'!r}; expected "
+                "one that allows training (MIT, BSD, Apache, CC0, CC BY), as set.json states it"
+            )
+        task = whole_task(measured)
+        if len(task.doses) >= FEWEST_CONDITIONS:
+            found.setdefault(measured.study, {})[measured.name] = task
+    return found
+
+
+def whole_task(measured: MeasuredSet) -> ResponseTask:
+    """A measured set, all of it shown."""
+    responses = responses_of(measured)
+    mean = np.where(np.isfinite(responses.changes).any(0), np.nanmean(responses.changes, 0), 0.0)
+    changes = responses.changes - np.where(responses.has_control, 0.0, mean)
+    shown = np.ones(len(responses.doses), dtype=bool)
+    return response_task(
+        measured, responses.treatments, responses.outputs, responses.doses, changes, shown
+    )
+
+
+def with_head(model: HMLMForSignaling, options: ResponseOptions) -> HMLMForSignaling:
+    """The model with a head for measured sets; its own, or one that is untrained."""
+    if model.responses is not None:
+        return model
+    shape = {"response_size": options.size, "response_layers": options.layers}
+    torch.manual_seed(options.seed)
+    config = HMLMConfig.from_dict(model.config.to_dict() | shape)
+    larger = HMLMForSignaling(config)
+    larger.load_state_dict(model.state_dict(), strict=False)
+    return larger.eval()
+
+
+def _draws(
+    worlds: Sequence[StoredRows], sets: dict[str, dict[str, ResponseTask]]
+) -> Callable[[np.random.Generator], ResponseTask | None]:
+    studies = [list(own.values()) for own in sets.values()]
+    ends = np.cumsum([len(rows) for rows in worlds])
+
+    def draw(rng: np.random.Generator) -> ResponseTask | None:
+        if studies and rng.random() > SHARE_OF_WORLDS:
+            own = studies[int(rng.integers(len(studies)))]
+            return task_of_set(own[int(rng.integers(len(own)))], rng)
+        at = int(rng.integers(ends[-1]))
+        part = int(np.searchsorted(ends, at, side="right"))
+        return task_of_world(worlds[part][at - int(ends[part]) + len(worlds[part])], rng)
+
+    return draw
+
+
+class _Lines:
+    """A line now and then: the error over the ruler's, and the time that is left."""
+
+    def __init__(self, name: str, steps: int, history: list[float], log: Log) -> None:
+        self.name, self.steps, self.history, self.log = name, steps, history, log
+        self.started = self.said = time.perf_counter()
+        self.recent: list[float] = []
+
+    def __call__(self, step: int, ratio: float) -> None:
+        self.recent.append(ratio)
+        now = time.perf_counter()
+        if step < self.steps and now - self.said < SECONDS_BETWEEN_LINES:
+            return
+        mean = float(np.exp(np.mean(np.log(np.maximum(self.recent, 1e-3)))))
+        left = (now - self.started) / step * (self.steps - step)
+        self.log(
+            f"{self.name}: step {step}/{self.steps}, error {mean:.3f} of the ruler's, "
+            f"{left / 60:.0f} min left"
+        )
+        self.history.append(round(mean, 4))
+        self.said, self.recent = now, []
+
+
+def _stated(options: ResponseOptions) -> dict[str, Any]:
+    return {
+        key: [path.name for path in value] if isinstance(value, list) else value
+        for key, value in asdict(options).items()
+        if key != "out"
+    }
