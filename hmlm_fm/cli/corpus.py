@@ -66,6 +66,12 @@ def _simulate(arguments: list[str]) -> int:
     return simulate(arguments)
 
 
+def _worlds(arguments: list[str]) -> int:
+    from .world_drawing import worlds  # torch takes its time
+
+    return worlds(arguments)
+
+
 def _vocabulary(arguments: list[str]) -> int:
     from .corpus_vocabulary import vocabulary
 
@@ -81,6 +87,7 @@ def _check_core(arguments: list[str]) -> int:
 COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
     "build": (_build, "a corpus of networks from a source, or of measured sets from files"),
     "simulate": (_simulate, "a next-state corpus: drawn dynamics on the topologies of a corpus"),
+    "worlds": (_worlds, "simulated measured sets, to train the head for measured sets on"),
     "vocabulary": (_vocabulary, "the package's token list, from its tables and lists of genes"),
     "check-core": (_check_core, "look the core pathways up in public databases"),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from ..benchmarks.benchmark_options import BenchmarkOptions
+from ..pretraining.response_options import ResponseOptions
 from .command_options import (
     ConvertOptions,
     CrosstalkOptions,
@@ -67,6 +68,13 @@ def _info(options: InfoOptions) -> None:
     run_info(options)
 
 
+def _responses(options: ResponseOptions) -> None:
+    from ..pretraining.response_run import run_response_training
+
+    run_response_training(options, lambda line: typer.echo(line, err=True))
+    typer.echo(f"{options.out}: {options.checkpoint} with a head for measured sets")
+
+
 def _benchmark(options: BenchmarkOptions) -> None:
     from ..benchmarks.command import run_benchmark
 
@@ -103,6 +111,11 @@ add_command(
     app, "network", NetworkOptions, _network,
     "hmlm network --readouts readouts.csv --conditions conditions.csv --source core --out net.json "
     "--plot net.png",
+)  # fmt: skip
+add_command(
+    app, "responses", ResponseOptions, _responses,
+    "hmlm responses hmlm-small responses --worlds worlds --steps 2",
+    "nothing is written",
 )  # fmt: skip
 add_command(app, "info", InfoOptions, _info, "hmlm info hmlm-small")
 

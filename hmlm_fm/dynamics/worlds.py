@@ -10,10 +10,16 @@ Shapes: C conditions, T times, N molecules, K treatments, G members of a molecul
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import signal
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
+from multiprocessing import get_context
+from multiprocessing.pool import AsyncResult
 
 import numpy as np
+import torch
 
 from ..model.conditions import Condition, Perturbation
 from ..model.error_base import HMLMError
@@ -78,7 +84,41 @@ def draw_worlds(networks: Sequence[SignalingNetwork], seeds: Sequence[int]) -> l
         return []
     states, _, _ = simulate_many([d.truth for d in drawn], [d.conditions for d in drawn])
     at = [TIMES_HOURS.index(hours) for hours in KEPT_HOURS]
-    return [_kept(d, s[:, at].astype(np.float32)) for d, s in zip(drawn, states, strict=True)]
+    kept = [_kept(d, s[:, at].astype(np.float32)) for d, s in zip(drawn, states, strict=True)]
+    return [world for world in kept if np.isfinite(world.changes).all()]
+
+
+def draw_many_worlds(
+    networks: Sequence[SignalingNetwork], seed: int, processes: int = 1, together: int = 8
+) -> Iterator[World]:
+    """Worlds without end, by their seeds from `seed` on, some simulated side by side."""
+    portions = (range(start, start + together) for start in count(seed, together))
+    if processes == 1:
+        for portion in portions:
+            yield from draw_worlds(networks, portion)
+        return
+    # Fork would copy the threads' locks of a parent that has already computed.
+    with get_context("spawn").Pool(processes, _start_worker, (networks,)) as pool:
+        waiting: deque[AsyncResult[list[World]]] = deque()
+        for portion in portions:
+            waiting.append(pool.apply_async(_draw_here, (portion,)))
+            if len(waiting) > 2 * processes:
+                yield from waiting.popleft().get()
+
+
+_NETWORKS: list[SignalingNetwork] = []
+"""Those of this worker."""
+
+
+def _start_worker(networks: Sequence[SignalingNetwork]) -> None:
+    torch.set_num_threads(1)
+    # Ctrl-C is the parent's to answer.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _NETWORKS.extend(networks)
+
+
+def _draw_here(seeds: Sequence[int]) -> list[World]:
+    return draw_worlds(_NETWORKS, seeds)
 
 
 @dataclass(frozen=True)
@@ -103,11 +143,11 @@ def _draw(networks: Sequence[SignalingNetwork], seed: int) -> _Drawn | None:
     regulated = {i.target for i in truth.interactions if not i.is_input}
     inputs = [n for n in truth.names if n not in regulated] or list(truth.names)
     rng.shuffle(inputs)
-    count = int(rng.integers(FEWEST_TREATMENTS + 1, MOST_TREATMENTS + 1))
-    stimuli = inputs[: min(len(inputs), round(count * rng.choice([0.0, 0.3, 0.5, 0.7, 1.0])))]
+    wanted = int(rng.integers(FEWEST_TREATMENTS + 1, MOST_TREATMENTS + 1))
+    stimuli = inputs[: min(len(inputs), round(wanted * rng.choice([0.0, 0.3, 0.5, 0.7, 1.0])))]
     others = [n for n in truth.names if n not in stimuli]
     rng.shuffle(others)
-    hit = others[: count - len(stimuli)]
+    hit = others[: wanted - len(stimuli)]
     treatments = [("stimulus", n, float(rng.uniform(0.4, 1))) for n in stimuli]
     treatments += [
         ("overexpression" if rng.random() < 0.2 else "inhibition", n, float(rng.uniform(0.5, 1)))
@@ -144,8 +184,8 @@ def _given(condition: int, treatments: int, rng: np.random.Generator) -> list[in
     """The treatments of a condition: none in the first, each alone, then several."""
     if condition <= treatments:
         return [condition - 1] if condition else []
-    count = min(treatments, int(rng.choice([1, 2, 2, 2, 3])))
-    chosen: list[int] = rng.choice(treatments, count, replace=False).tolist()
+    several = min(treatments, int(rng.choice([1, 2, 2, 2, 3])))
+    chosen: list[int] = rng.choice(treatments, several, replace=False).tolist()
     return chosen
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from ..common.environment import environment
 from ..common.errors import OptionsError
 from ..common.files import check_folder, whole_folder, write_text
 from ..corpora.measured_sources import load_measured_sets
-from ..corpora.stored_rows import StoredRows
+from ..corpora.stored_rows import FIELDS_FILE, StoredRows
 from ..corpora.training_licences import may_be_trained_on
 from ..formats.measured.measured_set import MeasuredSet
 from ..inference.loading import load_foundation
@@ -28,6 +28,7 @@ from ..measurements.responses import responses_of
 from ..model.configuration_hmlm import HMLMConfig
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.response_features import ResponseTask
+from .response_options import ResponseOptions
 from .response_tasks import task_of_set, task_of_world
 from .response_training import ResponseSettings, train_responses
 
@@ -37,31 +38,6 @@ SHARE_OF_WORLDS = 0.4
 """Of the tasks beside measured sets, so that little is forgotten."""
 SECONDS_BETWEEN_LINES = 20
 TRAINING_FILE = "responses.json"
-
-
-@dataclass
-class ResponseOptions:
-    """Options of a run.
-
-    Attributes:
-        checkpoint: that gets the head, or goes on training it.
-        worlds: folders of `hmlm corpus worlds`.
-        sets: measured sets, files or corpora, that may be trained on.
-        out: folder for the checkpoint.
-        steps, set_steps: on worlds, and on measured sets.
-        size, layers: of a new head.
-        seed: of everything drawn.
-    """
-
-    checkpoint: str
-    worlds: list[Path]
-    out: Path
-    sets: list[Path] = field(default_factory=list)
-    steps: int = 6000
-    set_steps: int = 800
-    size: int = 64
-    layers: int = 4
-    seed: int = 1
 
 
 def run_response_training(options: ResponseOptions, log: Log = print) -> dict[str, Any]:
@@ -74,7 +50,7 @@ def run_response_training(options: ResponseOptions, log: Log = print) -> dict[st
     check_folder(options.out)
     if not options.worlds:
         raise OptionsError("no worlds; expected folders of `hmlm corpus worlds`")
-    worlds = [StoredRows(folder) for folder in options.worlds]
+    worlds = [stored_worlds(folder) for folder in options.worlds]
     sets = training_sets(options.sets)
     model, tokenizer = load_foundation(options.checkpoint)
     model = with_head(model, options)
@@ -100,6 +76,19 @@ def run_response_training(options: ResponseOptions, log: Log = print) -> dict[st
         tokenizer.save_pretrained(folder)
         write_text(folder / TRAINING_FILE, json.dumps(facts, indent=1) + "\n")
     return facts
+
+
+def stored_worlds(folder: Path) -> StoredRows:
+    """
+    Raises:
+        OptionsError: the folder holds no worlds.
+    """
+    rows = folder / "rows"
+    if not (rows / FIELDS_FILE).is_file():
+        raise OptionsError(
+            "it holds no worlds; expected a folder of `hmlm corpus worlds`", path=folder
+        )
+    return StoredRows(rows)
 
 
 def training_sets(paths: Sequence[Path]) -> dict[str, dict[str, ResponseTask]]:
