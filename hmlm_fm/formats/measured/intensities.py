@@ -46,18 +46,15 @@ def on_log2(measured: MeasuredSet) -> MeasuredSet:
         controls.clear()  # a change of every value from itself would be none
     raw = [m for m in measured.measurements if m.scale == Scale() and m.modality != "activity"]
     floors = _floors(raw)
-    sums: dict[tuple[str, float, str | None], list[float]] = {}
+    sums: dict[tuple[str, float, str], list[float]] = {}
     for m in raw:
         if m.condition in controls:
-            # Of its batch, and of all, for batches that have none.
-            for batch in (m.batch, None):
-                sums.setdefault((m.readout, m.time_hours, batch), []).append(m.value)
+            sums.setdefault((m.readout, m.time_hours, m.batch), []).append(m.value)
     reference = {
         place: math.log2(max(math.fsum(values) / len(values), floors[place[0]]))
         for place, values in sums.items()
     }
-    whole = all((m.readout, m.time_hours, None) in reference for m in raw)
-    without = {m.batch for m in raw if (m.readout, m.time_hours, m.batch) not in reference}
+    whole = all((m.readout, m.time_hours, m.batch) in reference for m in raw)
     scale = Scale("log2", is_change=whole)
     found = []
     for m in measured.measurements:
@@ -68,17 +65,19 @@ def on_log2(measured: MeasuredSet) -> MeasuredSet:
         sd = None if m.sd is None else m.sd / value / math.log(2)
         change = math.log2(value)
         if whole:
-            of_all = reference[m.readout, m.time_hours, None]
-            change -= reference.get((m.readout, m.time_hours, m.batch), of_all)
+            change -= reference[m.readout, m.time_hours, m.batch]
         found.append(replace(m, value=change, sd=sd, scale=scale))
     low = sum(m.value < floors[m.readout] for m in raw)
     note = "raw intensities were put on log2 against the control of the same time and batch"
     if not whole:
         times = sorted({m.time_hours for m in raw} - {time for _, time, _ in reference})
+        lacking = sorted(
+            {m.batch for m in raw if (m.readout, m.time_hours, m.batch) not in reference}
+        )
         where = f" at {quoted(f'{t:g} h' for t in times)}" if times else ""
+        if not times and any(lacking):
+            where = f" at all times of batch {quoted(lacking)}"
         note = f"raw intensities were put on log2; there is no control{where}"
-    elif without:
-        note += f"; of batch {quoted(sorted(without))}, which has none, against those of the others"
     if low:
         note += (
             f"; {low} of {len(raw)} values lay below {LEAST_SHARE:.0%} of the median of their "
