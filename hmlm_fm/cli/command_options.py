@@ -97,7 +97,7 @@ class ConvertOptions:
         "", "Of measurements: activity in [0, 1], phosphoprotein, and so on; by values and names."
     )
     scale: str = option(
-        "linear", "Of measurements: linear, log2, ln or log10, perhaps 'change from control'."
+        "", "Of measurements: linear, log2, ln or log10, perhaps 'change from control'."
     )
     inhibition: float | None = option(
         None, "Of MIDAS: what inhibitors take away of what is passed on, in [0, 1]."

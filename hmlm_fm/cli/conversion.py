@@ -16,11 +16,13 @@ from ..formats.measured.midas import INHIBITION, one_line
 from ..formats.measured.set_folder import (
     CONDITIONS_FILE,
     OBSERVATIONS_FILE,
+    is_set_folder,
     write_measured_set,
 )
 from ..formats.measured.set_formats import SetOptions, read_sets, set_format
 from ..formats.measured.table_roles import Roles
 from ..formats.network_choice import one_network
+from ..formats.network_loading import shipped_networks
 from ..formats.output_formats import files_to_write, writable_format, write_networks
 from ..model.network import SignalingNetwork
 from .command_options import ConvertOptions
@@ -35,8 +37,15 @@ def run_conversion(options: ConvertOptions) -> None:
         OptionsError: options that do not belong to this input.
         OSError: a file cannot be written.
     """
-    if Path(options.source).exists() and set_format(options.source) is not None:
+    source = Path(options.source)
+    names_columns = any((options.given, options.doses, options.readout, options.value))
+    # A folder is what measurements are written into.
+    is_folder = not options.to and not Path(options.target).suffix
+    is_shipped = options.source in ("core", *shipped_networks())
+    if source.exists() and (set_format(source) is not None or names_columns or is_folder):
         convert_measurements(options)
+    elif is_folder and not is_shipped:
+        raise FormatError("there is no such file or folder", path=source)
     else:
         convert_networks(options)
 
@@ -73,7 +82,7 @@ def convert_measurements(options: ConvertOptions) -> None:
     network = load_one_network(options.network, options.pathway) if options.network else None
     with warnings.catch_warnings(record=True) as odd:
         warnings.simplefilter("always")
-        sets = read_sets(options.source, set_options(options, network))
+        sets = read_sets(options.source, set_options(options, network), insists=True)
     if options.cell_line is not None:
         sets = (one_line(sets, options.cell_line, options.source),)
     if is_file:
@@ -88,6 +97,12 @@ def convert_measurements(options: ConvertOptions) -> None:
             for one, name in zip(sets, names, strict=True)
         )
         targets = [folder / name for name in names]
+    if len(targets) > 1 and is_set_folder(folder) and not options.force:
+        raise FormatError(
+            "it holds a measured set, and several are to be written into it; expected another "
+            "folder, or --force",
+            path=folder,
+        )
     for target in targets:
         for name in (CONDITIONS_FILE, OBSERVATIONS_FILE) if target.is_dir() else ():
             check_output_files(target / name, None, (Path(options.source),), options.force)

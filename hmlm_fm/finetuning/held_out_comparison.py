@@ -48,11 +48,12 @@ def compare_held_out(
             continue
         there = np.isfinite(flat[rows])
         shown = flat[~rows]
+        control = _control(shown, doses[~rows])
         n = np.isfinite(shown).sum(0)
         mean = np.nansum(shown, 0) / np.maximum(n, 1)
         found = {
             MEAN: np.broadcast_to(mean, there.shape),
-            RULER: ruler(used[~rows], shown, used[rows]).changes,
+            RULER: ruler(used[~rows], shown - control, used[rows]).changes + control,
         }
         for name, of_members in predictions.items():
             found[name] = of_members[member, rows].reshape(there.shape)
@@ -60,3 +61,11 @@ def compare_held_out(
             totals[name] += float(np.square(np.where(there, predicted - flat[rows], 0.0)).sum())
         count += int(there.sum())
     return {name: total / count for name, total in totals.items()} if count else {}
+
+
+def _control(changes: np.ndarray, doses: np.ndarray) -> np.ndarray:
+    """What the shown controls do by themselves in time, of every column; 0 where there is none."""
+    untreated = changes[~doses.any(1)]
+    count = np.isfinite(untreated).sum(0)
+    mean: np.ndarray = np.nansum(untreated, 0) / np.maximum(count, 1)
+    return mean

@@ -171,7 +171,8 @@ class SetOnNetwork:
     def hours(self) -> np.ndarray:
         """(T) times of the outputs, a steady state's last."""
         times = {o.hours for o in self.outputs}
-        steady = max(STEADY_HOURS, *(t for t in (0.0, *times) if t != LATE))
+        last = max(t for t in (0.0, *times) if t != LATE)
+        steady = 2 * last if last else STEADY_HOURS
         return np.array(sorted(steady if t == LATE else t for t in times))
 
     def measurements(self, doses: np.ndarray, changes: np.ndarray, seed: int = 0) -> Measurements:

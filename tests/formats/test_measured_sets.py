@@ -109,7 +109,7 @@ def test_treatments_and_readouts_become_molecules(folder, toy_network):
     )
     (low,) = observations["EGF low"]
     assert (low.molecule, low.value, low.modality) == ("AKT", pytest.approx(0.8), "phosphoprotein")
-    assert observations["EGF high"][0].time_hours == 48.0  # late
+    assert observations["EGF high"][0].time_hours == 2.0  # late: twice the last time
 
 
 def test_a_drug_without_a_target_takes_its_conditions_with_it(tmp_path, toy_network):

@@ -109,7 +109,13 @@ def test_stated_columns_are_used_instead_of_guesses(table):
         ("", "it is no table with a header"),
         ("EGF,pERK\n", "it holds no rows"),
         ("name,text\na,b\n", "there is no column of values"),
-        ("drug,pERK\nx,1\ny,z\n", "there is no column of values"),
+        ("drug,pERK\nx,1\ny,z\n", "row 3: pERK is 'z'; expected a number"),
+        ("drug,pERK\nx,1\n,3\n", "row 3: drug is empty; expected what was given, or none"),
+        ("EGF (nM),MEKi,pERK\n-10,0,1\n0,1,2\n0,0,3\n", "row 2: EGF (nM) is '-10'"),
+        ("drug,tme (min),pERK\nx,0,1\ny,30,2\n", "'tme (min)' is in a unit of time"),
+        ("Dose,EGF,pERK\n1,1,2\n0,0,1\n", "'Dose' is of the dose of nothing"),
+        ("drug,pre,pERK\nx,a,1\nx,b,2\nx,a,3\ny,b,1\n", "row 3: column 'pre' has no role"),
+        ("Analyte,drug,MFI\nA,x,1\nB,y,q\n", "row 3: MFI is 'q'"),
         (
             "drug,dose,pERK\nx,-1,1\ny,0,2\n",
             "row 2: dose is '-1'; expected a level or a dose of at least 0",
@@ -213,3 +219,103 @@ def test_every_table_of_midas_is_read(shared_data):
     assert found["RawData-Exp1 PriHu"] == found["BoolData-Exp1 PriHu"] == (14, 462)
     assert found["MIDAS-HT29 HT29"] == (43, 1168)
     assert len([name for name in found if name.startswith("MIDAS-")]) == 7
+
+
+def treatments_of(table, text, **options):
+    (one,) = read_published_table(table(text), TableOptions(**options))
+    return {(t.kind, t.name, t.value, t.unit) for done in one.conditions.values() for t in done}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Treatment,Dose (nM),pERK\nDMSO,0,1\nTrametinib,10,2\nTrametinib,100,3\n",
+        "drug,dose_nM,pERK\nDMSO,0,1\nTrametinib,10,2\nTrametinib,100,3\n",
+        "Inhibitor,Inhibitor dose [nM],pERK\nnone,0,1\nTrametinib,10,2\nTrametinib,100,3\n",
+        "Treatment,pERK\n0,1\nTrametinib 10 nM,2\nTrametinib_100nM,3\n",
+        "Treatment,Dose,pERK\nUT,0,1\nTrametinib,10 nM,2\nTrametinib,100 nM,3\n",
+        "Treatment,Dose,Unit,pERK\nvehicle (0.1% DMSO),0,nM,1\nTrametinib,10,nM,2\n"
+        "Trametinib,100,nM,3\n",
+        "Trametinib (nM),pERK\n0,1\n10,2\n100,3\n",
+    ],
+)
+def test_doses_are_read_wherever_they_stand(table, text):
+    assert treatments_of(table, text) == {
+        ("drug", "Trametinib", 10.0, "nM"), ("drug", "Trametinib", 100.0, "nM"),
+    }  # fmt: skip
+
+
+def test_a_dose_belongs_to_what_stands_before_it(table):
+    text = "Inhibitor,Dose,Stimulus,pERK\nnone,0,EGF,1\nTrametinib,10,EGF,2\nnone,0,none,3\n"
+    assert treatments_of(table, text) == {
+        ("stimulus", "EGF", 1.0, ""), ("drug", "Trametinib", 10.0, "as in the table"),
+    }  # fmt: skip
+
+
+def test_readouts_that_are_mostly_0_or_logarithms_are_no_doses(table):
+    text = "EGF,pERK,clAsp3,log2 pJNK\n0,0,0,0\n1,1.5,0,1\n1,1.2,0.7,0\n0,0,0.4,0\n"
+    (one,) = read_published_table(table(text))
+    assert one.readout_names == ("pERK", "clAsp3", "log2 pJNK")
+    assert [t.name for t in one.treatments] == ["EGF"]
+    assert any("log" in note for note in one.notes)
+
+
+def test_scales_that_headers_state(table):
+    for name, scale in (
+        ("log2 MFI", "log2"), ("log2FC", "log2 change from control"),
+        ("ln ratio", "ln change from control"), ("Log MFI", "linear"),
+    ):  # fmt: skip
+        text = f"Analyte,drug,{name}\nA,none,0\nA,Trametinib,1.5\n"
+        (one,) = read_published_table(table(text))
+        assert {str(m.scale) for m in one.measurements} == {scale}
+
+
+def test_standard_deviations_and_counts_are_no_readouts(table):
+    (one,) = read_published_table(table("drug,pERK,pERK_sd,n\nnone,1,0.1,3\nTrametinib,2,0.2,3\n"))
+    assert one.readout_names == ("pERK",)
+    assert [m.sd for m in one.measurements] == [0.1, 0.2]
+
+
+def test_sheets_with_one_header_are_lines(tmp_path):
+    book = openpyxl.Workbook()
+    book.active.title = "MEF-WT"
+    for sheet in (book.active, book.create_sheet("MEF-KO")):
+        for row in (("drug", "time (h)", "pERK"), ("none", 1, 2.0), ("Trametinib", 1, 0.5)):
+            sheet.append(row)
+    path = tmp_path / "book.xlsx"
+    book.save(path)
+    sets = read_published_table(path)
+    assert [one.cell_line for one in sets] == ["mef-wt", "mef-ko"]
+    book["MEF-KO"]["C1"] = "pAKT"
+    book.save(path)
+    with pytest.raises(FormatError, match="its sheets 'mef-wt', 'mef-ko' have different headers"):
+        read_published_table(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("treatmnt,pERK\nx,1\n", "there is no column of what was given"),
+        ("", "it is no table with a header"),
+        ("drug,pERK,pERK\nx,1,2\n", "there are several columns 'pERK'"),
+        ("Sample\tdrug\tpERK\n1\tx\t2\n2\tnone\t1\n", ""),
+    ],
+)
+def test_the_command_says_what_a_table_lacks(tmp_path, text, words):
+    path = tmp_path / "table.tsv"
+    path.write_text(text)
+    done = CliRunner().invoke(app, ["convert", str(path), str(tmp_path / "out")])
+    assert done.exit_code == (2 if words else 0), done.output
+    assert words in done.output
+    assert not words or "table.tsv" in done.output
+    missing = CliRunner().invoke(app, ["convert", str(tmp_path / "no.csv"), str(tmp_path / "o")])
+    assert "no.csv: there is no such file" in missing.output
+
+
+def test_sets_of_lines_do_not_go_into_a_set(table, tmp_path):
+    out = tmp_path / "one"
+    single = table("drug,pERK\nnone,1\nTrametinib,2\n", "single.csv")
+    assert CliRunner().invoke(app, ["convert", str(single), str(out)]).exit_code == 0
+    done = CliRunner().invoke(app, ["convert", str(table(WIDE)), str(out)])
+    assert done.exit_code == 2
+    assert "it holds a measured set, and several" in done.output

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from ...corpora.same_measurements import Same
 from ...model.error_base import listed
@@ -15,6 +16,7 @@ from ..report import plain_table
 from .real_entries import REAL_ENTRIES, RULER
 
 Rows = Sequence[Mapping[str, Any]]
+TICKS = (0.3, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2, 3, 5, 10, 20)
 
 
 def summarise_sets(results: Rows) -> list[dict[str, Any]]:
@@ -183,6 +185,10 @@ def plot_ratios(path: Path, results: Rows, highlighted: set[str]) -> None:
             axis.plot(row["ratio"], place, "D" if is_own else "o", color="C3" if is_own else "0.2")
         axis.axvline(1, color="0.2", linewidth=0.8, linestyle="--")
         axis.set_xscale("log")
+        low, high = axis.get_xlim()
+        ticks = [tick for tick in TICKS if low <= tick <= high]
+        axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=7)
+        axis.xaxis.set_minor_formatter(NullFormatter())
         axis.set_yticks(range(len(own)), [row["label"] for row in own], fontsize=7)
         axis.set_title(split, fontsize=9)
         axis.set_xlabel("error / ruler; each mark is a set")

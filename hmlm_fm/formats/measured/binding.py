@@ -25,7 +25,8 @@ from .measured_set import DRUG, LATE, STIMULUS, Measurement, Treatment
 from .readout_tables import Readout
 
 STEADY_HOURS = 48.0
-"""When a steady state is taken to be reached, where no other time of the set is later."""
+"""When a steady state is taken to be reached, where the set has no other time; else at twice the
+latest of them."""
 
 
 class Molecules:
@@ -49,8 +50,8 @@ class Molecules:
         for name in network.names:
             self._folded.setdefault(name.casefold(), []).append(name)
 
-    def by_name(self, name: str) -> str | None:
-        """The molecule of this name."""
+    def by_name(self, name: str, by_meaning: bool = True) -> str | None:
+        """The molecule of this name; not of the genes that it means where `by_meaning` is off."""
         if name in self.network.molecule_index:
             return name
         if self.exactly:
@@ -58,6 +59,8 @@ class Molecules:
         alike = self._folded.get(name.casefold(), [])
         if alike:
             return alike[0] if len(alike) == 1 else None
+        if not by_meaning:
+            return None
         found = self.by_genes(meaning_of(name).members)
         if found is not None:
             self.by_their_genes[name] = found
@@ -252,8 +255,8 @@ def bind_values(
             path=path,
         )
     warn_of_unknown(unknown, names, molecules.network, path)
-    steady = max((m.time_hours for m in measurements if m.time_hours != LATE), default=0.0)
-    steady = min(max(steady, STEADY_HOURS), LONGEST_HOURS)
+    last = max((m.time_hours for m in measurements if m.time_hours != LATE), default=0.0)
+    steady = min(2 * last, LONGEST_HOURS) if last > 0 else STEADY_HOURS
     kept = [m for m in measurements if m.readout in molecule_of]
     of_readout = _averaged(kept, steady, path)
     merged = _of_molecules(of_readout, molecule_of)
@@ -287,7 +290,7 @@ def _molecules_of(
     for m in measurements:
         stated = readouts.get(m.readout)
         if m.readout not in molecule_of and m.readout not in unknown:
-            found = molecules.by_name(m.readout)
+            found = molecules.by_name(m.readout, by_meaning=stated is None)
             if found is None and stated is not None:
                 found = molecules.by_genes(stated.genes)
             if found is None and m.readout.startswith("p-"):

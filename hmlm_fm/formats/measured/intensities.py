@@ -67,11 +67,22 @@ def on_log2(measured: MeasuredSet) -> MeasuredSet:
         if whole:
             change -= reference[m.readout, m.time_hours, m.batch]
         found.append(replace(m, value=change, sd=sd, scale=scale))
+    low = sum(m.value < floors[m.readout] for m in raw)
     note = "raw intensities were put on log2 against the control of the same time and batch"
     if not whole:
         times = sorted({m.time_hours for m in raw} - {time for _, time, _ in reference})
+        lacking = sorted(
+            {m.batch for m in raw if (m.readout, m.time_hours, m.batch) not in reference}
+        )
         where = f" at {quoted(f'{t:g} h' for t in times)}" if times else ""
+        if not times and any(lacking):
+            where = f" at all times of batch {quoted(lacking)}"
         note = f"raw intensities were put on log2; there is no control{where}"
+    if low:
+        note += (
+            f"; {low} of {len(raw)} values lay below {LEAST_SHARE:.0%} of the median of their "
+            "readout, and were taken for that"
+        )
     return replace(measured, measurements=tuple(found), notes=(*measured.notes, note))
 
 

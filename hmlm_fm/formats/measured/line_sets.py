@@ -20,8 +20,8 @@ def sets_of_lines(
 ) -> tuple[MeasuredSet, ...]:
     """One set for each cell line of a table.
 
-    A treatment of which any value is above 1 has doses, in the unit of the table. Raw intensities
-    are put on log2, see `on_log2`.
+    A treatment of which any value is above 1, or in a unit, has doses; those without a unit are in
+    that of the others, or of the table. Raw intensities are put on log2, see `on_log2`.
 
     Args:
         base: the name of the table; of the set, where it is of one line.
@@ -30,14 +30,18 @@ def sets_of_lines(
         strength: of a perturbation at level 1.
     """
     largest: dict[tuple[str, str], float] = {}
+    units: dict[tuple[str, str], str] = {}
     for conditions, _ in lines.values():
         for done in conditions.values():
             for t in done:
                 largest[t.kind, t.name] = max(largest.get((t.kind, t.name), 0.0), t.value)
+                if t.unit:
+                    units.setdefault((t.kind, t.name), t.unit)
 
     def in_unit(t: Treatment) -> Treatment:
-        if largest[t.kind, t.name] > 1:
-            return replace(t, unit=DOSE_UNIT)
+        unit = units.get((t.kind, t.name), "")
+        if unit or largest[t.kind, t.name] > 1:
+            return replace(t, unit=t.unit or unit or DOSE_UNIT)
         return t if t.kind in (STIMULUS, DRUG) else replace(t, value=t.value * strength)
 
     several = len(lines) > 1

@@ -7,6 +7,7 @@ the molecules of a network behind both.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,8 +30,9 @@ SCALES = ("linear", "log2", "ln", "log10")
 CHANGE = "change from control"
 
 VEHICLES = frozenset(
-    "control ctrl con none no untreated unstimulated vehicle mock medium dmso pbs water nocyto "
-    "nolig noligand noinhib noinhibitor nodrug nostim nostimulus noinh basal rest".split()
+    "control ctrl con none no ut untreated unstimulated vehicle mock medium dmso pbs water nocyto "
+    "nolig noligand noinhib noinhibitor nodrug nostim nostimulus noinh sictrl sicontrol shctrl "
+    "shcontrol scrambled basal rest".split()
 )
 """What is given where nothing is, in lower case, letters alone."""
 
@@ -214,7 +216,9 @@ class MeasuredSet:
 
 def is_vehicle(name: str) -> bool:
     """Whether a name says that nothing was given, such as DMSO or NO-INHIB."""
-    return "".join(c for c in name.casefold() if c.isalpha()) in VEHICLES
+    plain = re.sub(r"\(.*?\)", "", name.casefold())
+    letters = "".join(c for c in plain if c.isalpha())
+    return letters in VEHICLES or plain.strip() in ("0", "0.0", "-", "/")
 
 
 def condition_name(done: Iterable[Treatment]) -> str:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...common.errors import FormatError
-from ...common.files import read_start, read_text, stem
+from ...common.files import stem
 from ...model.conditions import MODALITIES
-from ..spreadsheet import OLE_MAGIC, ZIP_MAGIC, read_sheets
-from ..tables import PathLike, header_of_text, number_of, rows_of
+from ..tables import PathLike, number_of
 from .drug_targets import shipped_targets
 from .line_sets import sets_of_lines
 from .measured_set import (
@@ -28,7 +25,18 @@ from .measured_set import (
     is_vehicle,
 )
 from .set_tables import EMPTY, check_time, dose_of
-from .table_roles import Roles, find_roles, given_names, likely_modality
+from .table_files import Row, table_rows
+from .table_roles import Roles, find_roles, is_called, likely_modality
+from .table_words import (
+    amount_unit,
+    given_names,
+    header_unit,
+    is_of_treatment,
+    name_and_dose,
+    plain_dose,
+    says_logarithm,
+    stated_scale,
+)
 
 _INHIBITOR = re.compile(r"inhib|drug|compound", re.IGNORECASE)
 
@@ -41,13 +49,14 @@ class TableOptions:
         roles: of columns, where they are not to be found by names and contents.
         time_unit: `minutes` or `hours`; by the column's name, else hours, where empty. A table
             without times is of a steady state.
-        scale: of the values, as `Scale.parse` reads it.
+        scale: of the values, as `Scale.parse` reads it; what the names of columns say, or linear,
+            where empty.
         modality: of the readouts; by their names where empty.
     """
 
     roles: Roles = Roles()
     time_unit: str = ""
-    scale: str = "linear"
+    scale: str = ""
     modality: str = ""
 
 
@@ -65,11 +74,11 @@ def read_published_table(
             file and row.
         HMLMError: an unknown scale.
     """
-    return sets_of_rows(_rows(path), options, path)
+    return sets_of_rows(table_rows(path), options, path)
 
 
 def sets_of_rows(
-    rows: Sequence[tuple[str, dict[str, str]]],
+    rows: Sequence[Row],
     options: TableOptions,
     path: PathLike,
     roles: Roles | None = None,
@@ -86,16 +95,44 @@ def sets_of_rows(
         FormatError, HMLMError: as `read_published_table`.
     """
     roles = roles or _roles_of(rows, options, path)
-    readouts = (
-        tuple(dict.fromkeys(row[roles.readout] for _, row in rows))
-        if roles.is_long
-        else roles.readouts
-    )
-    modality = options.modality or likely_modality(readouts)
-    reader = _Reader(path, roles, modality, Scale.parse(options.scale))
+    named = [roles.value] if roles.is_long else list(roles.readouts)
+    readouts = dict.fromkeys(row[roles.readout] for _, row in rows) if roles.is_long else named
+    modality = options.modality or likely_modality(tuple(readouts))
+    scale = options.scale or stated_scale(named)
+    notes = list(roles.notes)
+    if not options.scale and scale:
+        notes.append(f"values are on the scale {scale!r}, as the names of their columns say")
+    elif not options.scale and says_logarithm(named):
+        notes.append("a column says log, of which base is not known: values are taken as linear; "
+                     "--scale states it")  # fmt: skip
+    reader = _Reader(path, roles, modality, Scale.parse(scale or "linear"))
     for place, row in rows:
         reader.add(row, place)
-    return sets_of_lines(stem(path), reader.lines, roles.notes)
+    _refuse_unused(rows, roles, reader, path)
+    return sets_of_lines(stem(path), reader.lines, notes)
+
+
+def _refuse_unused(rows: Sequence[Row], roles: Roles, reader: _Reader, path: PathLike) -> None:
+    """
+    Raises:
+        FormatError: a column without a role tells rows of one condition and time apart.
+    """
+    unused = [name for name in rows[0][1] if name not in roles.columns]
+    for column in unused:
+        values = [row[column] for _, row in rows]
+        if len(set(values)) > 0.9 * len(values) or is_called(column, "none"):
+            continue  # names of samples
+        seen: dict[tuple[str, ...], tuple[str, str]] = {}
+        for (place, row), key in zip(rows, reader.keys, strict=True):
+            before, where = seen.setdefault(key, (row[column], place))
+            if before != row[column]:
+                raise FormatError(
+                    f"column {column!r} has no role, and differs from {where} of the same "
+                    "condition and time; expected its role (--given, --doses, --replicate, "
+                    "--batch, --line), or the table without it",
+                    path=path,
+                    place=place,
+                )
 
 
 def table_roles(path: PathLike, options: TableOptions = TableOptions()) -> Roles:
@@ -104,70 +141,14 @@ def table_roles(path: PathLike, options: TableOptions = TableOptions()) -> Roles
     Raises:
         FormatError: as `read_published_table`.
     """
-    return _roles_of(_rows(path), options, path)
+    return _roles_of(table_rows(path), options, path)
 
 
-def _roles_of(
-    rows: Sequence[tuple[str, dict[str, str]]], options: TableOptions, path: PathLike
-) -> Roles:
+def _roles_of(rows: Sequence[Row], options: TableOptions, path: PathLike) -> Roles:
     if not rows:
         raise FormatError("it holds no rows", path=path)
     columns = {name: [row[name] for _, row in rows] for name in rows[0][1]}
     return find_roles(columns, options.roles, path, options.time_unit)
-
-
-MOST_COLUMNS = 4000
-"""Of a workbook's sheet; no panel of readouts has more."""
-
-
-def _rows(path: PathLike) -> list[tuple[str, dict[str, str]]]:
-    """Place and cells of the rows of a file. Of a workbook the first sheet that holds anything is
-    read.
-
-    Raises:
-        FormatError: it cannot be read, has no header, or a row is of another length.
-    """
-    if read_start(path).startswith((ZIP_MAGIC, OLE_MAGIC)):
-        text = _sheet_as_text(path)
-    else:
-        text = read_text(path)
-    header = header_of_text(text)
-    named = [name for name in header if name]
-    if len(named) < 2:
-        raise FormatError("it is no table with a header; expected columns", path=path)
-    found = list(rows_of(path, named, text=text))
-    # The first column of a table that was saved with its index has no name.
-    has_labels = any(not _is_number(row.get("", "0")) for _, row in found)
-    for _, row in found:
-        label = row.pop("", None)
-        if label is not None and has_labels and "condition" not in row:
-            row["condition"] = label
-    return found
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell or "0")
-    except ValueError:
-        return False
-    return True
-
-
-def _sheet_as_text(path: PathLike) -> str:
-    """The first sheet that holds anything, as text."""
-    sheets = read_sheets(path, most_columns=MOST_COLUMNS)
-    for rows in sheets.values():
-        filled = [row for row in rows if any(cell not in (None, "") for cell in row)]
-        if filled:
-            width = max(
-                i + 1 for row in filled for i, cell in enumerate(row) if cell not in (None, "")
-            )
-            text = io.StringIO(newline="")
-            csv.writer(text, lineterminator="\n").writerows(
-                [["" if cell is None else cell for cell in row[:width]] for row in rows]
-            )
-            return text.getvalue()
-    raise FormatError("its sheets are empty; expected a table with a header", path=path)
 
 
 class _Reader:
@@ -176,12 +157,15 @@ class _Reader:
     def __init__(self, path: PathLike, roles: Roles, modality: str, scale: Scale) -> None:
         self.path, self.roles, self.modality, self.scale = path, roles, modality, scale
         self.lines: dict[str, tuple[dict[str, tuple[Treatment, ...]], list[Measurement]]] = {}
+        self.keys: list[tuple[str, ...]] = []
         self._counts: Counter[tuple[str, str, str, float, str]] = Counter()
+        self._doses_of = _doses_of_given(roles, path)
 
     def add(self, row: Mapping[str, str], place: str) -> None:
         """
         Raises:
-            FormatError: a cell that is no number where one is expected.
+            FormatError: a cell that is no number where one is expected, or no cell says what was
+                given.
         """
         roles = self.roles
         line = row[roles.line] if roles.line else ""
@@ -189,51 +173,108 @@ class _Reader:
         done = self._done(row, place)
         name = condition_name(done)
         conditions.setdefault(name, done)
-        hours = LATE
-        if roles.time and row[roles.time].casefold() not in (*EMPTY, "late"):
-            hours = number_of(row, roles.time, self.path, place) * roles.hours_per_unit
-            check_time(hours, self.path, place, roles.time)
-        columns = [(row[roles.readout], roles.value)] if roles.is_long else [
-            (column, column) for column in roles.readouts
+        hours = self._hours(row, place)
+        batch = row[roles.batch] if roles.batch else ""
+        replicate = row[roles.replicate] if roles.replicate else ""
+        readout = row[roles.readout] if roles.is_long else ""
+        self.keys.append((line, name, repr(hours), batch, replicate, readout))
+        columns = [(readout, roles.value, roles.sd)] if roles.is_long else [
+            (column, column, roles.sd_of.get(column, roles.sd)) for column in roles.readouts
         ]  # fmt: skip
-        for readout, column in columns:
+        modality = row[roles.modality] if roles.modality else ""
+        for measured, column, sd_column in columns:
             if row[column].casefold() in EMPTY:
                 continue
             value = number_of(row, column, self.path, place)
-            batch = row[roles.batch] if roles.batch else ""
-            replicate = row[roles.replicate] if roles.replicate else ""
-            key = (line, name, readout, hours, f"{batch} {replicate}")
-            self._counts[key] += 1
-            if self._counts[key] > 1:
-                replicate = f"{replicate} {self._counts[key]}".strip()
             sd = None
-            if roles.sd and row[roles.sd].casefold() not in EMPTY:
-                sd = number_of(row, roles.sd, self.path, place) or None
-            modality = row[roles.modality] if roles.modality else ""
+            if sd_column and row[sd_column].casefold() not in EMPTY:
+                sd = number_of(row, sd_column, self.path, place) or None
+            key = (line, name, measured, hours, f"{batch} {replicate}")
+            self._counts[key] += 1
+            own = replicate
+            if self._counts[key] > 1:
+                own = f"{replicate} {self._counts[key]}".strip()
             measurements.append(
                 Measurement(
-                    name, readout, hours, value,
+                    name, measured, hours, value,
                     modality if modality in MODALITIES else self.modality,
-                    sd, self.scale, replicate, batch, place,
+                    sd, self.scale, own, batch, place,
                 )
             )  # fmt: skip
 
+    def _hours(self, row: Mapping[str, str], place: str) -> float:
+        column = self.roles.time
+        if not column or row[column].casefold() in ("late", "inf", "steady state"):
+            return LATE
+        hours = number_of(row, column, self.path, place) * self.roles.hours_per_unit
+        check_time(hours, self.path, place, column)
+        return hours
+
     def _done(self, row: Mapping[str, str], place: str) -> tuple[Treatment, ...]:
         roles = self.roles
+        if roles.given and not roles.doses and not any(row[column] for column in roles.given):
+            raise FormatError(
+                f"{', '.join(roles.given)} is empty; expected what was given, or none (merged "
+                "cells of a sheet hold their text in the first row alone)",
+                path=self.path,
+                place=place,
+            )
         found: list[Treatment] = []
-        single = roles.doses[0] if len(roles.given) == 1 == len(roles.doses) else ""
         for column in roles.given:
-            for name in given_names(row[column]):
+            dose_column = self._doses_of.get(column, "")
+            for cell in given_names(row[column]):
+                name, dose, unit = name_and_dose(cell)
                 kind, own = _kind(name, bool(_INHIBITOR.search(column)))
-                dose = dose_of(row, single, self.path, place) if single else 1.0
+                if dose is None:
+                    dose = 1.0
+                    if dose_column:
+                        dose, unit = self._dose(row, dose_column, place)
                 if dose:
-                    found.append(Treatment(kind, own, dose, place=place))
-        for column in () if single else roles.doses:
-            dose = dose_of(row, column, self.path, place)
-            if dose and not is_vehicle(column):
-                kind, own = _kind(column, False)
-                found.append(Treatment(kind, own, dose, place=place))
+                    found.append(Treatment(kind, own, dose, unit=unit, place=place))
+        for column in roles.doses:
+            if column in self._doses_of.values():
+                continue
+            name, _ = header_unit(column)
+            dose, unit = self._dose(row, column, place)
+            if dose and not is_vehicle(name):
+                kind, own = _kind(name, False)
+                found.append(Treatment(kind, own, dose, unit=unit, place=place))
         return tuple(dict.fromkeys(found))
+
+    def _dose(self, row: Mapping[str, str], column: str, place: str) -> tuple[float, str]:
+        """A dose and its unit, of the cell, of the column, or of the column of units."""
+        unit = amount_unit(header_unit(column)[1])
+        if not unit and self.roles.unit:
+            unit = amount_unit(row[self.roles.unit])
+        cell = plain_dose(row[column])
+        if cell is not None:
+            return cell[0], cell[1] or unit
+        return dose_of(row, column, self.path, place), unit
+
+
+def _doses_of_given(roles: Roles, path: PathLike) -> dict[str, str]:
+    """The column of doses of each column of what was given: that which bears its name, or the next
+    one that is called dose.
+
+    Raises:
+        FormatError: a column of doses belongs to none.
+    """
+    if len(roles.given) == 1 == len(roles.doses) and not is_of_treatment(roles.doses[0]):
+        return {roles.given[0]: roles.doses[0]}
+    found: dict[str, str] = {}
+    for column in (name for name in roles.doses if is_called(name, "dose")):
+        plain = header_unit(column)[0].casefold()
+        free = [name for name in roles.given if name not in found]
+        named = [name for name in free if name.casefold() in plain]
+        before = [name for name in free if roles.place(name) < roles.place(column)]
+        if named or before or free:
+            found[(named or before[-1:] or free)[0]] = column
+        elif is_called(column, "dose") and not is_of_treatment(plain.replace("dose", "").strip()):
+            raise FormatError(
+                f"column {column!r} is of the dose of nothing; expected a column of what was given",
+                path=path,
+            )
+    return found
 
 
 def _kind(name: str, is_inhibitor: bool) -> tuple[str, str]:

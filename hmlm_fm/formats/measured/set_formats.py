@@ -42,7 +42,7 @@ class SetOptions:
 
     time_unit: str = ""
     modality: str = ""
-    scale: str = "linear"
+    scale: str = ""
     inhibition: float = INHIBITION
     roles: Roles = Roles()
     network: SignalingNetwork | None = None
@@ -76,7 +76,7 @@ def _read_midas(path: Path, options: SetOptions) -> tuple[MeasuredSet, ...]:
         time_unit=options.time_unit or "minutes",
         modality=options.modality,
         inhibition=options.inhibition,
-        scale=options.scale,
+        scale=options.scale or "linear",
     )
 
 
@@ -118,6 +118,7 @@ def is_measured_table(path: Path) -> bool:
     return True
 
 
+TABLE = SetFormat("table", lambda path: path.is_file() and is_measured_table(path), _read_table)
 SET_FORMATS = (
     SetFormat(
         "measured set", lambda path: path.is_dir() and is_set_folder(path),
@@ -133,7 +134,7 @@ SET_FORMATS = (
     SetFormat("PEtab", lambda path: path.is_file() and is_petab(path), _read_petab),
     SetFormat("AnnData", lambda path: path.is_file() and is_anndata(path), _read_anndata),
     SetFormat("MIDAS", lambda path: path.is_file() and is_midas(path), _read_midas),
-    SetFormat("table", lambda path: path.is_file() and is_measured_table(path), _read_table),
+    TABLE,
 )  # fmt: skip
 
 
@@ -147,8 +148,16 @@ def set_format(path: PathLike) -> SetFormat | None:
     return next((form for form in SET_FORMATS if form.fits(path)), None)
 
 
-def read_sets(path: PathLike, options: SetOptions = SetOptions()) -> tuple[MeasuredSet, ...]:
+def read_sets(
+    path: PathLike, options: SetOptions = SetOptions(), insists: bool = False
+) -> tuple[MeasuredSet, ...]:
     """The measured sets of a file or folder, one for each cell line.
+
+    Args:
+        path: of the file or folder.
+        options: what it does not state.
+        insists: read a file of no form that is recognised as a table, so that an error says what
+            it lacks.
 
     Raises:
         FormatError: there is none, or it cannot be read.
@@ -159,6 +168,8 @@ def read_sets(path: PathLike, options: SetOptions = SetOptions()) -> tuple[Measu
     if not path.exists():
         raise FormatError("there is no such file or folder", path=path)
     form = set_format(path)
+    if form is None and insists and path.is_file():
+        form = TABLE
     if form is None:
         names = ", ".join(form.name for form in SET_FORMATS)
         raise FormatError(

@@ -227,7 +227,7 @@ def _measurement(row: Mapping[str, str], path: PathLike, place: str) -> Measurem
     )  # fmt: skip
 
 
-EMPTY = ("", "na", "nan", "n/a", "null")
+EMPTY = ("", "na", "nan", "n/a", "null", "nd", "n.d.", "n.a.", "-", "#n/a")
 """Cells of published tables that hold nothing, in lower case."""
 
 
