@@ -12,9 +12,6 @@ from ...fitting.ensemble import FitSettings
 from ...inference.loading import load_foundation
 from ...measurements.baseline import Baseline
 from ...model.error_base import HMLMError, did_you_mean
-from ...model.modeling_hmlm import HMLMForSignaling
-from ...model.tokenization_hmlm import HMLMTokenizer
-from ..baselines.hmlm import InContext
 from ..entries import ENTRIES, Entry, Resources
 from .folds import LINE, LINE_QUARTER, SPLITS, Fold
 from .methods import (
@@ -29,7 +26,7 @@ from .methods import (
     Ridge,
     Ruler,
 )
-from .network_methods import OnNetwork
+from .network_methods import InContext, OnNetwork
 
 RULER = "ruler"
 MOST_FOLDS = 4
@@ -92,9 +89,7 @@ def _plain(kind: type[Method], _: RealResources) -> Method:
 
 def _in_context(untrained: bool, resources: RealResources) -> Method:
     shared = resources.of_model
-    model: HMLMForSignaling = shared.untrained if untrained else shared.model
-    tokenizer: HMLMTokenizer = shared.tokenizer
-    return OnNetwork(lambda: InContext(model, tokenizer))
+    return InContext(shared.untrained if untrained else shared.model)
 
 
 def _fitted(entry: Entry, with_network: bool, resources: RealResources) -> Method:
@@ -152,12 +147,11 @@ REAL_ENTRIES: tuple[RealEntry, ...] = (
     ),
     RealEntry(
         "hmlm-in-context", "HMLM pretrained, in context", partial(_in_context, False),
-        starts_from="weights", highlighted=True, repeats=1, most_folds=MOST_FOLDS,
-        splits=_OF_MODELS,
+        starts_from="weights", highlighted=True,
     ),
     RealEntry(
         "hmlm-in-context-untrained", "HMLM untrained, in context", partial(_in_context, True),
-        starts_from="configuration", repeats=1, most_folds=MOST_FOLDS, splits=_OF_MODELS,
+        starts_from="configuration",
     ),
     *_fitted_entries(),
 )  # fmt: skip
