@@ -12,7 +12,7 @@ import torch
 
 from ..model.error_base import HMLMError
 from ..model.modeling_hmlm import HMLMForSignaling
-from ..model.response_features import ResponseTask, features_of
+from ..model.response_features import ResponseFeatures, ResponseTask, features_of, projected
 
 PROJECTIONS = 4
 """How often treatments are projected; predictions are the mean."""
@@ -30,10 +30,10 @@ def predict_responses(
     """
     if model.responses is None:
         raise HMLMError("the checkpoint has no head for measured sets; expected response_size > 0")
-    asked = ~task.shown
+    asked, features = ~task.shown, features_of(task)
     changes, variances = [], []
     for seed in range(projections):
-        found = respond(model, task, np.random.default_rng([2026, seed]))
+        found = respond(model, task, np.random.default_rng([2026, seed]), features)
         changes.append(found.mean[asked].cpu().numpy() * found.unit)
         variances.append((found.sd[asked].cpu().numpy() * found.unit) ** 2)
     return np.mean(changes, 0), np.sqrt(np.mean(variances, 0) + np.var(changes, 0))
@@ -55,10 +55,22 @@ class Response:
     unit: float
 
 
-def respond(model: HMLMForSignaling, task: ResponseTask, rng: np.random.Generator) -> Response:
-    """What the head says of all conditions of a task; `rng` draws the projection of treatments."""
+def respond(
+    model: HMLMForSignaling,
+    task: ResponseTask,
+    rng: np.random.Generator,
+    features: ResponseFeatures | None = None,
+) -> Response:
+    """What the head says of all conditions of a task.
+
+    Args:
+        model: with a head for measured sets.
+        task: what is shown, and what is asked.
+        rng: draws the projection of treatments.
+        features: of the task, where they are known already.
+    """
     assert model.responses is not None
-    found = features_of(task, rng)
+    found = features_of(task) if features is None else features
     like = model.responses.out.weight
 
     def tensor(values: np.ndarray) -> torch.Tensor:
@@ -66,7 +78,7 @@ def respond(model: HMLMForSignaling, task: ResponseTask, rng: np.random.Generato
 
     change, log_scale = model.responses(
         tensor(found.tokens),
-        tensor(found.projected),
+        tensor(projected(found.doses, rng)),
         tensor(found.alike),
         tensor(found.doses),
         tensor(task.shown),

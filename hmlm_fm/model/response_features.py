@@ -50,7 +50,6 @@ class ResponseFeatures:
 
     Attributes:
         tokens: (S, M, X).
-        projected: (S, R) treatments in a projection that is drawn anew for each task.
         alike: (S, C) how alike treatments are to those of the context.
         doses: (S, K) relative to the largest of the context.
         base: (S, M) what the ruler predicts; of the context, each from the others.
@@ -59,7 +58,6 @@ class ResponseFeatures:
     """
 
     tokens: np.ndarray
-    projected: np.ndarray
     alike: np.ndarray
     doses: np.ndarray
     base: np.ndarray
@@ -67,13 +65,16 @@ class ResponseFeatures:
     unit: float
 
 
-def features_of(task: ResponseTask, rng: np.random.Generator) -> ResponseFeatures:
-    """The features of a task.
+def projected(doses: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Treatments (S, K) in a projection (S, R) that is drawn anew for each task, since they have no
+    fixed vocabulary."""
+    projection = rng.normal(size=(doses.shape[1], PROJECTED)) / np.sqrt(PROJECTED)
+    found: np.ndarray = (doses @ projection).astype(np.float32)
+    return found
 
-    Args:
-        task: the measured set.
-        rng: draws the projection of treatments.
-    """
+
+def features_of(task: ResponseTask) -> ResponseFeatures:
+    """The features of a task."""
     shown, asked = task.shown, ~task.shown
     context = task.changes[shown]
     there = np.isfinite(context)
@@ -103,12 +104,10 @@ def features_of(task: ResponseTask, rng: np.random.Generator) -> ResponseFeature
         np.sqrt((left_linear**2).sum(0) / count) * everywhere,
         whole.known.astype(float) * everywhere,
     ]  # fmt: skip
-    projection = rng.normal(size=(task.doses.shape[1], PROJECTED)) / np.sqrt(PROJECTED)
     length = np.linalg.norm(doses, axis=1) + 0.1
     alike = (doses @ doses.T / length[:, None] / length)[:, shown]
     return ResponseFeatures(
         np.stack(tokens, -1).astype(np.float32),
-        (doses @ projection).astype(np.float32),
         alike.astype(np.float32),
         doses.astype(np.float32),
         base.astype(np.float32),

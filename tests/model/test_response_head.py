@@ -161,7 +161,7 @@ def test_influence_follows_signed_paths():
 
 
 def test_features_are_in_units_of_the_context(task):
-    found = features_of(task, np.random.default_rng(0))
+    found = features_of(task)
     assert found.tokens.shape[:2] == (17, 7)
     assert found.alike.shape == (17, 12)
     assert np.nanstd(task.changes[task.shown]) == pytest.approx(found.unit)

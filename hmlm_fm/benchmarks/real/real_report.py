@@ -8,11 +8,12 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 from ...common.errors import OptionsError
 from ...common.files import write_text
-from ...common.words import by_comma
+from ...common.words import by_comma, not_installed
 from ...corpora.records import FoundSets
 from ...corpora.same_measurements import same_measurements
 from ...fitting.ensemble import FitSettings, settings_for
@@ -28,6 +29,8 @@ from .real_table import plot_ratios, real_table, summarise_sets
 from .run_real import RealRun, run_sets
 
 Log = Callable[[str], object]
+WITH_SCIKIT_LEARN = ("bayesian-ridge", "gaussian-process")
+"""Entries that need it."""
 
 
 def measure_real(
@@ -46,6 +49,9 @@ def measure_real(
     if not found.sets:
         raise OptionsError("no measured sets; expected SET_OR_CORPUS, one or several")
     splits = _splits(options.splits)
+    learned = [e for e in entries if e.id in WITH_SCIKIT_LEARN]
+    if learned and find_spec("sklearn") is None:
+        raise OptionsError(not_installed("scikit-learn", "benchmarks"))
     for problem in (*found.skipped, *found.warnings):
         log(f"{problem.location}: {problem.reason}")
     same = same_measurements(found.sets)
