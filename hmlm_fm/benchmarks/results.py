@@ -53,6 +53,10 @@ HMLM; the tables below have them all.
 """
 
 HEADLINES = (
+    "2026-11-30-real conditions",
+    "2026-11-30-real combinations",
+    "2026-11-30-real treatment",
+    "2026-11-30-real line",
     "2026-11-25-conditions-signs 16x4 pairs mse",
     "2026-11-25-conditions-signs 256x49 pairs mse",
     "2026-11-25-forecast 16x13 later hours mse",
@@ -277,7 +281,14 @@ def won_and_lost(files: Sequence[ResultFile], only: Sequence[str] = ()) -> str:
     lines = []
     for file in files:
         if file.task == "real":
-            lines += real_headlines(file.results, file.title)
+            found = real_headlines(file.results, file.title)
+            wanted = {f"{file.source.removesuffix('.json')} {line[1]}" for line in found} & set(
+                only
+            )
+            lines += [
+                line for line in found
+                if not only or f"{file.source.removesuffix('.json')} {line[1]}" in wanted
+            ]  # fmt: skip
             continue
         for merit in MERITS.get(file.task, ERRORS) if file.task != "pretraining" else ():
             rows = [row for row in merit.summaries(file.results) if _is_compared(row, merit)]

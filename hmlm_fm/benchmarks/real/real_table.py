@@ -16,7 +16,9 @@ from ..report import plain_table
 from .real_entries import REAL_ENTRIES, RULER
 
 Rows = Sequence[Mapping[str, Any]]
-TICKS = (0.3, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2, 3, 5, 10, 20)
+TICKS = (0.3, 0.5, 0.7, 1, 1.4, 2, 3, 5, 10, 20)
+LESS = 0.999
+"""A ratio below this is better than the ruler."""
 
 
 def summarise_sets(results: Rows) -> list[dict[str, Any]]:
@@ -35,7 +37,7 @@ def summarise_sets(results: Rows) -> list[dict[str, Any]]:
             {
                 "split": split, "entry": entry, "label": rows[0]["label"],
                 "ratio": geometric_mean(geometric_mean(of) for of in studies.values()),
-                "wins": sum(row["ratio"] < 1 for row in rows), "sets": len(rows),
+                "wins": sum(row["ratio"] < LESS for row in rows), "sets": len(rows),
                 "studies": len(studies), "worst_ratio": max(row["ratio"] for row in rows),
                 "coverage": sum(covered) / len(covered) if covered else None,
             }
