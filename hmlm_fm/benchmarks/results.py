@@ -56,13 +56,10 @@ HEADLINES = (
     "2026-11-30-real conditions",
     "2026-11-30-real combinations",
     "2026-11-30-real treatment",
-    "2026-11-30-real line",
     "2026-11-25-conditions-signs 16x4 pairs mse",
-    "2026-11-25-conditions-signs 256x49 pairs mse",
     "2026-11-25-forecast 16x13 later hours mse",
     "2026-11-25-paper 1x8 held-out times mse",
     "2026-11-25-literature 64x8 experiments balanced_accuracy",
-    "2026-11-27-crosstalk wiring alone pathway pairs spearman",
     "2026-11-25-molecules core held-out pathways top10",
 )
 """The lines of the README's table, as `won_and_lost` takes them."""
@@ -281,14 +278,9 @@ def won_and_lost(files: Sequence[ResultFile], only: Sequence[str] = ()) -> str:
     lines = []
     for file in files:
         if file.task == "real":
+            stem = file.source.removesuffix(".json")
             found = real_headlines(file.results, file.title)
-            wanted = {f"{file.source.removesuffix('.json')} {line[1]}" for line in found} & set(
-                only
-            )
-            lines += [
-                line for line in found
-                if not only or f"{file.source.removesuffix('.json')} {line[1]}" in wanted
-            ]  # fmt: skip
+            lines += [line for line in found if not only or f"{stem} {line[1]}" in only]
             continue
         for merit in MERITS.get(file.task, ERRORS) if file.task != "pretraining" else ():
             rows = [row for row in merit.summaries(file.results) if _is_compared(row, merit)]
