@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 
@@ -131,7 +131,17 @@ class Resources:
         return without_signs(self.model)
 
 
-def selected(entries: Sequence[Entry], ids: Iterable[str]) -> tuple[Entry, ...]:
+class HasId(Protocol):
+    """What is chosen by its id."""
+
+    @property
+    def id(self) -> str: ...
+
+
+AnyEntry = TypeVar("AnyEntry", bound=HasId)
+
+
+def selected(entries: Sequence[AnyEntry], ids: Iterable[str]) -> tuple[AnyEntry, ...]:
     """The entries with these ids, in their own order; all of them where no id is given.
 
     Raises:

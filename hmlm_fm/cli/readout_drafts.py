@@ -15,7 +15,7 @@ from ..formats.measured.drug_targets import (
     DrugTable,
     DrugTarget,
     key_of_drug,
-    shipped_targets,
+    known_drugs,
     target_of_inhibitor_name,
     write_targets,
 )
@@ -136,8 +136,7 @@ def drafted_drugs(sets: Sequence[MeasuredSet]) -> DraftedDrugs:
     names: dict[str, str] = {}
     sources: dict[str, str] = {}
     for one in sets:
-        table = shipped_targets()
-        table = table if one.targets is None else table.overlaid(one.targets)
+        table = known_drugs(one.targets)
         for name in _named(one.treatments, "inhibition"):
             found.inhibited.setdefault(name, target_of_inhibitor_name(f"{name}i") or "")
         for name in _named(one.treatments, DRUG):

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..formats.measured.binding import Molecules
-from ..formats.measured.drug_targets import DrugTable, shipped_targets
+from ..formats.measured.drug_targets import DrugTable, known_drugs
 from ..formats.measured.measured_set import DRUG, STIMULUS, MeasuredSet
 from ..formats.measured.treated_genes import genes_of_name
 from ..model.influence import influence_of
@@ -46,9 +46,7 @@ def response_task(
         changes: (S, M), NaN where nothing is shown.
         shown: (S) which conditions are the context.
     """
-    drugs = shipped_targets()
-    if measured.targets is not None:
-        drugs = drugs.overlaid(measured.targets)
+    drugs = known_drugs(measured.targets)
     hit = [_hit(kind, name, drugs) for kind, name, _, _ in treatments]
     direction = np.array([1.0 if kind in RAISES else -1.0 for kind, _, _, _ in treatments])
     genes = [_measured(measured, output.readout) for output in outputs]

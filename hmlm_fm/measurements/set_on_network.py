@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from ..formats.measured.binding import STEADY_HOURS, Molecules, bind_conditions
-from ..formats.measured.drug_targets import shipped_targets
+from ..formats.measured.drug_targets import DrugTable, known_drugs
 from ..formats.measured.measured_set import DRUG, LATE, STIMULUS, MeasuredSet, Treatment
 from ..model.conditions import Condition
 from ..model.network import Interaction, Molecule, SignalingNetwork
@@ -121,10 +121,9 @@ class SetOnNetwork:
                 found |= {name} if name else set()
         return found
 
-    @property
-    def _drugs(self):  # type: ignore[no-untyped-def]
-        own = self.measured.targets
-        return shipped_targets() if own is None else shipped_targets().overlaid(own)
+    @cached_property
+    def _drugs(self) -> DrugTable:
+        return known_drugs(self.measured.targets)
 
     @cached_property
     def _placed_treatments(self) -> tuple[tuple[Treatment, bool], ...]:

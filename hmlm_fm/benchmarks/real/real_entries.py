@@ -11,8 +11,7 @@ import numpy as np
 from ...fitting.ensemble import FitSettings
 from ...inference.loading import load_foundation
 from ...measurements.baseline import Baseline
-from ...model.error_base import HMLMError, did_you_mean
-from ..entries import ENTRIES, Entry, Resources
+from ..entries import ENTRIES, Entry, Resources, selected
 from .folds import LINE, LINE_QUARTER, SPLITS, Fold
 from .methods import (
     BayesianRidge,
@@ -164,12 +163,8 @@ def chosen_entries(ids: Iterable[str]) -> tuple[RealEntry, ...]:
     Raises:
         HMLMError: an id that no entry has.
     """
-    known, wanted = [entry.id for entry in REAL_ENTRIES], list(ids)
-    for one in wanted:
-        if one not in known:
-            raise HMLMError(
-                f"no entry {one!r}{did_you_mean(one, known)}; expected some of {', '.join(known)}"
-            )
+    wanted = list(ids)
     if not wanted:
         return tuple(entry for entry in REAL_ENTRIES if not entry.is_fitted)
-    return tuple(e for e in REAL_ENTRIES if e.id in wanted or e.id == RULER)
+    found = selected(REAL_ENTRIES, wanted)
+    return tuple(entry for entry in REAL_ENTRIES if entry in found or entry.id == RULER)

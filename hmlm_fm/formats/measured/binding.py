@@ -20,7 +20,7 @@ from ...model.error_base import did_you_mean, quoted
 from ...model.network import SignalingNetwork
 from ..names import meaning_of
 from ..tables import PathLike, no_molecule, warn_of_unknown
-from .drug_targets import DrugTable, shipped_targets
+from .drug_targets import DrugTable, known_drugs
 from .measured_set import DRUG, LATE, STIMULUS, Measurement, Treatment
 from .readout_tables import Readout
 
@@ -106,7 +106,7 @@ def bind_conditions(
         FormatError: one molecule is stimulated, or inhibited, by two treatments; something that
             the network has not where `strict`, or nothing that it has.
     """
-    drugs = shipped_targets() if targets is None else shipped_targets().overlaid(targets)
+    drugs = known_drugs(targets)
     largest = _largest_doses(conditions)
     unknown: dict[str, list[str]] = {}
     past: dict[str, None] = {}

@@ -118,6 +118,11 @@ def shipped_targets() -> DrugTable:
     return _read(SHIPPED, "".join(line for line in lines if not line.startswith("#")))
 
 
+def known_drugs(own: DrugTable | None) -> DrugTable:
+    """The drugs of the package, and before them those of a table of one's own, if any."""
+    return shipped_targets() if own is None else shipped_targets().overlaid(own)
+
+
 def target_of_inhibitor_name(name: str) -> str | None:
     """The genes that an inhibitor named after its target inhibits, or None.
 

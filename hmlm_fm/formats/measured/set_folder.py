@@ -85,8 +85,6 @@ def read_set_tables(
     found = MeasuredSet(name, conditions, measurements, **facts)  # type: ignore[arg-type]
     try:
         _ = found.treatments
-    except FormatError:
-        raise
     except ValueError as error:
         raise FormatError(str(error), path=conditions_path) from None
     return on_log2(found)

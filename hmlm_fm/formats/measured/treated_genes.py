@@ -14,7 +14,7 @@ from functools import cache
 from ...common.errors import FormatError
 from ..names import meaning_of
 from ..tables import PathLike
-from .drug_targets import DrugTable, shipped_targets, target_of_inhibitor_name
+from .drug_targets import DrugTable, known_drugs, target_of_inhibitor_name
 from .measured_set import DRUG, STIMULUS, Treatment
 from .readout_names import guess_readouts
 
@@ -57,7 +57,7 @@ def treated_genes(
     Raises:
         FormatError: nothing was done, or nothing to a known gene.
     """
-    known = shipped_targets().overlaid(targets) if targets else shipped_targets()
+    known = known_drugs(targets)
     genes: dict[str, tuple[str, ...]] = {}
     stimuli: set[str] = set()
     drugs: dict[str, tuple[str, ...]] = {}
