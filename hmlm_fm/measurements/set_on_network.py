@@ -53,15 +53,23 @@ class SetOnNetwork:
     @cached_property
     def molecule_of(self) -> dict[str, str]:
         """The molecule of each readout."""
-        molecules = Molecules(self._base, exactly=False)
         found: dict[str, str] = {}
+        for readout, name in self._originals.items():
+            if name is None or name in found.values():
+                name = _free(f"{readout} (measured)", {*self._base.names, *found.values()})
+            found[readout] = name
+        return found
+
+    @cached_property
+    def _originals(self) -> dict[str, str | None]:
+        """The molecule of the network that each readout is of, if any; several may be of one."""
+        molecules = Molecules(self._base, exactly=False)
+        found: dict[str, str | None] = {}
         for readout in dict.fromkeys(o.readout for o in self.outputs):
             stated = self.measured.readouts.get(readout)
             name = molecules.by_name(readout)
             if name is None and stated is not None:
                 name = molecules.by_genes(stated.genes)
-            if name is None or name in found.values():
-                name = _free(f"{readout} (measured)", {*self._base.names, *found.values()})
             found[readout] = name
         return found
 
@@ -77,13 +85,9 @@ class SetOnNetwork:
                 added.append(Molecule(treatment.name, kind="unknown"))
                 inputs.append(Interaction((), (), treatment.name, "input"))
         added = [m for m in dict.fromkeys(added) if m.name not in names]
-        molecules = Molecules(base, exactly=False)
         copies = []
         for readout, name in self.molecule_of.items():
-            original = molecules.by_name(readout)
-            stated = self.measured.readouts.get(readout)
-            if original is None and stated is not None:
-                original = molecules.by_genes(stated.genes)
+            original = self._originals[readout]
             if original is not None and original != name:
                 copies += [
                     replace(i, target=name)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ class RealRun:
         folds = self.folds(job.of_set, job.split)
         return [folds[i] for i in self.entries[job.entry].chosen(folds)]
 
-    @property
+    @cached_property
     def sets_of_fitted(self) -> list[int]:
         """Positions of the sets that fitted entries are measured on: with a network and enough
         conditions, first those of different studies, the smaller networks first."""
