@@ -151,46 +151,91 @@ def _star(arguments: tuple[Sequence[SignalingNetwork], Sequence[int], int]) -> l
 
 
 @torch.no_grad()
+def simulate_states(
+    networks: Sequence[SignalingNetwork],
+    conditions: Sequence[Sequence[Condition]],
+    at_rest: Sequence[Condition],
+    hours: Sequence[float] = TIMES_HOURS,
+) -> list[np.ndarray]:
+    """Simulate networks with full kinetics side by side, each under as many conditions.
+
+    Args:
+        networks: with full kinetics.
+        conditions: of each network, as many of each.
+        at_rest: of each network, the condition whose steady state is where all others start.
+        hours: when states are kept.
+
+    Returns:
+        Of each network its states (C, T, N).
+    """
+    system = _Together(networks, conditions, at_rest)
+    return system.parts(system.states(hours))
+
+
+@torch.no_grad()
 def simulate_many(
     networks: Sequence[SignalingNetwork], conditions: Sequence[Sequence[Condition]]
 ) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
-    """Simulate networks with full kinetics side by side, each under as many conditions.
+    """As `simulate_states` from the steady state of no condition, with drives.
 
     Returns:
         Of each network its states (C, T, N) and drives (C, T, N) at `TIMES_HOURS` from the
         baseline, and the baseline (N).
     """
-    systems = [LogicODE.from_network(n, torch.float32) for n in networks]
-    joined = LogicODE.joined(systems)
-    tensors = [
-        ConditionTensors.from_conditions(rows, n)
-        for rows, n in zip(conditions, networks, strict=True)
-    ]
-    together = ConditionTensors.join(tensors)
-    at_rest = ConditionTensors.join(
-        [ConditionTensors.from_conditions([Condition()], n) for n in networks]
-    )
-    baseline = steady_state(joined, at_rest, tolerance=2e-3, longest_hours=300.0)
-    count = len(conditions[0])
-    states = simulate_system(
-        joined, together, TIMES_HOURS, baseline.expand(-1, count), tolerance=1e-3
-    ).clamp(min=0)
+    system = _Together(networks, conditions, [Condition()] * len(networks))
+    states = system.states(TIMES_HOURS)
+    joined, given = system.joined, system.given
     drives = torch.stack(
         [
             drive_of(
                 joined,
                 state,
                 torch.where(
-                    together.stimulated_RN.T, together.stimulus_RN.T, joined.input_weight[:, None]
+                    given.stimulated_RN.T, given.stimulus_RN.T, joined.input_weight[:, None]
                 ),
-                together.effects_at(torch.full((count,), float(hours))).transposed(),
+                given.effects_at(torch.full((system.count,), float(hours))).transposed(),
             )
             for state, hours in zip(states, TIMES_HOURS, strict=True)
         ]
     )
-    sizes = [len(n.molecules) for n in networks]
+    baselines = [b[:, 0].numpy() for b in system.baseline.split(system.sizes)]
+    return system.parts(states), system.parts(drives), baselines
 
-    def parts(values_TMC: torch.Tensor) -> list[np.ndarray]:
-        return [p.permute(2, 0, 1).numpy().astype(np.float16) for p in values_TMC.split(sizes, 1)]
 
-    return parts(states), parts(drives), [b[:, 0].numpy() for b in baseline.split(sizes)]
+class _Together:
+    """Networks as one system."""
+
+    def __init__(
+        self,
+        networks: Sequence[SignalingNetwork],
+        conditions: Sequence[Sequence[Condition]],
+        at_rest: Sequence[Condition],
+    ) -> None:
+        self.joined = LogicODE.joined([LogicODE.from_network(n, torch.float32) for n in networks])
+        self.given = _joined_conditions(networks, conditions)
+        self.sizes = [len(n.molecules) for n in networks]
+        self.count = len(conditions[0])
+        resting = _joined_conditions(networks, [[rest] for rest in at_rest])
+        self.baseline = steady_state(self.joined, resting, tolerance=2e-3, longest_hours=300.0)
+
+    def states(self, hours: Sequence[float]) -> torch.Tensor:
+        """(T, N, C) from the baseline."""
+        start = self.baseline.expand(-1, self.count)
+        found = simulate_system(self.joined, self.given, hours, start, tolerance=1e-3)
+        return found.clamp(min=0)
+
+    def parts(self, values_TNC: torch.Tensor) -> list[np.ndarray]:
+        """Of each network its part (C, T, N)."""
+        parts = values_TNC.split(self.sizes, 1)
+        return [p.permute(2, 0, 1).numpy().astype(np.float16) for p in parts]
+
+
+def _joined_conditions(
+    networks: Sequence[SignalingNetwork], conditions: Sequence[Sequence[Condition]]
+) -> ConditionTensors:
+    return ConditionTensors.join(
+        [
+            ConditionTensors.from_conditions(rows, n)
+            for rows, n in zip(conditions, networks, strict=True)
+        ]
+    )

@@ -1,9 +1,10 @@
 """Drawn worlds: measured sets of simulated cells, whose network is not the one that is shown.
 
 A world has a true network, made from the shown one by taking interactions out, adding others and
-turning signs; drawn logic and rates; treatments, stimuli or inhibitors, singly and together at two
-doses; and inputs that are always there. What is kept are changes from the control, as laboratories
-report them.
+turning signs; drawn rates, and either drawn logic or saturating sums, so that not all cells have
+the form of the gates; inputs that are always there; and one of the designs of laboratories: every
+stimulus with every inhibitor, or treatments singly and then several together, at two doses. What is
+kept are changes from the control, as laboratories report them.
 
 Shapes: C conditions, T times, N molecules, K treatments, G members of a molecule.
 """
@@ -27,11 +28,18 @@ from ..model.influence import influence_of
 from ..model.network import Interaction, SignalingNetwork
 from ..model.vocabulary import Vocabulary
 from .draw import draw_dynamics
-from .trajectories import TIMES_HOURS, draw_topology, simulate_many
+from .saturating_sums import simulate_sums
+from .trajectories import draw_topology, simulate_states
 
 KEPT_HOURS = (0.5, 2, 8, 48)
-CONDITIONS = 40
+CONDITIONS = 56
 """Of a world: the control, every treatment alone, then treatments together."""
+GRIDS = 0.5
+"""Share of worlds in which stimuli are crossed with inhibitors, as far as conditions last."""
+PREFERENCES = (0.0, 1.0, 2.0)
+"""The power of the number of molecules that one reaches, to which it is likely to be treated."""
+SUMS = 0.35
+"""Share of worlds that are saturating sums."""
 FEWEST_TREATMENTS, MOST_TREATMENTS = 3, 14
 WRONG_SHARES = (0.0, 0.1, 0.2, 0.3, 0.4)
 """How much of a shown network is wrong."""
@@ -80,16 +88,26 @@ class World:
 def draw_worlds(networks: Sequence[SignalingNetwork], seeds: Sequence[int]) -> list[World]:
     """One world per seed, simulated side by side; seeds that draw none are left out."""
     drawn = [found for seed in seeds if (found := _draw(networks, seed)) is not None]
-    if not drawn:
-        return []
-    states, _, _ = simulate_many([d.truth for d in drawn], [d.conditions for d in drawn])
-    at = [TIMES_HOURS.index(hours) for hours in KEPT_HOURS]
-    kept = [_kept(d, s[:, at].astype(np.float32)) for d, s in zip(drawn, states, strict=True)]
+    gates, sums = [d for d in drawn if not d.is_sum], [d for d in drawn if d.is_sum]
+    states: dict[int, np.ndarray] = {}
+    if gates:
+        simulated = simulate_states(
+            [d.truth for d in gates], [d.conditions for d in gates],
+            [d.conditions[0] for d in gates], (0.0, *KEPT_HOURS),
+        )  # fmt: skip
+        states |= {d.seed: s[:, 1:] for d, s in zip(gates, simulated, strict=True)}
+    if sums:
+        rngs = [np.random.default_rng([20261201, d.seed]) for d in sums]
+        simulated = simulate_sums(
+            [d.truth for d in sums], [d.conditions for d in sums], KEPT_HOURS, rngs
+        )
+        states |= {d.seed: s for d, s in zip(sums, simulated, strict=True)}
+    kept = [_kept(d, states[d.seed].astype(np.float32)) for d in drawn]
     return [world for world in kept if np.isfinite(world.changes).all()]
 
 
 def draw_many_worlds(
-    networks: Sequence[SignalingNetwork], seed: int, processes: int = 1, together: int = 8
+    networks: Sequence[SignalingNetwork], seed: int, processes: int = 1, together: int = 16
 ) -> Iterator[World]:
     """Worlds without end, by their seeds from `seed` on, some simulated side by side."""
     portions = (range(start, start + together) for start in count(seed, together))
@@ -130,6 +148,8 @@ class _Drawn:
     treated: tuple[str, ...]
     direction: np.ndarray
     wrong: float
+    is_sum: bool
+    seed: int
 
 
 def _draw(networks: Sequence[SignalingNetwork], seed: int) -> _Drawn | None:
@@ -142,11 +162,16 @@ def _draw(networks: Sequence[SignalingNetwork], seed: int) -> _Drawn | None:
         return None
     regulated = {i.target for i in truth.interactions if not i.is_input}
     inputs = [n for n in truth.names if n not in regulated] or list(truth.names)
-    rng.shuffle(inputs)
+    # Laboratories treat what much depends on; how strictly differs from world to world.
+    influence = (influence_of(truth)[1] > 0.1).sum(1)
+    preference = float(rng.choice(PREFERENCES))
+    draws = preference * np.log(influence + 0.5) + rng.gumbel(size=len(influence))
+    liking = dict(zip(truth.names, draws.tolist(), strict=True))
+    inputs.sort(key=lambda name: -liking[name])
     wanted = int(rng.integers(FEWEST_TREATMENTS + 1, MOST_TREATMENTS + 1))
     stimuli = inputs[: min(len(inputs), round(wanted * rng.choice([0.0, 0.3, 0.5, 0.7, 1.0])))]
     others = [n for n in truth.names if n not in stimuli]
-    rng.shuffle(others)
+    others.sort(key=lambda name: -liking[name])
     hit = others[: wanted - len(stimuli)]
     treatments = [("stimulus", n, float(rng.uniform(0.4, 1))) for n in stimuli]
     treatments += [
@@ -161,9 +186,9 @@ def _draw(networks: Sequence[SignalingNetwork], seed: int) -> _Drawn | None:
         for n in inputs[len(stimuli) :]
         if rng.random() < share_there
     }
+    design = _design(len(stimuli), len(treatments), rng)
     conditions, doses = [], np.zeros((CONDITIONS, len(treatments)))
-    for c in range(CONDITIONS):
-        on = _given(c, len(treatments), rng)
+    for c, on in enumerate(design):
         levels = dict(background)
         done = []
         for t in on:
@@ -177,16 +202,26 @@ def _draw(networks: Sequence[SignalingNetwork], seed: int) -> _Drawn | None:
         conditions.append(Condition(levels, tuple(done)))
     direction = np.array([-1 if kind == "inhibition" else 1 for kind, _, _ in treatments])
     names = tuple(name for _, name, _ in treatments)
-    return _Drawn(shown, truth, tuple(conditions), doses, names, direction, wrong)
+    is_sum = bool(rng.random() < SUMS)
+    return _Drawn(shown, truth, tuple(conditions), doses, names, direction, wrong, is_sum, seed)
 
 
-def _given(condition: int, treatments: int, rng: np.random.Generator) -> list[int]:
-    """The treatments of a condition: none in the first, each alone, then several."""
-    if condition <= treatments:
-        return [condition - 1] if condition else []
-    several = min(treatments, int(rng.choice([1, 2, 2, 2, 3])))
-    chosen: list[int] = rng.choice(treatments, several, replace=False).tolist()
-    return chosen
+def _design(stimuli: int, treatments: int, rng: np.random.Generator) -> list[list[int]]:
+    """The treatments of each condition: none in the first, each alone, then several.
+
+    Args:
+        stimuli: how many of the treatments, the first, are stimuli.
+        treatments: how many there are.
+    """
+    alone: list[list[int]] = [[], *([t] for t in range(treatments))]
+    together: list[list[int]] = []
+    if rng.random() < GRIDS:
+        together = [[s, i] for s in range(stimuli) for i in range(stimuli, treatments)]
+        rng.shuffle(together)
+    while len(alone) + len(together) < CONDITIONS:
+        several = min(treatments, int(rng.choice([1, 2, 2, 2, 3])))
+        together.append(rng.choice(treatments, several, replace=False).tolist())
+    return [*alone, *together][:CONDITIONS]
 
 
 def corrupted(

@@ -21,6 +21,8 @@ LIVELY = 0.02
 NOISES = (0.0, 0.1, 0.2, 0.4, 0.7)
 """Standard deviations of noise, in those of the panel."""
 LEAST_SPREAD = 1e-3
+PREFERENCES = (0.0, 1.0, 2.0)
+"""The power of how many treatments move a molecule, to which it is likely to be measured."""
 WITH_NETWORK, WITH_NAMES, NEW_TREATMENT = 0.6, 0.5, 0.3
 
 
@@ -33,10 +35,7 @@ def task_of_world(world: Mapping[str, np.ndarray], rng: np.random.Generator) -> 
     lively = np.flatnonzero(spread > LIVELY)
     if len(lively) < 3:
         return None
-    dull = np.flatnonzero(spread <= LIVELY)
-    size = int(rng.integers(4, 41))
-    panel = np.concatenate([rng.permutation(lively), rng.permutation(dull)])
-    panel = panel[: min(len(lively) + 2, size)]
+    panel = _panel(changes[:, at].mean(1), lively, rng)
     rows = rng.permutation(len(changes))[: rng.integers(12, len(changes) + 1)]
     doses = world["doses"].astype(np.float64)
     used = np.flatnonzero(doses[rows].any(0))
@@ -59,6 +58,21 @@ def task_of_world(world: Mapping[str, np.ndarray], rng: np.random.Generator) -> 
         ),
         rng,
     )
+
+
+def _panel(changes: np.ndarray, lively: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Molecules that are measured: up to 40 of the lively ones and up to two others.
+
+    Laboratories measure what many treatments move; how strictly differs from task to task.
+    """
+    share = np.abs(changes) / (np.abs(changes).sum(0) + 1e-9)
+    moved_by = 1 / ((share**2).sum(0) + 1e-9)
+    preference = float(rng.choice(PREFERENCES))
+    liking = preference * np.log(moved_by + 1e-3) + rng.gumbel(size=changes.shape[1])
+    ordered = lively[np.argsort(-liking[lively])]
+    dull = np.setdiff1d(np.arange(changes.shape[1]), lively)
+    size = int(rng.integers(4, 41))
+    return np.concatenate([ordered, rng.permutation(dull)[:2]])[:size]
 
 
 def task_of_set(whole: ResponseTask, rng: np.random.Generator) -> ResponseTask | None:
@@ -88,13 +102,16 @@ def task_of_set(whole: ResponseTask, rng: np.random.Generator) -> ResponseTask |
 
 
 def _measured(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Values as an instrument shows them: noise, of which the control's is in every change,
-    saturation, and gaps."""
+    """Values as an instrument shows them: noise, of which the control's is in every change and a
+    well's in every readout of it, saturation, and gaps."""
     spread = values.std()
-    noise = float(rng.choice(NOISES)) * spread * np.exp(rng.normal(0, 0.3, values.shape[1]))
-    tails = rng.standard_t(4, values.shape) / np.sqrt(2)
-    shared = rng.standard_normal(values.shape[1]) * (0.5 if rng.random() < 0.5 else 0.0)
-    found = values + noise * (tails + shared)
+    shape = values.shape
+    noise = float(rng.choice(NOISES)) * spread * np.exp(rng.normal(0, 0.3, shape[1]))
+    tails = rng.standard_t(4, shape) / np.sqrt(2)
+    control = rng.standard_normal(shape[1]) * (0.5 if rng.random() < 0.5 else 0.0)
+    wells = rng.standard_normal((shape[0], 1)) * np.exp(rng.normal(0, 0.3, shape[1]))
+    share = rng.uniform(0.2, 0.8) if rng.random() < 0.5 else 0.0
+    found = values + noise * (np.sqrt(1 - share) * tails + np.sqrt(share) * wells + control)
     if rng.random() < 0.3:
         scale = rng.uniform(0.5, 4) / (spread + 1e-9)
         found = np.sign(found) * np.log1p(scale * np.abs(found)) / scale

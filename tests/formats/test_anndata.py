@@ -241,7 +241,8 @@ def test_a_file_of_many_cells_is_refused(written):
         ({"names": ("pERK", "drug")}, "'drug' is in obs and in var"),
         ({"values": np.array([[np.inf, 1.0], *VALUES[1:]])}, "'cell 0': pERK is 'inf'"),
         ({"obs": OBS | {"time_min": [0.0, -5.0, 1.0, 1.0]}}, "'cell 1': time_min is -0.08"),
-        ({"obs": {"dose": [-1.0, 0.0, 0.0, 1.0]}}, "'cell 0': dose is '-1.0'"),
+        ({"obs": {"dose": [-1.0, 0.0, 0.0, 1.0]}}, "'dose' is of the dose of nothing"),
+        ({"obs": {"drug": ["x"] * 4, "dose": [-1.0, 0, 0, 1]}}, "'cell 0': dose is '-1.0'"),
         ({"values": VALUES[:0], "obs": {}}, "it holds no observations"),
     ],
 )
