@@ -2,8 +2,7 @@
 them, and what names and wiring say of treatments and outputs.
 
 Travels with checkpoints. Shapes: S conditions, of which C are the context and Q are asked, K
-treatments, M outputs (a readout at a time), G members of a molecule, X features, R columns of a
-projection.
+treatments, M outputs (a readout at a time), G members of a molecule, X features.
 """
 
 from __future__ import annotations
@@ -12,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .ruler import LINEAR, ruler, scaled_doses
+from .ruler import LINEAR, rulers, scaled_doses
 
-PROJECTED = 16
-FEATURES = 13
+LEAST_SD = 1e-3
+"""Of the ruler's errors, in units of the context: where nothing moves, none is measured."""
+FEATURES = 15
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class ResponseFeatures:
     Attributes:
         tokens: (S, M, X).
         alike: (S, C) how alike treatments are to those of the context.
+        together: (M, M) how outputs of the context move together, in [-1, 1].
         doses: (S, K) relative to the largest of the context.
         base: (S, M) what the ruler predicts; of the context, each from the others.
         base_sd: (M) of its errors.
@@ -59,18 +60,11 @@ class ResponseFeatures:
 
     tokens: np.ndarray
     alike: np.ndarray
+    together: np.ndarray
     doses: np.ndarray
     base: np.ndarray
     base_sd: np.ndarray
     unit: float
-
-
-def projected(doses: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Treatments (S, K) in a projection (S, R) that is drawn anew for each task, since they have no
-    fixed vocabulary."""
-    projection = rng.normal(size=(doses.shape[1], PROJECTED)) / np.sqrt(PROJECTED)
-    found: np.ndarray = (doses @ projection).astype(np.float32)
-    return found
 
 
 def features_of(task: ResponseTask) -> ResponseFeatures:
@@ -83,8 +77,7 @@ def features_of(task: ResponseTask) -> ResponseFeatures:
     own, queries = scaled_doses(task.doses[shown], task.doses[asked])
     doses = np.zeros(task.doses.shape)
     doses[shown], doses[asked] = own, queries
-    whole = ruler(own, context / unit, queries)
-    linear = ruler(own, context / unit, queries, LINEAR)
+    whole, linear = rulers(own, context / unit, queries, (slice(None), LINEAR))
     shape = task.changes.shape
     base, base_linear = np.zeros(shape), np.zeros(shape)
     base[shown], base[asked] = np.nan_to_num(whole.left_out), whole.changes
@@ -103,14 +96,34 @@ def features_of(task: ResponseTask) -> ResponseFeatures:
         np.sqrt((left**2).sum(0) / count) * everywhere,
         np.sqrt((left_linear**2).sum(0) / count) * everywhere,
         whole.known.astype(float) * everywhere,
+        value.sum(0) / count * everywhere,
+        _new(doses, shown)[:, None] * everywhere,
     ]  # fmt: skip
     length = np.linalg.norm(doses, axis=1) + 0.1
     alike = (doses @ doses.T / length[:, None] / length)[:, shown]
     return ResponseFeatures(
         np.stack(tokens, -1).astype(np.float32),
         alike.astype(np.float32),
+        _together(value).astype(np.float32),
         doses.astype(np.float32),
         base.astype(np.float32),
-        whole.sd.astype(np.float32),
+        np.maximum(whole.sd, LEAST_SD).astype(np.float32),
         unit,
     )
+
+
+def _new(doses: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """The share of each condition's (S) doses of which no other condition of the context has any;
+    of the control, 0."""
+    given = doses != 0
+    elsewhere = given[shown].sum(0) - (given & shown[:, None])
+    total = np.abs(doses).sum(1)
+    new = np.where(elsewhere > 0, 0.0, np.abs(doses)).sum(1)
+    return new / np.where(total > 0, total, 1.0)
+
+
+def _together(value: np.ndarray) -> np.ndarray:
+    """Correlations (M, M) about no change, drawn towards 0 where little moves."""
+    products = value.T @ value
+    size = np.sqrt(np.diag(products) + 1.0)
+    return products / size[:, None] / size

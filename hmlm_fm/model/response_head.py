@@ -6,8 +6,9 @@ values. Blocks attend across the conditions of an output, of which only the cont
 across the outputs of a condition. What the tokens say is added to the ruler's prediction, and
 starts at zero: untrained, the head is the ruler.
 
-Travels with checkpoints. Shapes: S conditions, C of the context, K treatments, M outputs, G members
-of a molecule, D width, H heads, X features, R columns of a projection.
+Travels with checkpoints. Shapes: B tasks, S conditions, of which the first C are the context, K
+treatments, M outputs, G members of a molecule, D width, E width of names, H heads; see
+`ResponseBatch`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import torch
 from torch import nn
 
 from .configuration_hmlm import HMLMConfig
-from .response_features import FEATURES, PROJECTED
+from .response_batch import PROJECTED, ResponseBatch
+from .response_features import FEATURES
 
 LARGEST_CHANGE, LARGEST_LOG_SCALE = 6.0, 2.0
 """How much a token may add to the ruler, in standard deviations, and to the logarithm of its sd."""
@@ -27,28 +29,44 @@ class StillLinear(nn.Linear):
 
 
 class ResponseAttention(nn.Module):
-    """Attention along one axis, with a bias by how alike treatments are."""
+    """Attention along one axis, with a bias by how alike its places are; beside them stands a
+    place of nothing, so that there may be none to attend to."""
 
     def __init__(self, config: HMLMConfig) -> None:
         super().__init__()
         width = config.response_size
         self.heads = config.response_heads
-        self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
+        self.query, self.key_value = nn.Linear(width, width), nn.Linear(width, 2 * width)
         self.out = StillLinear(width, width)
         self.alike = nn.Parameter(torch.ones(self.heads))
 
     def forward(
-        self, asking: torch.Tensor, seen: torch.Tensor, alike: torch.Tensor | None = None
+        self, asking: torch.Tensor, seen: torch.Tensor, alike: torch.Tensor, there: torch.Tensor
     ) -> torch.Tensor:
-        """What tokens (…, A, D) gather from tokens (…, B, D); `alike` is (A, B)."""
+        """What tokens gather from others.
+
+        Args:
+            asking: (B, …, A, D).
+            seen: (B, …, Z, D).
+            alike: (B, A, Z).
+            there: (B, Z) which of the seen tokens there are.
+
+        Returns:
+            (B, …, A, D).
+        """
 
         def by_head(x: torch.Tensor) -> torch.Tensor:
             return x.unflatten(-1, (self.heads, -1)).transpose(-3, -2)
 
-        bias = None if alike is None else 2 * self.alike[:, None, None] * alike
-        found = nn.functional.scaled_dot_product_attention(
-            by_head(self.query(asking)), by_head(self.key(seen)), by_head(self.value(seen)), bias
-        )
+        bias = 2 * self.alike[:, None, None] * alike[:, None, None]
+        bias = bias.masked_fill(~there[:, None, None, None], -torch.inf)
+        bias = nn.functional.pad(bias, (0, 1))
+        # The place of nothing has keys and values of 0.
+        pairs = nn.functional.pad(self.key_value(seen), (0, 0, 0, 1))
+        keys, values = (by_head(x) for x in pairs.chunk(2, -1))
+        queries = by_head(self.query(asking)) * keys.shape[-1] ** -0.5
+        weights = torch.softmax(queries @ keys.transpose(-1, -2) + bias, -1)
+        found = weights.to(values.dtype) @ values
         gathered: torch.Tensor = self.out(found.transpose(-3, -2).flatten(-2))
         return gathered
 
@@ -63,19 +81,20 @@ class ResponseLayer(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
         self.up, self.down = nn.Linear(width, 2 * width), StillLinear(2 * width, width)
 
-    def forward(self, x: torch.Tensor, shown: torch.Tensor, alike: torch.Tensor) -> torch.Tensor:
-        """Tokens (S, M, D); `shown` (S) of the context, `alike` (S, C)."""
-        h = self.norms[0](x).transpose(0, 1)
-        x = x + self.conditions(h, h[:, shown], alike).transpose(0, 1)
+    def forward(self, x: torch.Tensor, batch: ResponseBatch) -> torch.Tensor:
+        """Tokens (B, S, M, D)."""
+        h = self.norms[0](x).transpose(1, 2)
+        shown = h[:, :, : batch.context.shape[1]]
+        x = x + self.conditions(h, shown, batch.alike, batch.context).transpose(1, 2)
         h = self.norms[1](x)
-        x = x + self.outputs(h, h)
+        x = x + self.outputs(h, h, batch.together, batch.outputs)
         h = nn.functional.gelu(self.up(self.norms[2](x)))
         changed: torch.Tensor = x + self.down(h)
         return changed
 
 
 class ResponseHead(nn.Module):
-    """Predicts changes of a measured set from the context and the ruler; see above."""
+    """Predicts changes of measured sets from their contexts and the ruler; see above."""
 
     def __init__(self, config: HMLMConfig) -> None:
         super().__init__()
@@ -88,40 +107,23 @@ class ResponseHead(nn.Module):
         self.layers = nn.ModuleList(ResponseLayer(config) for _ in range(config.response_layers))
         self.norm, self.out = nn.LayerNorm(width), StillLinear(width, 2)
 
-    def forward(
-        self,
-        tokens: torch.Tensor,
-        projected: torch.Tensor,
-        alike: torch.Tensor,
-        doses: torch.Tensor,
-        shown: torch.Tensor,
-        direction: torch.Tensor,
-        treatment_members: torch.Tensor,
-        output_members: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """What is added to the ruler's predictions, and to the logarithm of their standard
-        deviations, both (S, M).
-
-        Args:
-            tokens: (S, M, X); `projected`: (S, R); `alike`: (S, C); `doses`: (S, K), of
-                `ResponseFeatures`.
-            shown: (S) which conditions are the context.
-            direction: (K) of treatments.
-            treatment_members, output_members: (K, G) and (M, G) vocabulary ids; 0 for nothing.
-        """
-        h = self.embed(tokens) + self.treated(projected)[:, None]
-        treatments, outputs = self._named(treatment_members), self._named(output_members)
+    def forward(self, batch: ResponseBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Changes, and their standard deviations, both (B, S, M), in units of the contexts'
+        standard deviations."""
+        h = self.embed(batch.tokens) + self.treated(batch.projected)[:, :, None]
+        treatments = self._named(batch.treatment_members)
+        outputs = self._named(batch.output_members)[:, None]
         # What raises a molecule and what lowers it are opposites, and are alike in what they hit.
-        given = torch.cat([doses @ (treatments * direction[:, None]), doses @ treatments], -1)
-        pairs = self.pair(given)[:, None] * outputs
-        h = h + self.of_treatments(given)[:, None] + self.of_outputs(outputs) + self.together(pairs)
+        turned = treatments * batch.direction[..., None]
+        given = torch.cat([batch.doses @ turned, batch.doses @ treatments], -1)[:, :, None]
+        names = self.of_treatments(given) + self.of_outputs(outputs)
+        h = h + names + self.together(self.pair(given) * outputs)
         for layer in self.layers:
-            h = layer(h, shown, alike)
-        change, log_scale = self.out(self.norm(h)).unbind(-1)
-        return (
-            change.clamp(-LARGEST_CHANGE, LARGEST_CHANGE),
-            log_scale.clamp(-LARGEST_LOG_SCALE, LARGEST_LOG_SCALE),
-        )
+            h = layer(h, batch)
+        change, log_scale = self.out(self.norm(h)).float().unbind(-1)
+        change = change.clamp(-LARGEST_CHANGE, LARGEST_CHANGE)
+        log_scale = log_scale.clamp(-LARGEST_LOG_SCALE, LARGEST_LOG_SCALE)
+        return batch.base + change, batch.base_sd[:, None] * log_scale.exp()
 
     def _named(self, members: torch.Tensor) -> torch.Tensor:
         """Mean embeddings of members (…, G) to (…, E)."""

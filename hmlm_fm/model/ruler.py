@@ -10,7 +10,7 @@ fits F kernels with a constant, P penalties.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,38 +103,53 @@ def ruler(
         penalties: those that are averaged over.
         sharpness: how fast the weight of a fit falls with its error; infinite for the best alone.
     """
+    return rulers(doses, changes, query_doses, (chosen,), penalties, sharpness)[0]
+
+
+def rulers(
+    doses: np.ndarray,
+    changes: np.ndarray,
+    query_doses: np.ndarray,
+    choices: Sequence[slice],
+    penalties: tuple[float, ...] = PENALTIES,
+    sharpness: float = SHARPNESS,
+) -> list[RulerPrediction]:
+    """As `ruler`, for each of several choices of kernels at little more than the cost of one."""
     scaled, scaled_queries = scaled_doses(doses, query_doses)
     inner, cross = kernels(scaled, scaled_queries)
-    inner, cross = inner[chosen], cross[chosen]
+    numbers = np.arange(len(inner))
+    used = np.unique(np.concatenate([numbers[chosen] for chosen in choices]))
+    inner, cross = inner[used], cross[used]
     there = np.isfinite(changes)
     unit = changes[there].std() if there.any() else 1.0
     unit = unit if unit > 0 else 1.0
     fits = [
         _Fit(
-            inner[:, rows][:, :, rows], scaled[rows], changes[np.ix_(rows, outputs)] / unit, rows,
-            outputs, penalties,
+            inner[:, rows][:, :, rows], cross[:, :, rows], scaled[rows],
+            changes[np.ix_(rows, outputs)] / unit, rows, outputs, penalties,
         )
         for rows, outputs in _patterns(there)
     ]  # fmt: skip
-    shape = (len(inner), len(penalties), changes.shape[1])
-    errors = np.full(shape, np.nan)
+    errors = np.full((len(inner), len(penalties), changes.shape[1]), np.nan)
     for fit in fits:
         errors[:, :, fit.outputs] = (fit.left**2).mean(2)
     known = np.isfinite(errors).all((0, 1))
-    weights = np.zeros(shape)
-    weights[:, :, known] = _weights(errors[:, :, known], sharpness)
-    predicted = np.zeros((len(query_doses), changes.shape[1]))
-    left_out = np.full(changes.shape, np.nan)
-    for fit in fits:
-        own = weights[:, :, fit.outputs]
-        predicted[:, fit.outputs] = np.einsum(
-            "fpm,fqc,fpcm->qm", own, cross[:, :, fit.rows], fit.dual, optimize=True
+    found = []
+    for chosen in choices:
+        own = np.isin(used, numbers[chosen])
+        weights = np.zeros(errors.shape)
+        weights[np.ix_(own, np.ones(len(penalties), dtype=bool), known)] = _weights(
+            errors[own][:, :, known], sharpness
         )
-        residuals = np.einsum("fpm,fpcm->cm", own, fit.left)
-        left_out[np.ix_(fit.rows, fit.outputs)] = fit.values - residuals
-    return RulerPrediction(
-        predicted * unit, left_out * unit, _spread(changes, left_out * unit, unit), known
-    )
+        predicted = np.zeros((len(query_doses), changes.shape[1]))
+        left_out = np.full(changes.shape, np.nan)
+        for fit in fits:
+            asked, residuals = fit.averaged(weights[:, :, fit.outputs], own)
+            predicted[:, fit.outputs] = asked
+            left_out[np.ix_(fit.rows, fit.outputs)] = fit.values - residuals
+        spread = _spread(changes, left_out * unit, unit)
+        found.append(RulerPrediction(predicted * unit, left_out * unit, spread, known))
+    return found
 
 
 class _Fit:
@@ -144,6 +159,7 @@ class _Fit:
     eigenvectors are needed as there are distinct ones.
 
     Attributes:
+        cross: (F, Q, C) kernels to the queries.
         dual: (F, P, C, M) coefficients.
         left: (F, P, C, M) residuals of each condition when it is left out.
     """
@@ -151,13 +167,14 @@ class _Fit:
     def __init__(
         self,
         inner: np.ndarray,
+        cross: np.ndarray,
         doses: np.ndarray,
         values: np.ndarray,
         rows: np.ndarray,
         outputs: np.ndarray,
         penalties: tuple[float, ...],
     ) -> None:
-        self.rows, self.outputs, self.values = rows, outputs, values
+        self.rows, self.outputs, self.values, self.cross = rows, outputs, values, cross
         _, first, which, count = np.unique(
             doses, axis=0, return_index=True, return_inverse=True, return_counts=True
         )
@@ -172,8 +189,15 @@ class _Fit:
         projected = vectors.transpose(0, 2, 1) @ values
         self.dual = vectors[:, None] @ (inverse[..., None] * projected[:, None])
         self.dual += values / penalty[..., None]
-        diagonal = np.einsum("fci,fpi->fpc", vectors**2, inverse) + 1 / penalty
+        diagonal = (vectors**2 @ inverse.transpose(0, 2, 1)).transpose(0, 2, 1) + 1 / penalty
         self.left = self.dual / diagonal[..., None]
+
+    def averaged(self, weights: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Predictions (Q, M) and residuals (C, M), averaged by the weights (F, P, M) of its own
+        kernels (F)."""
+        by_kernel = (weights[own][:, :, None] * self.dual[own]).sum(1)
+        predicted = (self.cross[own] @ by_kernel).sum(0)
+        return predicted, (weights[own][:, :, None] * self.left[own]).sum((0, 1))
 
 
 def _patterns(there: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

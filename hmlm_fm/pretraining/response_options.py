@@ -17,7 +17,7 @@ def _option(default: Any, help: str, metavar: str = "") -> Any:
 @dataclass(kw_only=True)
 class ResponseOptions:
     """Train a checkpoint's head for measured sets, on worlds and then on measured sets; other
-    weights stay as they are."""
+    weights stay as they are. The same command goes on with a run that was stopped."""
 
     checkpoint: str = field(
         metadata={"help": "That gets the head, or goes on training it.", "metavar": "CHECKPOINT"}
@@ -34,3 +34,5 @@ class ResponseOptions:
     size: int = _option(64, "Width of a new head.")
     layers: int = _option(4, "Blocks of a new head.")
     seed: int = _option(1, "Of everything drawn.")
+    loaders: int = _option(0, "Processes that draw tasks ahead.")
+    bf16: bool = _option(False, "Products of matrices in bfloat16: faster on GPUs.")

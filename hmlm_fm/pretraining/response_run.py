@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import torch
 
 from ..common.environment import environment
 from ..common.errors import OptionsError
-from ..common.files import check_folder, whole_folder, write_text
+from ..common.files import check_folder, read_text, whole_folder, write_text
 from ..corpora.measured_sources import load_measured_sets
 from ..corpora.stored_rows import FIELDS_FILE, StoredRows
 from ..corpora.training_licences import may_be_trained_on
@@ -37,7 +38,9 @@ FEWEST_CONDITIONS = 12
 SHARE_OF_WORLDS = 0.4
 """Of the tasks beside measured sets, so that little is forgotten."""
 SECONDS_BETWEEN_LINES = 20
-TRAINING_FILE = "responses.json"
+TRAINING_FILE, OPTIONS_FILE = "responses.json", "options.json"
+SET_RATE = 4e-4
+"""The learning rate of the second stage, in which little should be forgotten."""
 
 
 def run_response_training(options: ResponseOptions, log: Log = print) -> dict[str, Any]:
@@ -54,18 +57,22 @@ def run_response_training(options: ResponseOptions, log: Log = print) -> dict[st
     sets = training_sets(options.sets)
     model, tokenizer = load_foundation(options.checkpoint)
     model = with_head(model, options)
-    stages = [("worlds", options.steps, ResponseSettings(options.steps, seed=options.seed), False)]
+    run = _run_folder(options)
+    settings = ResponseSettings(
+        options.steps, seed=options.seed, loaders=options.loaders, bf16=options.bf16
+    )
+    stages = [("worlds", settings, False)]
     if sets:
-        after = ResponseSettings(options.set_steps, tasks=8, rate=4e-4, seed=options.seed + 1)
-        stages.append(("measured sets", options.set_steps, after, True))
+        after = replace(settings, steps=options.set_steps, rate=SET_RATE, seed=options.seed + 1)
+        stages.append(("measured sets", after, True))
     history: dict[str, list[float]] = {}
-    for name, steps, settings, with_sets in stages:
+    for name, settings, with_sets in stages:
         history[name] = []
-        lines = _Lines(name, steps, history[name], log)
-        draw = _draws(worlds, sets if with_sets else {})
-        train_responses(model, draw, settings, lines)
+        lines = _Lines(name, settings.steps, history[name], log)
+        draw = Draws(worlds, sets if with_sets else {})
+        train_responses(model, draw, settings, run / name.replace(" ", "-"), lines)
     facts = {
-        "options": {k: str(v) if isinstance(v, Path) else v for k, v in _stated(options).items()},
+        "options": _stated(options),
         "worlds": sum(map(len, worlds)),
         "sets": sorted(name for own in sets.values() for name in own),
         "error_over_ruler": history,
@@ -75,7 +82,28 @@ def run_response_training(options: ResponseOptions, log: Log = print) -> dict[st
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         write_text(folder / TRAINING_FILE, json.dumps(facts, indent=1) + "\n")
+    shutil.rmtree(run)
     return facts
+
+
+def _run_folder(options: ResponseOptions) -> Path:
+    """The folder beside that of the result, from which a run that was stopped goes on.
+
+    Raises:
+        OptionsError: it is of a run with other options.
+    """
+    folder, stated = options.out.with_name(f"{options.out.name}.run"), _stated(options)
+    if not (folder / OPTIONS_FILE).is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / OPTIONS_FILE, json.dumps(stated))
+    before = json.loads(read_text(folder / OPTIONS_FILE))
+    changed = sorted(k for k in {*before, *stated} if before.get(k) != stated.get(k))
+    if changed:
+        raise OptionsError(
+            f"a run that was stopped had other {', '.join(changed)}; expected the same, or that "
+            "this folder is removed", path=folder,
+        )  # fmt: skip
+    return folder
 
 
 def stored_worlds(folder: Path) -> StoredRows:
@@ -133,21 +161,28 @@ def with_head(model: HMLMForSignaling, options: ResponseOptions) -> HMLMForSigna
     return larger.eval()
 
 
-def _draws(
-    worlds: Sequence[StoredRows], sets: dict[str, dict[str, ResponseTask]]
-) -> Callable[[np.random.Generator], ResponseTask | None]:
-    studies = [list(own.values()) for own in sets.values()]
-    ends = np.cumsum([len(rows) for rows in worlds])
+class Draws:
+    """Draws tasks of worlds, and of measured sets where there are any.
 
-    def draw(rng: np.random.Generator) -> ResponseTask | None:
-        if studies and rng.random() > SHARE_OF_WORLDS:
-            own = studies[int(rng.integers(len(studies)))]
+    Args:
+        worlds: stored.
+        sets: whole tasks by study and name; each study counts alike.
+    """
+
+    def __init__(
+        self, worlds: Sequence[StoredRows], sets: dict[str, dict[str, ResponseTask]]
+    ) -> None:
+        self.worlds, self.ends = worlds, np.cumsum([len(rows) for rows in worlds])
+        self.studies = [list(own.values()) for own in sets.values()]
+
+    def __call__(self, rng: np.random.Generator) -> ResponseTask | None:
+        if self.studies and rng.random() > SHARE_OF_WORLDS:
+            own = self.studies[int(rng.integers(len(self.studies)))]
             return task_of_set(own[int(rng.integers(len(own)))], rng)
-        at = int(rng.integers(ends[-1]))
-        part = int(np.searchsorted(ends, at, side="right"))
-        return task_of_world(worlds[part][at - int(ends[part]) + len(worlds[part])], rng)
-
-    return draw
+        at = int(rng.integers(self.ends[-1]))
+        part = int(np.searchsorted(self.ends, at, side="right"))
+        rows = self.worlds[part]
+        return task_of_world(rows[at - int(self.ends[part]) + len(rows)], rng)
 
 
 class _Lines:
@@ -157,14 +192,17 @@ class _Lines:
         self.name, self.steps, self.history, self.log = name, steps, history, log
         self.started = self.said = time.perf_counter()
         self.recent: list[float] = []
+        self.first = 0
 
     def __call__(self, step: int, ratio: float) -> None:
+        # A run that is resumed starts later.
+        self.first = self.first or step
         self.recent.append(ratio)
         now = time.perf_counter()
         if step < self.steps and now - self.said < SECONDS_BETWEEN_LINES:
             return
         mean = float(np.exp(np.mean(np.log(np.maximum(self.recent, 1e-3)))))
-        left = (now - self.started) / step * (self.steps - step)
+        left = (now - self.started) / (step - self.first + 1) * (self.steps - step)
         self.log(
             f"{self.name}: step {step}/{self.steps}, error {mean:.3f} of the ruler's, "
             f"{left / 60:.0f} min left"
@@ -174,8 +212,9 @@ class _Lines:
 
 
 def _stated(options: ResponseOptions) -> dict[str, Any]:
+    """The options that make the result what it is."""
     return {
         key: [path.name for path in value] if isinstance(value, list) else value
         for key, value in asdict(options).items()
-        if key != "out"
+        if key not in ("out", "loaders")
     }

@@ -20,10 +20,12 @@ LIVELY = 0.02
 """Molecules that change less over conditions are nothing that a laboratory would measure."""
 NOISES = (0.0, 0.1, 0.2, 0.4, 0.7)
 """Standard deviations of noise, in those of the panel."""
-LEAST_SPREAD = 1e-3
+LEAST_SPREAD, FEWEST_SHOWN = 1e-3, 4
 PREFERENCES = (0.0, 1.0, 2.0)
 """The power of how many treatments move a molecule, to which it is likely to be measured."""
-WITH_NETWORK, WITH_NAMES, NEW_TREATMENT = 0.6, 0.5, 0.3
+WITH_NETWORK, WITH_NAMES, NEW_TREATMENT, NO_CONTEXT = 0.6, 0.5, 0.3, 0.06
+"""Shares of tasks: with a network, with names, of a treatment that was never shown, and in which
+nothing is shown."""
 
 
 def task_of_world(world: Mapping[str, np.ndarray], rng: np.random.Generator) -> ResponseTask | None:
@@ -124,15 +126,22 @@ def _asked(task: ResponseTask, rng: np.random.Generator) -> ResponseTask | None:
     """The task with what is shown, and what is known of network and names."""
     count = len(task.doses)
     shown = np.zeros(count, dtype=bool)
-    if rng.random() < NEW_TREATMENT and task.doses.shape[1] > 3:
+    if rng.random() < NO_CONTEXT:
+        # Nothing says how large changes are.
+        task = replace(task, changes=task.changes / max(np.nanstd(task.changes), LEAST_SPREAD))
+    elif rng.random() < NEW_TREATMENT and task.doses.shape[1] > 3:
         shown = task.doses[:, rng.integers(task.doses.shape[1])] == 0
     else:
         size = int(rng.integers(max(4, int(0.3 * count)), max(5, count - 1)))
         shown[rng.permutation(count)[:size]] = True
-    if shown.sum() < 4 or shown.all():
+    context, asked = task.changes[shown], task.changes[~shown]
+    if not np.isfinite(asked).any():
         return None
-    context = task.changes[shown]
-    if not np.isfinite(context).any() or np.nanstd(context) < LEAST_SPREAD:
+    if shown.any() and (
+        shown.sum() < FEWEST_SHOWN
+        or not np.isfinite(context).any()
+        or np.nanstd(context) < LEAST_SPREAD
+    ):
         return None
     task = replace(task, shown=shown)
     if rng.random() > WITH_NETWORK:

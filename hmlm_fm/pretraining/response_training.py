@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_model
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+from transformers.trainer_utils import get_last_checkpoint
+from transformers.utils import SAFE_WEIGHTS_NAME
 
-from ..inference.response_prediction import respond
+from ..common.launching import device_settings
+from ..model.error_base import HMLMError
 from ..model.modeling_hmlm import HMLMForSignaling
-from ..model.response_features import ResponseTask
+from ..model.response_batch import ResponseBatch, batch_of, context_first, padded
+from ..model.response_features import ResponseTask, features_of
 
 LARGEST_ERROR = 4.0
 """In standard deviations of the context; a single wild value teaches nothing."""
 LEAST_BASE = 0.05
 SHARE_OF_SCALE = 0.1
 """Of the loss of standard deviations beside that of means."""
+TASKS = 8.0
+"""About how many a batch holds."""
+DRAWN_AHEAD = 128
+"""Tasks that are drawn before they are sorted by size."""
+
+Draw = Callable[[np.random.Generator], ResponseTask | None]
 
 
 @dataclass(frozen=True)
@@ -26,74 +42,195 @@ class ResponseSettings:
 
     Attributes:
         steps: of the optimiser.
-        tasks: of each step.
         rate: the largest learning rate, after a short warm-up; it falls as a cosine.
+        tokens: of a step, at most, with padding: tasks of one size stand side by side.
         decay: of weights.
         seed: of the tasks.
+        loaders: processes that draw tasks ahead; 0 for none.
+        bf16: whether products of matrices are in bfloat16.
     """
 
-    steps: int = 5000
-    tasks: int = 6
+    steps: int = 4000
     rate: float = 1.5e-3
+    tokens: int = 4000
     decay: float = 0.02
     seed: int = 1
+    loaders: int = 0
+    bf16: bool = False
 
 
-def response_loss(
-    model: HMLMForSignaling, task: ResponseTask, rng: np.random.Generator
-) -> tuple[torch.Tensor, float]:
-    """The loss of a task, and its error over the ruler's.
+class ResponseStream(IterableDataset[dict[str, torch.Tensor]]):
+    """Batches of tasks without end: the tensors of `ResponseBatch`, and the `truth` (B, S, M) in
+    units of the contexts, NaN where nothing was measured or nothing is asked.
 
-    The squared error is taken relative to the ruler's on the same task, so that noisy and clean
-    worlds count alike.
+    Args:
+        draw: a task; None is drawn again.
+        seed: of this stream; a run that is resumed goes on with another.
+        tokens: of a batch, at most.
     """
-    found = respond(model, task, rng)
-    truth = torch.as_tensor(task.changes / found.unit, dtype=found.mean.dtype)
-    there = torch.isfinite(truth) & torch.as_tensor(~task.shown)[:, None]
-    truth = torch.where(there, truth, 0.0)
+
+    def __init__(self, draw: Draw, seed: list[int], tokens: int) -> None:
+        self.draw, self.seed, self.tokens = draw, seed, tokens
+
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
+        worker = get_worker_info()
+        rng = np.random.default_rng([*self.seed, worker.id if worker else 0])
+        while True:
+            tasks: list[ResponseTask] = []
+            while len(tasks) < DRAWN_AHEAD:
+                task = self.draw(rng)
+                if task is not None:
+                    tasks.append(task)
+            portions = list(_portions(tasks, self.tokens))
+            for i in rng.permutation(len(portions)):
+                yield _batch(portions[i], rng)
+
+
+def _portions(tasks: list[ResponseTask], tokens: int) -> Iterator[list[ResponseTask]]:
+    """Tasks of about one size, as many as a batch holds."""
+    portion: list[ResponseTask] = []
+    for task in sorted(tasks, key=lambda t: (t.changes.shape[0] // 8, t.changes.shape[1])):
+        more = [*portion, task]
+        shape = np.max([t.changes.shape for t in more], axis=0)
+        if portion and len(more) * shape.prod() > tokens:
+            yield portion
+            more = [task]
+        portion = more
+    yield portion
+
+
+def _batch(tasks: list[ResponseTask], rng: np.random.Generator) -> dict[str, torch.Tensor]:
+    features = [features_of(task) for task in tasks]
+    batch = batch_of(tasks, features, [rng] * len(tasks))
+    truths = [
+        np.where(task.shown[:, None], np.nan, task.changes / found.unit)[context_first(task)]
+        for task, found in zip(tasks, features, strict=True)
+    ]
+    there = padded([np.isfinite(t) for t in truths])
+    truth = padded([np.nan_to_num(t).astype(np.float32) for t in truths])
+    return vars(batch) | {"truth": truth.masked_fill(~there, torch.nan)}
+
+
+def response_losses(
+    mean: torch.Tensor, sd: torch.Tensor, base: torch.Tensor, truth: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The loss of each task (B), and its squared error over the ruler's.
+
+    The error is taken relative to the ruler's on the same task, so that noisy and clean worlds
+    count alike.
+
+    Args:
+        mean, sd, base, truth: (B, S, M) in units of the contexts; truth is NaN where nothing
+            counts.
+    """
+    there = torch.isfinite(truth)
+    count = there.sum((1, 2)).clamp(min=1)
+    truth = truth.nan_to_num()
+    # Padding has no scale.
+    sd = sd.masked_fill(~there, 1.0)
 
     def missed(predicted: torch.Tensor) -> torch.Tensor:
-        return (predicted - truth).clamp(-LARGEST_ERROR, LARGEST_ERROR)
+        return (predicted - truth).clamp(-LARGEST_ERROR, LARGEST_ERROR) * there
 
-    error = missed(found.mean).square()[there].mean()
-    of_base = missed(found.base).square()[there].mean()
-    surprise = (found.sd.log() + 0.5 * (missed(found.mean.detach()) / found.sd).square())[there]
-    loss = error / (of_base + LEAST_BASE) + SHARE_OF_SCALE * surprise.mean()
-    return loss, float(error.detach() / (of_base + 1e-6))
+    error = missed(mean).square().sum((1, 2)) / count
+    of_base = missed(base).square().sum((1, 2)) / count
+    surprise = sd.log() + 0.5 * (missed(mean.detach()) / sd).square()
+    loss = error / (of_base + LEAST_BASE) + SHARE_OF_SCALE * surprise.sum((1, 2)) / count
+    return loss, error.detach() / (of_base + 1e-6)
 
 
 def train_responses(
     model: HMLMForSignaling,
-    draw: Callable[[np.random.Generator], ResponseTask | None],
+    draw: Draw,
     settings: ResponseSettings,
+    folder: Path,
     progress: Callable[[int, float], object] = lambda step, ratio: None,
 ) -> None:
-    """Train the response head; other weights stay.
+    """Train the response head; other weights stay. What is left in the folder by a run that was
+    stopped is gone on with.
 
     Args:
         model: with a response head.
         draw: a task; None is drawn again.
         settings: of the training.
+        folder: for checkpoints.
         progress: is called with the step and the mean error over the ruler's of its tasks.
+
+    Raises:
+        HMLMError: a loss that is not finite.
     """
     assert model.responses is not None
-    parameters = list(model.responses.parameters())
-    optimiser = torch.optim.AdamW(parameters, settings.rate, weight_decay=settings.decay)
-    rng = np.random.default_rng(settings.seed)
-    for step in range(settings.steps):
-        warm = min(1.0, (step + 1) / 50)
-        falling = 0.5 * (1 + math.cos(math.pi * step / settings.steps)) + 0.02
-        for group in optimiser.param_groups:
-            group["lr"] = settings.rate * warm * falling
-        optimiser.zero_grad()
-        ratios: list[float] = []
-        while len(ratios) < settings.tasks:
-            task = draw(rng)
-            if task is None:
-                continue
-            loss, ratio = response_loss(model, task, rng)
-            (loss / settings.tasks).backward()  # type: ignore[no-untyped-call]
-            ratios.append(ratio)
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
-        progress(step + 1, float(np.mean(ratios)))
+    last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
+    done = int(Path(last).name.split("-")[1]) if last else 0
+    if last and done >= settings.steps:
+        load_model(model.responses, Path(last, SAFE_WEIGHTS_NAME))
+        return
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        max_steps=settings.steps,
+        learning_rate=settings.rate,
+        warmup_steps=min(50, settings.steps // 4),
+        weight_decay=settings.decay,
+        max_grad_norm=1.0,
+        lr_scheduler_type="cosine",
+        logging_strategy="no",
+        save_steps=max(1, min(500, settings.steps // 4)),
+        save_total_limit=1,
+        seed=settings.seed,
+        bf16=settings.bf16,
+        report_to=[],
+        remove_unused_columns=False,
+        dataloader_num_workers=settings.loaders,
+        ignore_data_skip=True,
+        disable_tqdm=True,
+        **device_settings(),
+    )
+    stream = ResponseStream(draw, [settings.seed, done, arguments.process_index], settings.tokens)
+    trainer = _ResponseTrainer(model=model.responses, args=arguments, train_dataset=stream)
+    trainer.add_callback(_Steps(trainer, progress))
+    for callback in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(callback)
+    trainer.train(resume_from_checkpoint=last)
+    model.eval()
+
+
+class _ResponseTrainer(Trainer):
+    """The Trainer of batches that are drawn as they are needed."""
+
+    ratio = math.nan
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        count = self.args.dataloader_num_workers
+        return DataLoader(
+            self.train_dataset,  # type: ignore[arg-type]
+            batch_size=None,
+            num_workers=count,
+            prefetch_factor=8 if count else None,
+        )
+
+    def compute_loss(  # type: ignore[override]
+        self, model: torch.nn.Module, inputs: dict[str, Any], return_outputs: bool = False, **_: Any
+    ) -> Any:
+        truth = inputs["truth"]
+        batch = ResponseBatch(**{k: v for k, v in inputs.items() if k != "truth"})
+        mean, sd = model(batch)
+        losses, ratios = response_losses(mean, sd, batch.base, truth)
+        # So that each task counts alike, whatever the size of its batch.
+        loss = losses.sum() / TASKS
+        if not torch.isfinite(loss):
+            raise HMLMError(
+                f"step {self.state.global_step + 1}: the loss of the head for measured sets is "
+                f"{float(loss.detach())}; expected a number; the checkpoint before it is kept"
+            )
+        self.ratio = float(ratios.mean())
+        return (loss, mean) if return_outputs else loss
+
+
+class _Steps(TrainerCallback):
+    """Tells of each step."""
+
+    def __init__(self, trainer: _ResponseTrainer, progress: Callable[[int, float], object]) -> None:
+        self.trainer, self.progress = trainer, progress
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.progress(state.global_step, self.trainer.ratio)

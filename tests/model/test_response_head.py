@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from hmlm_fm import HMLMConfig, HMLMForSignaling
-from hmlm_fm.inference.response_prediction import predict_responses, respond
+from hmlm_fm.inference.response_prediction import predict_responses
 from hmlm_fm.model.error_base import HMLMError
 from hmlm_fm.model.influence import influence_of
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
+from hmlm_fm.model.response_batch import batch_of, context_first
 from hmlm_fm.model.response_features import ResponseTask, features_of
 from hmlm_fm.model.ruler import ruler
 
@@ -49,9 +50,21 @@ def task() -> ResponseTask:
 
 
 def answered(model, task, seed=1):
+    """Means and standard deviations (S, M) of all conditions, in the unit of the context."""
+    return side_by_side(model, [task], seed)[0]
+
+
+def side_by_side(model, tasks, seed=1):
+    features = [features_of(task) for task in tasks]
+    batch = batch_of(tasks, features, [np.random.default_rng(seed) for _ in tasks])
     with torch.no_grad():
-        found = respond(model, task, np.random.default_rng(seed))
-    return found.mean.numpy() * found.unit, found.sd.numpy() * found.unit
+        mean, sd = (x.numpy() for x in model.responses(batch))
+    found = []
+    for i, (task, own) in enumerate(zip(tasks, features, strict=True)):
+        count, outputs = task.changes.shape
+        back = np.argsort(context_first(task))
+        found.append(tuple(x[i, :count, :outputs][back] * own.unit for x in (mean, sd)))
+    return found
 
 
 def test_untrained_it_is_the_ruler(task):
@@ -79,6 +92,39 @@ def test_an_answer_does_not_depend_on_what_else_is_asked(task, trained):
     assert sd[-1] == pytest.approx(whole_sd[14], rel=1e-5)
     large = replace(task, doses=np.where(np.arange(17)[:, None] == 16, 40.0, task.doses))
     assert answered(trained, large)[0][14] == pytest.approx(whole[14], abs=1e-5)
+
+
+def test_a_batch_answers_as_its_tasks_do_alone(task, trained):
+    kept = np.r_[2:9, 12:15]
+    smaller = replace(
+        task,
+        doses=task.doses[kept][:, :4],
+        changes=task.changes[kept][:, :3],
+        shown=task.shown[kept],
+        signed=task.signed[:4, :3],
+        reach=task.reach[:4, :3],
+        direction=task.direction[:4],
+        treatment_members=task.treatment_members[:4],
+        output_members=task.output_members[:3],
+    )
+    nothing_shown = replace(smaller, shown=np.zeros(len(kept), dtype=bool))
+    tasks = [smaller, task, nothing_shown]
+    for (mean, sd), own in zip(side_by_side(trained, tasks), tasks, strict=True):
+        alone, alone_sd = answered(trained, own)
+        assert np.isfinite(mean).all()
+        assert mean == pytest.approx(alone, abs=1e-5)
+        assert sd == pytest.approx(alone_sd, rel=1e-4)
+
+
+def test_with_nothing_shown_names_and_network_answer(task, trained):
+    blind = replace(task, shown=np.zeros(17, dtype=bool))
+    mean, sd = predict_responses(trained, blind)
+    assert mean.shape == (17, 7)
+    assert np.abs(mean).max() > 0.01
+    assert (sd > 0).all()
+    untrained, untrained_sd = predict_responses(head(trained=False), blind)
+    assert (untrained == 0).all()
+    assert untrained_sd == pytest.approx(np.ones((17, 7)))
 
 
 def test_values_of_what_is_asked_are_never_read(task, trained):
@@ -166,3 +212,19 @@ def test_features_are_in_units_of_the_context(task):
     assert found.alike.shape == (17, 12)
     assert np.nanstd(task.changes[task.shown]) == pytest.approx(found.unit)
     assert (found.tokens[~task.shown, :, 0] == 0).all()
+    assert found.together == pytest.approx(found.together.T)
+    assert (np.abs(found.together) < 1).all()
+
+
+def test_how_new_a_condition_is(task):
+    doses = np.array([[1.0, 0, 0], [0, 1, 0], [1, 1, 0], [0, 1, 3], [0, 0, 0]])
+    changes = np.ones((5, 2))
+    shown = np.array([True, True, True, False, False])
+    small = ResponseTask(
+        doses, changes, shown, np.zeros((3, 2)), np.zeros((3, 2)), np.ones(3),
+        np.zeros((3, 1), dtype=int), np.zeros((2, 1), dtype=int),
+    )  # fmt: skip
+    new = features_of(small).tokens[:, 0, -1]
+    assert new == pytest.approx([0, 0, 0, 0.75, 0])
+    alone = replace(small, shown=np.array([True, True, False, False, False]))
+    assert features_of(alone).tokens[:, 0, -1] == pytest.approx([1, 1, 0, 0.75, 0])
