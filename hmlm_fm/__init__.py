@@ -13,7 +13,9 @@ from ._version import __version__
 if TYPE_CHECKING:
     from .dynamics.simulator import simulate
     from .finetuning.fine_tune import fine_tune
+    from .formats.measured.measured_set import Treatment
     from .formats.network_loading import load_network
+    from .inference.measured_pipeline import MeasuredPipeline
     from .inference.pipeline import SignalingPipeline
     from .measurements.reading import read_measurements
     from .model.conditions import Condition, Observation, Perturbation
@@ -27,12 +29,14 @@ __all__ = [
     "HMLMModel",
     "HMLMTokenizer",
     "Interaction",
+    "MeasuredPipeline",
     "Molecule",
     "Observation",
     "Pathway",
     "Perturbation",
     "SignalingNetwork",
     "SignalingPipeline",
+    "Treatment",
     "__version__",
     "fine_tune",
     "load_network",
@@ -52,6 +56,8 @@ _HOMES = {
     "read_measurements": "measurements.reading",
     "simulate": "dynamics.simulator",
     "SignalingPipeline": "inference.pipeline",
+    "MeasuredPipeline": "inference.measured_pipeline",
+    "Treatment": "formats.measured.measured_set",
     "fine_tune": "finetuning.fine_tune",
     "HMLMConfig": "model.registration",
     "HMLMTokenizer": "model.registration",

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 NAMES = {
     "load_network", "SignalingNetwork", "Molecule", "Interaction", "Pathway", "Condition",
     "Perturbation", "Observation", "read_measurements", "simulate", "SignalingPipeline",
-    "fine_tune", "HMLMConfig", "HMLMTokenizer", "HMLMModel", "HMLMForSignaling",
+    "MeasuredPipeline", "Treatment", "fine_tune", "HMLMConfig", "HMLMTokenizer", "HMLMModel", "HMLMForSignaling",
 }  # fmt: skip
 
 

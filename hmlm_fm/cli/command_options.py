@@ -51,7 +51,9 @@ class SimulateOptions(TreatmentOptions, OutputOptions):
 
 @dataclass(kw_only=True)
 class PredictOptions(TreatmentOptions, OutputOptions):
-    """Predict states by a pretrained checkpoint, or by the folder of a fine-tuned model."""
+    """Predict states of a network by a pretrained checkpoint, or by the folder of a fine-tuned
+    model; or, with --measured, what conditions of a measured set would have shown, without a
+    network."""
 
     checkpoint: str = argument(
         "hmlm-small, a folder, or a name on a hub; or a fine-tuned folder.", "FOLDER_OR_CHECKPOINT"
@@ -60,7 +62,13 @@ class PredictOptions(TreatmentOptions, OutputOptions):
         "", "Of a pretrained checkpoint: a shipped network's name, or a file.", "NETWORK"
     )
     pathway: str | None = option(None, "The network to take of several.", "NAME")
-    hours: str = option("0,6,24,48", "Times in hours.", "H,H,...")
+    measured: Path | None = option(
+        None,
+        "A measured set, all of which is shown. Asked are --conditions, or those in which nothing "
+        "was measured.",
+        "SET",
+    )
+    hours: str = option("0,6,24,48", "Times in hours, of a network.", "H,H,...")
     modality: str = option(
         "activity",
         "activity in [0, 1], or what the states show as phosphoprotein, mRNA, and so on.",

@@ -35,6 +35,11 @@ def run_prediction(options: PredictOptions) -> None:
             fine-tuned folder.
         OSError: a file cannot be written.
     """
+    if options.measured is not None:
+        from .measured_prediction import run_measured_prediction
+
+        run_measured_prediction(options)
+        return
     folder = Path(options.checkpoint)
     inputs = [*([folder] if folder.exists() else []), *own_files(options.network or "core")]
     inputs += [options.conditions] if options.conditions else []

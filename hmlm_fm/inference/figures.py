@@ -200,3 +200,28 @@ def plot_crosstalk(path: Path, table: pd.DataFrame, title: str) -> None:
 def _plain(text: str) -> str:
     """Text with `$` escaped, which matplotlib would read as mathematics."""
     return text.replace("$", r"\$")
+
+
+def plot_changes(changes: pd.DataFrame, sds: pd.DataFrame, title: str, path: Path) -> None:
+    """A map of predicted changes, with a dot where the 90 % interval holds no change.
+
+    Args:
+        changes: conditions by outputs.
+        sds: standard deviations of the same.
+        title: of the figure.
+        path: of the file.
+    """
+    rows, columns = changes.shape
+    size = (2.5 + 0.22 * columns, 1.6 + 0.22 * rows)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots()
+    largest = float(np.nanmax(np.abs(changes.to_numpy()), initial=1e-9))
+    image = axes.imshow(changes, cmap="RdBu_r", vmin=-largest, vmax=largest, aspect="auto")
+    at_row, at_column = np.nonzero((changes.abs() > NORMAL_QUANTILE * sds).to_numpy())
+    axes.plot(at_column, at_row, ".", color="0.1", markersize=3)
+    axes.set_xticks(range(columns), changes.columns, rotation=90, fontsize=7)
+    axes.set_yticks(range(rows), changes.index, fontsize=7)
+    axes.set_title(f"{title}: predicted changes; a dot where the 90 % interval excludes none")
+    axes.title.set_fontsize(8)
+    figure.colorbar(image, ax=axes, label="change from control", shrink=0.8)
+    figure.savefig(path, dpi=150)
