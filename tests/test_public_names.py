@@ -15,8 +15,9 @@ import hmlm_fm
 ROOT = Path(__file__).parents[1]
 NAMES = {
     "load_network", "SignalingNetwork", "Molecule", "Interaction", "Pathway", "Condition",
-    "Perturbation", "Observation", "read_measurements", "simulate", "SignalingPipeline",
-    "MeasuredPipeline", "Treatment", "fine_tune", "HMLMConfig", "HMLMTokenizer", "HMLMModel", "HMLMForSignaling",
+    "Perturbation", "Observation", "Treatment", "read_measurements", "simulate", "fine_tune",
+    "SignalingPipeline", "MeasuredPipeline", "HMLMConfig", "HMLMTokenizer", "HMLMModel",
+    "HMLMForSignaling",
 }  # fmt: skip
 
 
