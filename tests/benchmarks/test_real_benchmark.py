@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hmlm_fm.benchmarks.real.figures_of_folds import Tally, figures
-from hmlm_fm.benchmarks.real.folds import SPLITS, TooFew, folds_of, lines_of_design
+from hmlm_fm.benchmarks.real.folds import SPLITS, TooFew, folds_of, lines_of_design, shown_few
 from hmlm_fm.benchmarks.real.methods import (
     Answer,
     BayesianRidge,
@@ -331,6 +331,17 @@ def sets(tmp_path):
     return tmp_path / "Lab"
 
 
+def test_small_contexts_are_within_larger_ones():
+    responses = responses_of(made_set())
+    small, large = (folds_of(shown_few(count), responses, repeats=2) for count in (4, 8))
+    for few, more in zip(small, large, strict=True):
+        assert (len(few.shown.doses), len(more.shown.doses)) == (4, 8)
+        assert set(few.shown.conditions) < set(more.shown.conditions)
+        assert len(few.rows) == len(responses.doses) - 4
+        assert not set(few.shown.conditions) & set(few.shown.query_conditions)
+    assert set(small[0].shown.conditions) != set(small[1].shown.conditions)
+
+
 def run(*arguments):
     return CliRunner().invoke(app, ["benchmark", "real", *map(str, arguments)])
 
@@ -351,12 +362,15 @@ def test_the_command_writes_every_set_split_and_entry(sets, tmp_path):
     )
     assert all(keys <= row.keys() for row in content["results"])
     assert {row["set"] for row in content["results"]} == {"Lab-A", "Lab-B"}
-    assert {row["split"] for row in content["results"]} == set(SPLITS) - {"dose"}
+    assert {row["split"] for row in content["results"]} == set(SPLITS) - {
+        "dose", "shown-16", "shown-32",
+    }  # fmt: skip
     summary = {(row["split"], row["entry"]): row for row in content["summary"]}
     assert summary["conditions", "ruler"]["ratio"] == 1
     assert summary["conditions", "no-change"]["ratio"] > 3
     assert ("conditions", "other-lines") not in summary
     assert content["skipped"]["Lab-A, dose"] == "no treatment with 3 doses"
+    assert content["skipped"]["Lab-A, shown-32"] == "fewer than 38 distinct conditions"
     assert "environment" in content
     assert figure.stat().st_size > 10_000
     predicted = table.read_text().splitlines()

@@ -20,6 +20,8 @@ FEWEST_CONDITIONS = 12
 FEWEST_SHOWN = 4
 """A split whose folds would show fewer conditions is skipped."""
 FEWEST_DOSES = 3
+FEW, FEWEST_ASKED = (4, 8, 16, 32), 6
+"""Sizes of small contexts, and how many conditions must be left to ask."""
 QUARTER = 0.25
 LINE, LINE_QUARTER = "line", "line-quarter"
 
@@ -82,6 +84,9 @@ class Fold:
     rows: np.ndarray
     truth: np.ndarray
     noise: np.ndarray
+
+
+Split = Callable[[Responses, Sequence[Responses], int], Iterator[Fold]]
 
 
 class TooFew(Exception):
@@ -154,6 +159,25 @@ def _dose(responses: Responses, _: Sequence[Responses], __: int) -> Iterator[Fol
                 yield fold_of("dose", f"{label} {dose:g}", 0, responses, np.flatnonzero(has))
 
 
+def _few(count: int) -> Split:
+    """The split that shows a few random conditions and asks all others."""
+
+    def folds(responses: Responses, _: Sequence[Responses], repeats: int) -> Iterator[Fold]:
+        enough = len(responses.doses) >= count + FEWEST_ASKED
+        for repeat in range(repeats if enough else 0):
+            # What a smaller context shows, a larger one shows too.
+            order = _generator(responses, repeat).permutation(len(responses.doses))
+            held_out = np.sort(order[count:])
+            yield fold_of(shown_few(count), "all others", repeat, responses, held_out)
+
+    return folds
+
+
+def shown_few(count: int) -> str:
+    """The name of the split that shows so many conditions."""
+    return f"shown-{count}"
+
+
 def _line(responses: Responses, others: Sequence[Responses], _: int) -> Iterator[Fold]:
     """All conditions of the line; the other lines are shown whole."""
     if others:
@@ -174,7 +198,6 @@ def _line_quarter(
         yield fold_of(LINE_QUARTER, "three quarters", repeat, responses, rest, own, others)
 
 
-Split = Callable[[Responses, Sequence[Responses], int], Iterator[Fold]]
 SPLITS: dict[str, Split] = {
     "conditions": _conditions,
     "combinations": _combinations,
@@ -182,6 +205,7 @@ SPLITS: dict[str, Split] = {
     "dose": _dose,
     LINE: _line,
     LINE_QUARTER: _line_quarter,
+    **{shown_few(count): _few(count) for count in FEW},
 }
 NOTHING = {
     "conditions": "it has no conditions",
@@ -190,6 +214,7 @@ NOTHING = {
     "dose": f"no treatment with {FEWEST_DOSES} doses",
     LINE: "no other line of the same design",
     LINE_QUARTER: "no other line of the same design",
+    **{shown_few(n): f"fewer than {n + FEWEST_ASKED} distinct conditions" for n in FEW},
 }
 """Why a split has no folds."""
 

@@ -13,6 +13,7 @@ from matplotlib.ticker import NullFormatter
 from ...corpora.same_measurements import Same
 from ...model.error_base import listed
 from ..report import plain_table
+from .folds import FEW, shown_few
 from .real_entries import REAL_ENTRIES, RULER
 
 Rows = Sequence[Mapping[str, Any]]
@@ -170,12 +171,17 @@ def _or_nothing(value: float | None) -> str:
 
 
 def plot_ratios(path: Path, results: Rows, highlighted: set[str]) -> None:
-    """Ratios to the ruler of every set, an entry per line and a split per panel."""
-    splits = list(dict.fromkeys(row["split"] for row in results))
-    figure = Figure(figsize=(4.6 * len(splits), 4.4), layout="tight")
-    axes = figure.subplots(1, len(splits), squeeze=False)[0]
-    for axis, split in zip(axes, splits, strict=True):
-        own = [row for row in summarise_sets(results) if row["split"] == split]
+    """Ratios to the ruler of every set, an entry per line and a split per panel; and against the
+    number of shown conditions, where few are shown."""
+    few = {shown_few(count): count for count in FEW}
+    splits = list(dict.fromkeys(row["split"] for row in results if row["split"] not in few))
+    summary = summarise_sets(results)
+    sizes = [row for row in summary if row["split"] in few and row["entry"] != RULER]
+    panels = len(splits) + bool(sizes)
+    figure = Figure(figsize=(4.6 * panels, 4.4), layout="tight")
+    axes = figure.subplots(1, panels, squeeze=False)[0]
+    for axis, split in zip(axes, splits, strict=False):
+        own = [row for row in summary if row["split"] == split]
         own = sorted((row for row in own if row["entry"] != RULER), key=lambda row: -row["ratio"])
         for place, row in enumerate(own):
             ratios = [
@@ -187,11 +193,39 @@ def plot_ratios(path: Path, results: Rows, highlighted: set[str]) -> None:
             axis.plot(row["ratio"], place, "D" if is_own else "o", color="C3" if is_own else "0.2")
         axis.axvline(1, color="0.2", linewidth=0.8, linestyle="--")
         axis.set_xscale("log")
-        low, high = axis.get_xlim()
-        ticks = [tick for tick in TICKS if low <= tick <= high]
-        axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=7)
-        axis.xaxis.set_minor_formatter(NullFormatter())
+        _plain_ticks(axis.xaxis, *axis.get_xlim())
         axis.set_yticks(range(len(own)), [row["label"] for row in own], fontsize=7)
         axis.set_title(split, fontsize=9)
         axis.set_xlabel("error / ruler; each mark is a set")
+    if sizes:
+        _plot_sizes(axes[-1], sizes, few, highlighted)
     figure.savefig(path, dpi=110)
+
+
+def _plot_sizes(axis: Any, rows: Rows, few: Mapping[str, int], highlighted: set[str]) -> None:
+    """Ratios to the ruler against the number of conditions that are shown, a line per entry."""
+    for label in dict.fromkeys(row["label"] for row in rows):
+        own = [row for row in rows if row["label"] == label]
+        is_own = own[0]["entry"] in highlighted
+        axis.plot(
+            [few[row["split"]] for row in own], [row["ratio"] for row in own], label=label,
+            marker="D" if is_own else ".", color="C3" if is_own else None,
+            linewidth=2 if is_own else 1,
+        )  # fmt: skip
+    axis.axhline(1, color="0.2", linewidth=0.8, linestyle="--")
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_xticks(list(few.values()), [str(count) for count in few.values()], fontsize=7)
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    _plain_ticks(axis.yaxis, *axis.get_ylim())
+    axis.set_title("few conditions shown", fontsize=9)
+    axis.set_xlabel("shown conditions")
+    axis.set_ylabel("error / ruler")
+    axis.legend(fontsize=6)
+
+
+def _plain_ticks(axis: Any, low: float, high: float) -> None:
+    """Ratios at a logarithmic axis, as people read them."""
+    ticks = [tick for tick in TICKS if low <= tick <= high]
+    axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=7)
+    axis.set_minor_formatter(NullFormatter())
