@@ -38,6 +38,8 @@ GRIDS = 0.5
 """Share of worlds in which stimuli are crossed with inhibitors, as far as conditions last."""
 PREFERENCES = (0.0, 1.0, 2.0)
 """The power of the number of molecules that one reaches, to which it is likely to be treated."""
+ALIKE, LIKENESS = 0.5, 5.0
+"""Share of worlds in which treatments act alike, and by how much such a treatment is preferred."""
 SUMS = 0.35
 """Share of worlds that are saturating sums."""
 FEWEST_TREATMENTS, MOST_TREATMENTS = 3, 14
@@ -162,11 +164,7 @@ def _draw(networks: Sequence[SignalingNetwork], seed: int) -> _Drawn | None:
         return None
     regulated = {i.target for i in truth.interactions if not i.is_input}
     inputs = [n for n in truth.names if n not in regulated] or list(truth.names)
-    # Laboratories treat what much depends on; how strictly differs from world to world.
-    influence = (influence_of(truth)[1] > 0.1).sum(1)
-    preference = float(rng.choice(PREFERENCES))
-    draws = preference * np.log(influence + 0.5) + rng.gumbel(size=len(influence))
-    liking = dict(zip(truth.names, draws.tolist(), strict=True))
+    liking = dict(zip(truth.names, _liking(truth, rng).tolist(), strict=True))
     inputs.sort(key=lambda name: -liking[name])
     wanted = int(rng.integers(FEWEST_TREATMENTS + 1, MOST_TREATMENTS + 1))
     stimuli = inputs[: min(len(inputs), round(wanted * rng.choice([0.0, 0.3, 0.5, 0.7, 1.0])))]
@@ -204,6 +202,22 @@ def _draw(networks: Sequence[SignalingNetwork], seed: int) -> _Drawn | None:
     names = tuple(name for _, name, _ in treatments)
     is_sum = bool(rng.random() < SUMS)
     return _Drawn(shown, truth, tuple(conditions), doses, names, direction, wrong, is_sum, seed)
+
+
+def _liking(network: SignalingNetwork, rng: np.random.Generator) -> np.ndarray:
+    """How much a laboratory would like to treat each molecule (N).
+
+    Laboratories treat what much depends on, and often what acts alike, such as the kinases of one
+    cascade; how strictly differs from world to world.
+    """
+    reach = influence_of(network)[1] + np.eye(len(network.molecules))
+    liking = float(rng.choice(PREFERENCES)) * np.log((reach > 0.1).sum(1) + 0.5)
+    liking = liking + rng.gumbel(size=len(liking))
+    if rng.random() < ALIKE:
+        size = np.linalg.norm(reach, axis=1)
+        first = int(np.argmax(liking))
+        liking = liking + LIKENESS * (reach @ reach[first]) / size / size[first]
+    return liking
 
 
 def _design(stimuli: int, treatments: int, rng: np.random.Generator) -> list[list[int]]:
