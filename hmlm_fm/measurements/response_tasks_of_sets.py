@@ -23,11 +23,13 @@ from .responses import Output
 
 MEMBERS = 4
 RAISES = (STIMULUS, "overexpression")
+TreatmentKey = tuple[str, str, float, float]
+"""As `Treatment.key`."""
 
 
 def response_task(
     measured: MeasuredSet,
-    treatments: Sequence[tuple[str, str, float, float]],
+    treatments: Sequence[TreatmentKey],
     outputs: Sequence[Output],
     doses: np.ndarray,
     changes: np.ndarray,
@@ -46,11 +48,9 @@ def response_task(
         changes: (S, M), NaN where nothing is shown.
         shown: (S) which conditions are the context.
     """
-    drugs = known_drugs(measured.targets)
-    hit = [_hit(kind, name, drugs) for kind, name, _, _ in treatments]
-    direction = np.array([1.0 if kind in RAISES else -1.0 for kind, _, _, _ in treatments])
-    genes = [_measured(measured, output.readout) for output in outputs]
-    signed, reach = _influences(measured.network, treatments, hit, outputs, genes)
+    hit, genes = _genes(measured, treatments, outputs)
+    direction = directions_of(treatments)
+    signed, reach = _influences(measured, treatments, outputs)
     return ResponseTask(
         doses,
         changes,
@@ -60,6 +60,42 @@ def response_task(
         direction,
         _ids(hit),
         _ids(genes),
+    )
+
+
+def directions_of(treatments: Sequence[TreatmentKey]) -> np.ndarray:
+    """+1 (K) of treatments that raise what they hit, −1 of those that lower it."""
+    return np.array([1.0 if kind in RAISES else -1.0 for kind, _, _, _ in treatments])
+
+
+def places_on_network(
+    measured: MeasuredSet, treatments: Sequence[TreatmentKey], outputs: Sequence[Output]
+) -> tuple[list[int | None], list[int | None]]:
+    """The molecules of the set's network that treatments hit and that outputs measure; None where
+    it has them not, and without a network."""
+    if measured.network is None:
+        return [None] * len(treatments), [None] * len(outputs)
+    molecules, index = Molecules(measured.network, exactly=False), measured.network.molecule_index
+
+    def place(name: str, own: tuple[str, ...]) -> int | None:
+        found = molecules.by_name(name) or molecules.by_genes(own)
+        return None if found is None else index[found]
+
+    hit, genes = _genes(measured, treatments, outputs)
+    return (
+        [place(name, own) for (_, name, _, _), own in zip(treatments, hit, strict=True)],
+        [place(o.readout, own) for o, own in zip(outputs, genes, strict=True)],
+    )
+
+
+def _genes(
+    measured: MeasuredSet, treatments: Sequence[TreatmentKey], outputs: Sequence[Output]
+) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+    """The genes that treatments act on, and those that outputs measure."""
+    drugs = known_drugs(measured.targets)
+    return (
+        [_hit(kind, name, drugs) for kind, name, _, _ in treatments],
+        [_measured(measured, output.readout) for output in outputs],
     )
 
 
@@ -90,26 +126,14 @@ def _ids(genes: Sequence[tuple[str, ...]]) -> np.ndarray:
 
 
 def _influences(
-    network: SignalingNetwork | None,
-    treatments: Sequence[tuple[str, str, float, float]],
-    hit: Sequence[tuple[str, ...]],
-    outputs: Sequence[Output],
-    genes: Sequence[tuple[str, ...]],
+    measured: MeasuredSet, treatments: Sequence[TreatmentKey], outputs: Sequence[Output]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Signed influence and reach (K, M) along the network; 0 where it has not what is asked."""
     signed, reach = np.zeros((2, len(treatments), len(outputs)))
-    if network is None:
+    if measured.network is None:
         return signed, reach
-    molecules = Molecules(network, exactly=False)
-    along, far = _influence(network)
-    index = network.molecule_index
-
-    def place(name: str, own: tuple[str, ...]) -> int | None:
-        found = molecules.by_name(name) or molecules.by_genes(own)
-        return None if found is None else index[found]
-
-    rows = [place(name, own) for (_, name, _, _), own in zip(treatments, hit, strict=True)]
-    columns = [place(o.readout, own) for o, own in zip(outputs, genes, strict=True)]
+    along, far = _influence(measured.network)
+    rows, columns = places_on_network(measured, treatments, outputs)
     for k, row in enumerate(rows):
         for m, column in enumerate(columns):
             if row is not None and column is not None:

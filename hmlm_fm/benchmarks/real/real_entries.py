@@ -27,7 +27,7 @@ from .methods import (
 )
 from .network_methods import InContext, OnNetwork
 
-RULER = "ruler"
+RULER, IN_CONTEXT = "ruler", "hmlm-in-context"
 MOST_FOLDS = 4
 """Of entries that take seconds or minutes for each."""
 
@@ -145,11 +145,11 @@ REAL_ENTRIES: tuple[RealEntry, ...] = (
         splits=("treatment",),
     ),
     RealEntry(
-        "hmlm-in-context", "HMLM pretrained, in context", partial(_in_context, False),
+        IN_CONTEXT, "HMLM pretrained, in context", partial(_in_context, False),
         starts_from="weights", highlighted=True,
     ),
     RealEntry(
-        "hmlm-in-context-untrained", "HMLM untrained, in context", partial(_in_context, True),
+        f"{IN_CONTEXT}-untrained", "HMLM untrained, in context", partial(_in_context, True),
         starts_from="configuration",
     ),
     *_fitted_entries(),

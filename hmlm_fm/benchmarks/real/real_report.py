@@ -19,12 +19,15 @@ from ...corpora.same_measurements import same_measurements
 from ...fitting.ensemble import FitSettings, settings_for
 from ...measurements.responses import responses_of
 from ...model.error_base import did_you_mean
+from ...model.modeling_hmlm import HMLMForSignaling
 from ..benchmark_options import BenchmarkOptions
 from ..measuring import QUICK, QUICK_NEURAL_STEPS, model_hashes
 from ..report import Report
+from .directions import directions
 from .folds import SPLITS
+from .network_methods import InContext
 from .published_figures import published_figures
-from .real_entries import RealEntry, RealResources
+from .real_entries import IN_CONTEXT, RealEntry, RealResources
 from .real_table import plot_ratios, real_table, summarise_sets
 from .run_real import RealRun, run_sets
 
@@ -80,6 +83,7 @@ def measure_real(
         _write_predictions(run, results, options)
     about: dict[str, Any] = {
         "summary": summarise_sets(results),
+        "directions": directions(sets, _models_asked(entries, resources)),
         "published": published_figures(sets),
         "skipped": skipped,
         "same_measurements": [asdict(pair) for pair in same],
@@ -87,6 +91,18 @@ def measure_real(
     highlighted = {entry.id for entry in entries if entry.highlighted}
     draw = partial(plot_ratios, results=results, highlighted=highlighted)
     return Report(results, real_table(results, about), draw, about)
+
+
+def _models_asked(
+    entries: Sequence[RealEntry], resources: RealResources
+) -> dict[str, HMLMForSignaling]:
+    """The models, by the labels of their entries, that answer in context."""
+    found = {}
+    for entry in entries:
+        method = entry.make(resources) if entry.id.startswith(IN_CONTEXT) else None
+        if isinstance(method, InContext):
+            found[entry.label] = method.model
+    return found
 
 
 def _splits(text: str) -> tuple[str, ...]:

@@ -82,6 +82,8 @@ def real_table(results: Rows, about: Mapping[str, Any]) -> str:
             )
         )
         parts.append(_of_sets([row for row in results if row["split"] == split]))
+    if about.get("directions"):
+        parts.append(_directions(about["directions"]))
     if about.get("published"):
         parts.append(_published(about["published"]))
     told = [str(Same(**pair)) for pair in about.get("same_measurements", ())]
@@ -92,6 +94,36 @@ def real_table(results: Rows, about: Mapping[str, Any]) -> str:
     if told:
         parts.append("\n".join(f"- {line}" for line in told))
     return "\n\n".join(parts)
+
+
+def _directions(rows: Rows) -> str:
+    """Directions that are told before anything is shown: set by set, and the mean of studies."""
+    labels = list(dict.fromkeys(row["label"] for row in rows))
+    lines = []
+    for name in dict.fromkeys(row["set"] for row in rows):
+        own = {row["label"]: row for row in rows if row["set"] == name}
+        first = next(iter(own.values()))
+        cells = [
+            f"{row['accuracy']:.2f} ({row['accuracy_low']:.2f} to {row['accuracy_high']:.2f})"
+            if (row := own.get(label)) else "" for label in labels
+        ]  # fmt: skip
+        lines.append([name, str(first["changes"]), str(first["rises"]), *cells])
+    lines.append(["mean, each study once", "", "", *(_of_studies(rows, label) for label in labels)])
+    caption = (
+        "No condition shown: balanced accuracy of the direction of changes that exceed the noise, "
+        "from names and network alone, with 95 % intervals over conditions (one who always says "
+        "the same has 0.50):"
+    )
+    return plain_table(caption, ["set", "changes", "rises", *labels], lines)
+
+
+def _of_studies(rows: Rows, label: str) -> str:
+    studies: dict[str, list[float]] = {}
+    for row in rows:
+        if row["label"] == label:
+            studies.setdefault(row["study"], []).append(row["accuracy"])
+    means = [sum(of) / len(of) for of in studies.values()]
+    return f"{sum(means) / len(means):.2f} of {len(means)} studies" if means else ""
 
 
 def _published(figures: Rows) -> str:
