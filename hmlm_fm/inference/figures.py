@@ -225,3 +225,49 @@ def plot_changes(changes: pd.DataFrame, sds: pd.DataFrame, title: str, path: Pat
     axes.title.set_fontsize(8)
     figure.colorbar(image, ax=axes, label="change from control", shrink=0.8)
     figure.savefig(path, dpi=150)
+
+
+@dataclass(frozen=True)
+class PredictedWorld:
+    """What is predicted of the conditions of one world that are asked.
+
+    Attributes:
+        truth, mean, sd, untrained: (Q, M) changes as measured and as predicted, the standard
+            deviations of the latter, and what an untrained model predicts, which is the ruler.
+    """
+
+    truth: np.ndarray
+    mean: np.ndarray
+    sd: np.ndarray
+    untrained: np.ndarray
+
+
+def plot_world(found: PredictedWorld, shown: int, path: Path, panels: int = 8) -> None:
+    """Held-out conditions of a world that was not trained on, as measured and as predicted.
+
+    Args:
+        found: truth and predictions.
+        shown: how many conditions of it were shown.
+        path: of the PNG file.
+        panels: how many conditions.
+    """
+    figure = Figure(figsize=(12, 5.5), layout="constrained")
+    grid = figure.subplots(2, (panels + 1) // 2, sharex=True, sharey=True).ravel()
+    order = np.argsort(found.mean[:panels].mean(0))
+    places = np.arange(len(order))
+    for row, axes in enumerate(grid[: len(found.truth)]):
+        mean, half = found.mean[row, order], NORMAL_QUANTILE * found.sd[row, order]
+        axes.fill_between(places, mean - half, mean + half, color="C0", alpha=0.2, linewidth=0,
+                          label="90 % interval")  # fmt: skip
+        axes.plot(places, mean, "C0-", label="predicted")
+        axes.plot(places, found.untrained[row, order], "--", color="0.6", label="the ruler")
+        axes.plot(places, found.truth[row, order], "k.", label="measured")
+        axes.axhline(0, color="0.8", linewidth=0.6)
+        axes.set_title(f"held-out condition {row + 1}", fontsize=8)
+    for axes in grid[len(found.truth) :]:
+        axes.set_visible(False)
+    grid[0].legend(fontsize=7)
+    figure.supxlabel("readouts", fontsize=9)
+    figure.supylabel("change from control", fontsize=9)
+    figure.suptitle(f"a world of held-out networks, {shown} of its conditions shown", fontsize=10)
+    figure.savefig(path, dpi=120)

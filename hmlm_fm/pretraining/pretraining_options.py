@@ -48,6 +48,11 @@ SETTINGS_OF_A_RUN = (
     "held_out_share",
     "inference_rounds",
     "disabled_parts",
+    "response_steps",
+    "worlds",
+    "drawn_worlds",
+    "measured",
+    "measured_steps",
 )
 
 
@@ -105,6 +110,21 @@ class PretrainingOptions:
     inference_rounds: int = field(
         default=8, metadata={"help": "how often the model infers gates and states in turn"}
     )
+    response_steps: int = field(
+        default=300, metadata={"help": "of the head for measured sets, on worlds; 0 for no head"}
+    )
+    worlds: str = field(
+        default="",
+        metadata={"help": "folders of `hmlm corpus worlds`, by comma; empty to draw them"},
+    )
+    drawn_worlds: int = field(
+        default=300, metadata={"help": "worlds to draw, where none are given"}
+    )
+    measured: str = field(
+        default="",
+        metadata={"help": "measured sets or corpora of them, by comma, that the head goes on with"},
+    )
+    measured_steps: int = field(default=800, metadata={"help": "on these, mixed with worlds"})
     seed: int = field(default=0, metadata={"help": "of all random draws"})
     logging_steps: int = field(default=10, metadata={"help": "steps between lines of the log"})
     save_steps: int = field(default=50, metadata={"help": "steps between checkpoints"})
@@ -155,6 +175,9 @@ class PretrainingOptions:
             "language_networks": 1,
             "warmup_steps": 0,
             "loaders": 0,
+            "response_steps": 0,
+            "drawn_worlds": 1,
+            "measured_steps": 1,
             "conditions": FEWEST_CONDITIONS,
         }
         for name, least in lowest.items():
@@ -184,6 +207,8 @@ class PretrainingOptions:
             raise OptionsError(
                 f"attn_implementation {self.attn_implementation!r}; expected eager, sdpa or sparse"
             )
+        if self.measured and not self.response_steps:
+            raise OptionsError("measured sets are given with response_steps 0; expected a head")
         unknown = [part for part in self.parts_off if part not in PARTS]
         if unknown:
             raise OptionsError(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -43,6 +44,7 @@ from .pretraining_options import (
     training_arguments,
 )
 from .progress import Progress
+from .response_stage import RESPONSES_FOLDER, check_sets, evaluate_on_worlds, train_on_worlds
 from .resuming import check_same_launch, check_same_run, find_checkpoint, remove_incomplete
 from .state_evaluation import evaluate_modalities, evaluate_next_state, predict_held_out
 from .trainer import PretrainingTrainer
@@ -66,6 +68,7 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
     arguments = connected_arguments(options)
     checkpoint = checkpoint_to_resume(options)
     networks, sides = read_corpus(options)
+    measured = check_sets(options)
     with creating(Path(options.output_dir)):
         Path(options.output_dir).mkdir(parents=True, exist_ok=True)
     make_deterministic(options.seed)
@@ -79,6 +82,7 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
     disconnect(arguments.distributed_state)
     if not arguments.distributed_state.is_main_process:
         return {}
+    model = train_on_worlds(options, arguments, model, sides["train"], measured)
     trajectories = (
         held_out_trajectories(sides["test"], options, arguments) if options.next_state else []
     )
@@ -261,7 +265,7 @@ def evaluate(
     corpus: TokenisedCorpus,
     trajectories: Sequence[Trajectories],
 ) -> dict[str, Any]:
-    """Metrics of both objectives on held-out networks, beside the simplest baselines."""
+    """Metrics of all objectives on held-out networks, beside the simplest baselines."""
     metrics: dict[str, Any] = {}
     networks = sides["train"], sides["test"]
     if options.masked_molecule:
@@ -272,6 +276,8 @@ def evaluate(
             model, tokenizer, corpus.trajectories, trajectories, untrained
         )
         metrics["modalities"] = evaluate_modalities(model, tokenizer, trajectories)
+    if model.responses is not None:
+        metrics["measured_sets"] = evaluate_on_worlds(options, model, sides["test"])
     if options.ablations:
         metrics["ablations"] = evaluate_ablations(model, tokenizer, *networks, trajectories)
     return metrics
@@ -310,6 +316,8 @@ def write_result(
         "log": trainer.state.log_history,
     }
     write_text(output_dir / "training_info.json", json.dumps(info, indent=2) + "\n")
+    # Its checkpoints are of no use beside the whole model.
+    shutil.rmtree(output_dir / RESPONSES_FOLDER, ignore_errors=True)
     plot_losses(trainer.state.log_history, output_dir / "losses.png")
     if trajectories:
         first = trajectories[:1]

@@ -1,14 +1,13 @@
 """A run that trains the head for measured sets: on worlds, then on measured sets, into a folder.
 
-`hmlm responses` is the command line of this module.
+`hmlm responses` is the command line of this module; `hmlm pretrain` trains the head by it as well.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -31,13 +30,17 @@ from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.response_features import ResponseTask
 from .response_options import ResponseOptions
 from .response_tasks import task_of_set, task_of_world
-from .response_training import ResponseSettings, train_responses
+from .response_training import ResponseLog, ResponseSettings, train_responses
 
 Log = Callable[[str], object]
+Worlds = Sequence[Mapping[str, np.ndarray]]
+"""As stored by `World.row`."""
+Sets = Mapping[str, Mapping[str, ResponseTask]]
+"""Tasks of whole measured sets, by study and name."""
+
 FEWEST_CONDITIONS = 12
 SHARE_OF_WORLDS = 0.4
 """Of the tasks beside measured sets, so that little is forgotten."""
-SECONDS_BETWEEN_LINES = 20
 TRAINING_FILE, OPTIONS_FILE = "responses.json", "options.json"
 SET_RATE = 4e-4
 """The learning rate of the second stage, in which little should be forgotten."""
@@ -56,21 +59,12 @@ def run_response_training(options: ResponseOptions, log: Log = print) -> dict[st
     worlds = [stored_worlds(folder) for folder in options.worlds]
     sets = training_sets(options.sets)
     model, tokenizer = load_foundation(options.checkpoint)
-    model = with_head(model, options)
+    model = with_head(model, options.size, options.layers, options.seed)
     run = _run_folder(options)
     settings = ResponseSettings(
         options.steps, seed=options.seed, loaders=options.loaders, bf16=options.bf16
     )
-    stages = [("worlds", settings, False)]
-    if sets:
-        after = replace(settings, steps=options.set_steps, rate=SET_RATE, seed=options.seed + 1)
-        stages.append(("measured sets", after, True))
-    history: dict[str, list[float]] = {}
-    for name, settings, with_sets in stages:
-        history[name] = []
-        lines = _Lines(name, settings.steps, history[name], log)
-        draw = Draws(worlds, sets if with_sets else {})
-        train_responses(model, draw, settings, run / name.replace(" ", "-"), lines)
+    history = train_head(model, worlds, sets, settings, options.set_steps, run, log)
     facts = {
         "options": _stated(options),
         "worlds": sum(map(len, worlds)),
@@ -84,6 +78,42 @@ def run_response_training(options: ResponseOptions, log: Log = print) -> dict[st
         write_text(folder / TRAINING_FILE, json.dumps(facts, indent=1) + "\n")
     shutil.rmtree(run)
     return facts
+
+
+def train_head(
+    model: HMLMForSignaling,
+    worlds: Sequence[Worlds],
+    sets: Sets,
+    settings: ResponseSettings,
+    set_steps: int,
+    folder: Path,
+    log: Log,
+) -> dict[str, list[float]]:
+    """Train a model's head on worlds, then on measured sets where there are any.
+
+    Args:
+        model: with a head for measured sets.
+        worlds: in one or several folders.
+        sets: by study and name.
+        settings: of the first stage.
+        set_steps: of the second one.
+        folder: for checkpoints; what a run that was stopped has left there is gone on with.
+        log: is called with a line now and then.
+
+    Returns:
+        The errors over the ruler's along each stage.
+    """
+    stages = [("worlds", settings, {})]  # type: list[tuple[str, ResponseSettings, Sets]]
+    if sets:
+        after = replace(settings, steps=set_steps, rate=SET_RATE, seed=settings.seed + 1)
+        stages.append(("measured sets", after, sets))
+    history = {}
+    for name, of_stage, own in stages:
+        lines = ResponseLog(name, of_stage.steps, log)
+        place = folder / name.replace(" ", "-")
+        train_responses(model, Draws(worlds, own), of_stage, place, lines)
+        history[name] = lines.history
+    return history
 
 
 def _run_folder(options: ResponseOptions) -> Path:
@@ -119,7 +149,7 @@ def stored_worlds(folder: Path) -> StoredRows:
     return StoredRows(rows)
 
 
-def training_sets(paths: Sequence[Path]) -> dict[str, dict[str, ResponseTask]]:
+def training_sets(paths: Sequence[Path]) -> Sets:
     """Tasks of whole measured sets by study and name.
 
     Raises:
@@ -149,15 +179,15 @@ def whole_task(measured: MeasuredSet) -> ResponseTask:
     )
 
 
-def with_head(model: HMLMForSignaling, options: ResponseOptions) -> HMLMForSignaling:
+def with_head(model: HMLMForSignaling, size: int, layers: int, seed: int) -> HMLMForSignaling:
     """The model with a head for measured sets; its own, or one that is untrained."""
     if model.responses is not None:
         return model
-    shape = {"response_size": options.size, "response_layers": options.layers}
-    torch.manual_seed(options.seed)
-    config = HMLMConfig.from_dict(model.config.to_dict() | shape)
-    larger = HMLMForSignaling(config)
+    torch.manual_seed(seed)
+    shape = {"response_size": size, "response_layers": layers}
+    larger = HMLMForSignaling(HMLMConfig.from_dict(model.config.to_dict() | shape))
     larger.load_state_dict(model.state_dict(), strict=False)
+    larger.to(model.device)  # type: ignore[arg-type]
     return larger.eval()
 
 
@@ -169,9 +199,7 @@ class Draws:
         sets: whole tasks by study and name; each study counts alike.
     """
 
-    def __init__(
-        self, worlds: Sequence[StoredRows], sets: dict[str, dict[str, ResponseTask]]
-    ) -> None:
+    def __init__(self, worlds: Sequence[Worlds], sets: Sets) -> None:
         self.worlds, self.ends = worlds, np.cumsum([len(rows) for rows in worlds])
         self.studies = [list(own.values()) for own in sets.values()]
 
@@ -183,32 +211,6 @@ class Draws:
         part = int(np.searchsorted(self.ends, at, side="right"))
         rows = self.worlds[part]
         return task_of_world(rows[at - int(self.ends[part]) + len(rows)], rng)
-
-
-class _Lines:
-    """A line now and then: the error over the ruler's, and the time that is left."""
-
-    def __init__(self, name: str, steps: int, history: list[float], log: Log) -> None:
-        self.name, self.steps, self.history, self.log = name, steps, history, log
-        self.started = self.said = time.perf_counter()
-        self.recent: list[float] = []
-        self.first = 0
-
-    def __call__(self, step: int, ratio: float) -> None:
-        # A run that is resumed starts later.
-        self.first = self.first or step
-        self.recent.append(ratio)
-        now = time.perf_counter()
-        if step < self.steps and now - self.said < SECONDS_BETWEEN_LINES:
-            return
-        mean = float(np.exp(np.mean(np.log(np.maximum(self.recent, 1e-3)))))
-        left = (now - self.started) / (step - self.first + 1) * (self.steps - step)
-        self.log(
-            f"{self.name}: step {step}/{self.steps}, error {mean:.3f} of the ruler's, "
-            f"{left / 60:.0f} min left"
-        )
-        self.history.append(round(mean, 4))
-        self.said, self.recent = now, []
 
 
 def _stated(options: ResponseOptions) -> dict[str, Any]:

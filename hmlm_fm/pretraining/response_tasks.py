@@ -30,6 +30,15 @@ nothing is shown."""
 
 def task_of_world(world: Mapping[str, np.ndarray], rng: np.random.Generator) -> ResponseTask | None:
     """A task of one world, as stored by `World.row`; None where it would say nothing."""
+    whole = measured_world(world, rng)
+    return None if whole is None else _asked(whole, rng)
+
+
+def measured_world(
+    world: Mapping[str, np.ndarray], rng: np.random.Generator
+) -> ResponseTask | None:
+    """A world as a laboratory would measure it, nothing of which is shown; None where too little
+    moves."""
     times = world["changes"].shape[1]
     at = rng.permutation(times)[: 1 if rng.random() < 0.7 else 2]
     changes = world["changes"].astype(np.float64)
@@ -46,19 +55,15 @@ def task_of_world(world: Mapping[str, np.ndarray], rng: np.random.Generator) -> 
     values = np.concatenate([changes[rows][:, t][:, panel] for t in at], 1)
     molecule = np.tile(panel, len(at))
     gain = np.tile(np.exp(rng.normal(0, 0.5, len(panel))), len(at))
-    values = _measured(values * gain, rng)
-    return _asked(
-        ResponseTask(
-            doses[rows][:, used],
-            values,
-            np.zeros(len(rows), dtype=bool),
-            world["signed"][used][:, molecule].astype(np.float64),
-            world["reach"][used][:, molecule].astype(np.float64),
-            world["direction"][used].astype(np.float64),
-            world["members"][world["treated"][used]].astype(np.int64),
-            world["members"][molecule].astype(np.int64),
-        ),
-        rng,
+    return ResponseTask(
+        doses[rows][:, used],
+        _measured(values * gain, rng),
+        np.zeros(len(rows), dtype=bool),
+        world["signed"][used][:, molecule].astype(np.float64),
+        world["reach"][used][:, molecule].astype(np.float64),
+        world["direction"][used].astype(np.float64),
+        world["members"][world["treated"][used]].astype(np.int64),
+        world["members"][molecule].astype(np.int64),
     )
 
 

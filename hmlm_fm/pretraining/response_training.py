@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ TASKS = 8.0
 """About how many a batch holds."""
 DRAWN_AHEAD = 128
 """Tasks that are drawn before they are sorted by size."""
+
+SECONDS_BETWEEN_LINES = 20
 
 Draw = Callable[[np.random.Generator], ResponseTask | None]
 
@@ -234,3 +237,40 @@ class _Steps(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.progress(state.global_step, self.trainer.ratio)
+
+
+class ResponseLog:
+    """A line now and then: the error over the ruler's, and the time that is left.
+
+    Attributes:
+        history: the error of each line.
+    """
+
+    def __init__(self, name: str, steps: int, log: Callable[[str], object]) -> None:
+        """
+        Args:
+            name: of the stage.
+            steps: in all.
+            log: is called with each line.
+        """
+        self.name, self.steps, self.log = name, steps, log
+        self.history: list[float] = []
+        self._started = self._said = time.perf_counter()
+        self._recent: list[float] = []
+        self._first = 0
+
+    def __call__(self, step: int, ratio: float) -> None:
+        # A run that is resumed starts later.
+        self._first = self._first or step
+        self._recent.append(ratio)
+        now = time.perf_counter()
+        if step < self.steps and now - self._said < SECONDS_BETWEEN_LINES:
+            return
+        mean = float(np.exp(np.mean(np.log(np.maximum(self._recent, 1e-3)))))
+        per_step = (now - self._started) / (step - self._first + 1)
+        self.log(
+            f"{self.name}: step {step}/{self.steps}, error {mean:.3f} of the ruler's, "
+            f"{per_step * (self.steps - step) / 60:.0f} min left"
+        )
+        self.history.append(round(mean, 4))
+        self._said, self._recent = now, []

@@ -1,0 +1,142 @@
+"""How well the response head predicts worlds of networks that it was not trained on.
+
+Shapes: S conditions, M outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..inference.figures import PredictedWorld
+from ..inference.response_prediction import predict_responses
+from ..model.error_base import HMLMError
+from ..model.modeling_hmlm import HMLMForSignaling
+from ..model.next_state_head import NORMAL_QUANTILE
+from ..model.response_features import ResponseTask, features_of
+from .response_tasks import measured_world
+
+CONTEXTS = (0, 4, 16)
+"""How many conditions are shown."""
+FEWEST_ASKED, MOST_ASKED = 6, 24
+DRAWS = 2000
+LARGEST_ERROR = 4.0
+"""In standard deviations of the world; a single wild value is no measure of a method."""
+
+
+def evaluate_responses(
+    model: HMLMForSignaling, worlds: Sequence[Mapping[str, np.ndarray]], seed: int = 0
+) -> dict[str, Any]:
+    """Squared errors on held-out worlds, as laboratories would measure them, by how many conditions
+    are shown.
+
+    Args:
+        model: with a head for measured sets.
+        worlds: as stored by `World.row`.
+        seed: of panels, noise, and what is shown.
+
+    Returns:
+        n_worlds, and by_context for each of `CONTEXTS`: the mean squared errors of hmlm, of the
+        untrained model, which is the ruler, and of nearest, the condition with the nearest
+        treatments, all in units of one variance of the world; hmlm over untrained, the ratio of
+        their geometric means, with a 95 % interval over worlds; and the coverage of the 90 %
+        interval.
+
+    Raises:
+        HMLMError: no world in which enough moves.
+    """
+    found = {context: [] for context in CONTEXTS}  # type: dict[int, list[list[float]]]
+    for number, world in enumerate(worlds):
+        task = _fit_world(world, np.random.default_rng([seed, number]))
+        if task is None:
+            continue
+        for context in CONTEXTS:
+            shown = _showing(task, context)
+            found[context].append(_errors(predict_world(model, shown), shown))
+    if not found[CONTEXTS[0]]:
+        raise HMLMError(f"none of {len(worlds)} held-out worlds has enough that moves")
+    return {
+        "n_worlds": len(found[CONTEXTS[0]]),
+        "by_context": {str(context): _summary(np.array(rows)) for context, rows in found.items()},
+    }
+
+
+def _fit_world(
+    world: Mapping[str, np.ndarray], rng: np.random.Generator, tries: int = 5
+) -> ResponseTask | None:
+    """A world with enough conditions for the largest context; their order is random."""
+    for _ in range(tries):
+        task = measured_world(world, rng)
+        if task is not None and len(task.doses) >= max(CONTEXTS) + FEWEST_ASKED:
+            return task
+    return None
+
+
+def _showing(task: ResponseTask, context: int) -> ResponseTask:
+    """The task with its first conditions shown, and as many asked in every context."""
+    last = max(CONTEXTS) + MOST_ASKED
+    kept = np.r_[np.arange(context), np.arange(max(CONTEXTS), min(len(task.doses), last))]
+    return replace(
+        task,
+        doses=task.doses[kept],
+        changes=task.changes[kept],
+        shown=np.arange(len(kept)) < context,
+    )
+
+
+def predict_world(model: HMLMForSignaling, task: ResponseTask) -> PredictedWorld:
+    """What the model and the ruler say of a task."""
+    mean, sd = predict_responses(model, task)
+    asked, features = ~task.shown, features_of(task)
+    return PredictedWorld(task.changes[asked], mean, sd, features.base[asked] * features.unit)
+
+
+def example_world(
+    model: HMLMForSignaling, worlds: Sequence[Mapping[str, np.ndarray]], seed: int = 0
+) -> tuple[PredictedWorld, int] | None:
+    """What is predicted of the first world that has enough, and how many conditions are shown."""
+    for number, world in enumerate(worlds):
+        task = _fit_world(world, np.random.default_rng([seed, number]))
+        if task is not None:
+            return predict_world(model, _showing(task, max(CONTEXTS))), max(CONTEXTS)
+    return None
+
+
+def _errors(found: PredictedWorld, task: ResponseTask) -> list[float]:
+    """Mean squared errors of hmlm, untrained and nearest, and the coverage."""
+    there = np.isfinite(found.truth)
+    unit = max(float(np.nanstd(found.truth)), 1e-9)
+
+    def error(predicted: np.ndarray) -> float:
+        missed = np.clip((predicted - found.truth)[there] / unit, -LARGEST_ERROR, LARGEST_ERROR)
+        return float((missed**2).mean())
+
+    inside = (np.abs(found.mean - found.truth) <= NORMAL_QUANTILE * found.sd)[there].mean()
+    return [error(found.mean), error(found.untrained), error(_nearest(task)), float(inside)]
+
+
+def _nearest(task: ResponseTask) -> np.ndarray:
+    """The changes of the shown condition with the nearest treatments; none where nothing is
+    shown."""
+    asked, shown = task.doses[~task.shown], task.doses[task.shown]
+    if not len(shown):
+        return np.zeros((len(asked), task.changes.shape[1]))
+    distance = ((asked[:, None] - shown[None]) ** 2).sum(-1)
+    found: np.ndarray = np.nan_to_num(task.changes[task.shown])[distance.argmin(1)]
+    return found
+
+
+def _summary(rows: np.ndarray) -> dict[str, Any]:
+    """Of errors and coverages (worlds, 4)."""
+    logs = np.log(np.maximum(rows[:, 0], 1e-6)) - np.log(np.maximum(rows[:, 1], 1e-6))
+    drawn = np.random.default_rng(0).integers(0, len(logs), (DRAWS, len(logs)))
+    interval = np.exp(np.quantile(logs[drawn].mean(1), [0.025, 0.975]))
+    means = rows.mean(0).tolist()
+    return {
+        **dict(zip(("hmlm_mse", "untrained_mse", "nearest_mse", "coverage"), means, strict=True)),
+        "hmlm_over_untrained": float(np.exp(logs.mean())),
+        "interval": interval.tolist(),
+    }

@@ -1,0 +1,97 @@
+"""The third part of a pretraining run: the head for measured sets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from accelerate.utils import DistributedType
+
+from ..common.words import by_comma
+from ..dynamics.worlds import draw_many_worlds
+from ..inference.figures import plot_world
+from ..model.modeling_hmlm import HMLMForSignaling
+from ..model.network import SignalingNetwork
+from .pretraining_options import PretrainingOptions, RunArguments
+from .response_evaluation import evaluate_responses, example_world
+from .response_run import Sets, Worlds, stored_worlds, train_head, training_sets, with_head
+from .response_training import ResponseSettings
+
+RESPONSES_FOLDER, WORLDS_FIGURE = "responses", "worlds.png"
+HEAD_SIZE, HEAD_LAYERS = 64, 4
+HELD_OUT_WORLDS, HELD_OUT_SEED = 40, 10**7
+
+
+def check_sets(options: PretrainingOptions) -> Sets:
+    """The measured sets of the options, before anything is trained.
+
+    Raises:
+        OptionsError: a licence that forbids training.
+        FormatError: they cannot be read.
+    """
+    for folder in by_comma(options.worlds):
+        stored_worlds(Path(folder))
+    return training_sets([Path(path) for path in by_comma(options.measured)])
+
+
+def train_on_worlds(
+    options: PretrainingOptions,
+    arguments: RunArguments,
+    model: HMLMForSignaling,
+    networks: Sequence[SignalingNetwork],
+    sets: Sets,
+) -> HMLMForSignaling:
+    """The model with a head that is trained on worlds, and on measured sets where there are any.
+
+    On several processes the model is left as it is: `hmlm responses` trains the head of what the
+    run leaves.
+
+    Args:
+        options: of the run.
+        arguments: of its Trainer.
+        model: without a head.
+        networks: that are trained on, of which worlds are drawn.
+        sets: as `check_sets`.
+    """
+    if not options.response_steps:
+        return model
+    if arguments.distributed_state.distributed_type != DistributedType.NO:
+        print(
+            "the head for measured sets is trained by one process: `hmlm responses` does it, with "
+            "what this run leaves", flush=True,
+        )  # fmt: skip
+        return model
+    worlds: list[Worlds] = [stored_worlds(Path(folder)) for folder in by_comma(options.worlds)]
+    if not worlds:
+        worlds = [_drawn(networks, options.seed, options.drawn_worlds)]
+        print(f"drew {options.drawn_worlds} worlds", flush=True)
+    model = with_head(model, HEAD_SIZE, HEAD_LAYERS, options.seed)
+    settings = ResponseSettings(
+        options.response_steps, seed=options.seed + 1, loaders=options.loaders, bf16=options.bf16
+    )
+    folder = Path(options.output_dir, RESPONSES_FOLDER)
+    train_head(
+        model, worlds, sets, settings, options.measured_steps, folder,
+        lambda line: print(line, flush=True),
+    )  # fmt: skip
+    return model
+
+
+def evaluate_on_worlds(
+    options: PretrainingOptions, model: HMLMForSignaling, networks: Sequence[SignalingNetwork]
+) -> dict[str, Any]:
+    """Errors on worlds of held-out networks, one of which is drawn into the output folder."""
+    worlds = _drawn(networks, HELD_OUT_SEED + options.seed, HELD_OUT_WORLDS)
+    example = example_world(model, worlds)
+    if example is not None:
+        plot_world(*example, Path(options.output_dir, WORLDS_FIGURE))
+    return evaluate_responses(model, worlds)
+
+
+def _drawn(
+    networks: Sequence[SignalingNetwork], seed: int, count: int
+) -> list[Mapping[str, np.ndarray]]:
+    return [world.row() for world in islice(draw_many_worlds(networks, 10**5 * seed), count)]
