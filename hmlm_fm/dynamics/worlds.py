@@ -26,6 +26,7 @@ from ..model.conditions import Condition, Perturbation
 from ..model.error_base import HMLMError
 from ..model.influence import influence_of
 from ..model.network import Interaction, SignalingNetwork
+from ..model.response_features import member_ids
 from ..model.vocabulary import Vocabulary
 from .draw import draw_dynamics
 from .saturating_sums import simulate_sums
@@ -45,8 +46,6 @@ SUMS = 0.35
 FEWEST_TREATMENTS, MOST_TREATMENTS = 3, 14
 WRONG_SHARES = (0.0, 0.1, 0.2, 0.3, 0.4)
 """How much of a shown network is wrong."""
-MEMBERS = 4
-"""Genes and small molecules by which a molecule is known, at most."""
 
 
 @dataclass(frozen=True)
@@ -278,16 +277,6 @@ def _kept(drawn: _Drawn, states: np.ndarray) -> World:
         np.clip(reach[treated] + own, 0, 1),
         treated,
         direction,
-        member_ids(drawn.shown),
+        member_ids([m.members for m in drawn.shown.molecules], Vocabulary.shipped().index),
         drawn.wrong,
     )
-
-
-def member_ids(network: SignalingNetwork) -> np.ndarray:
-    """Vocabulary ids of the members of each molecule (N, G), 0 for none."""
-    index = Vocabulary.shipped().index
-    found = np.zeros((len(network.molecules), MEMBERS), dtype=np.int64)
-    for i, molecule in enumerate(network.molecules):
-        known = [index[m] for m in molecule.members if m in index][:MEMBERS]
-        found[i, : len(known)] = known
-    return found

@@ -17,11 +17,10 @@ from ..formats.measured.measured_set import DRUG, STIMULUS, MeasuredSet
 from ..formats.measured.treated_genes import genes_of_name
 from ..model.influence import influence_of
 from ..model.network import SignalingNetwork
-from ..model.response_features import ResponseTask
+from ..model.response_features import ResponseTask, member_ids
 from ..model.vocabulary import Vocabulary
 from .responses import Output
 
-MEMBERS = 4
 RAISES = (STIMULUS, "overexpression")
 TreatmentKey = tuple[str, str, float, float]
 """As `Treatment.key`."""
@@ -49,6 +48,7 @@ def response_task(
         shown: (S) which conditions are the context.
     """
     hit, genes = _genes(measured, treatments, outputs)
+    index = Vocabulary.shipped().index
     direction = directions_of(treatments)
     signed, reach = _influences(measured, treatments, outputs)
     return ResponseTask(
@@ -58,8 +58,8 @@ def response_task(
         direction[:, None] * signed,
         reach,
         direction,
-        _ids(hit),
-        _ids(genes),
+        member_ids(hit, index),
+        member_ids(genes, index),
     )
 
 
@@ -113,16 +113,6 @@ def _hit(kind: str, name: str, drugs: DrugTable) -> tuple[str, ...]:
 def _measured(measured: MeasuredSet, readout: str) -> tuple[str, ...]:
     stated = measured.readouts.get(readout)
     return stated.genes if stated is not None else genes_of_name(readout)
-
-
-def _ids(genes: Sequence[tuple[str, ...]]) -> np.ndarray:
-    """Vocabulary ids (…, G); 0 for nothing."""
-    index = Vocabulary.shipped().index
-    found = np.zeros((len(genes), MEMBERS), dtype=np.int64)
-    for i, own in enumerate(genes):
-        known = [index[gene] for gene in own if gene in index][:MEMBERS]
-        found[i, : len(known)] = known
-    return found
 
 
 def _influences(

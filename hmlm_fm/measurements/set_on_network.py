@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..formats.measured.binding import STEADY_HOURS, Molecules, bind_conditions
+from ..formats.measured.binding import Molecules, bind_conditions, steady_hours
 from ..formats.measured.drug_targets import DrugTable, known_drugs
 from ..formats.measured.measured_set import DRUG, LATE, STIMULUS, MeasuredSet, Treatment
 from ..model.conditions import Condition
@@ -174,8 +174,7 @@ class SetOnNetwork:
     def hours(self) -> np.ndarray:
         """(T) times of the outputs, a steady state's last."""
         times = {o.hours for o in self.outputs}
-        last = max(t for t in (0.0, *times) if t != LATE)
-        steady = 2 * last if last else STEADY_HOURS
+        steady = steady_hours(times)
         return np.array(sorted(steady if t == LATE else t for t in times))
 
     def measurements(self, doses: np.ndarray, changes: np.ndarray, seed: int = 0) -> Measurements:

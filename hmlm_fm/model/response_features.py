@@ -7,12 +7,15 @@ treatments, M outputs (a readout at a time), G members of a molecule, X features
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from .ruler import LINEAR, rulers, scaled_doses
 
+MEMBERS = 4
+"""Genes and small molecules by which a molecule is known, at most."""
 LEAST_SD = 1e-3
 """Of the ruler's errors, in units of the context: where nothing moves, none is measured."""
 FEATURES = 15
@@ -65,6 +68,20 @@ class ResponseFeatures:
     base: np.ndarray
     base_sd: np.ndarray
     unit: float
+
+
+def member_ids(members: Sequence[Sequence[str]], index: Mapping[str, int]) -> np.ndarray:
+    """Vocabulary ids (N, G) of what each of N molecules is made of, 0 for nothing.
+
+    Args:
+        members: genes and small molecules of each.
+        index: ids of tokens.
+    """
+    found = np.zeros((len(members), MEMBERS), dtype=np.int64)
+    for i, own in enumerate(members):
+        known = [index[name] for name in own if name in index][:MEMBERS]
+        found[i, : len(known)] = known
+    return found
 
 
 def features_of(task: ResponseTask) -> ResponseFeatures:

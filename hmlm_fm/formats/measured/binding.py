@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -255,8 +255,7 @@ def bind_values(
             path=path,
         )
     warn_of_unknown(unknown, names, molecules.network, path)
-    last = max((m.time_hours for m in measurements if m.time_hours != LATE), default=0.0)
-    steady = min(2 * last, LONGEST_HOURS) if last > 0 else STEADY_HOURS
+    steady = steady_hours(m.time_hours for m in measurements)
     kept = [m for m in measurements if m.readout in molecule_of]
     of_readout = _averaged(kept, steady, path)
     merged = _of_molecules(of_readout, molecule_of)
@@ -266,6 +265,13 @@ def bind_values(
             Observation(molecule, hours, value, modality, sd)
         )
     return {name: tuple(found) for name, found in observations.items()}
+
+
+def steady_hours(times: Iterable[float]) -> float:
+    """The hour at which a network stands for a steady state: twice the last time of others, within
+    `LONGEST_HOURS`; `STEADY_HOURS` where there is none."""
+    last = max((t for t in times if t != LATE), default=0.0)
+    return min(2 * last, LONGEST_HOURS) if last > 0 else STEADY_HOURS
 
 
 Place = tuple[str, str, float, str]
