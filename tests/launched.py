@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SMALL_PRETRAINING = (
     "--steps 6 --batch_size 2 --language_networks 2 --trajectory_networks 4 --held_out_networks 3 "
-    "--inference_rounds 1 "
+    "--response_steps 0 --inference_rounds 1 "
     "--save_steps 2 --logging_steps 1 --warmup_steps 1"
 ).split()
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ..dynamics.trajectories import TIMES_HOURS, Trajectories
 from ..model.network import SignalingNetwork
@@ -264,6 +265,7 @@ def plot_world(found: PredictedWorld, shown: int, path: Path, panels: int = 8) -
         axes.plot(places, found.truth[row, order], "k.", label="measured")
         axes.axhline(0, color="0.8", linewidth=0.6)
         axes.set_title(f"held-out condition {row + 1}", fontsize=8)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in grid[len(found.truth) :]:
         axes.set_visible(False)
     grid[0].legend(fontsize=7)

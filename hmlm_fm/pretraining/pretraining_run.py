@@ -277,7 +277,8 @@ def evaluate(
         )
         metrics["modalities"] = evaluate_modalities(model, tokenizer, trajectories)
     if model.responses is not None:
-        metrics["measured_sets"] = evaluate_on_worlds(options, model, sides["test"])
+        found = evaluate_on_worlds(options, model, sides["test"])
+        metrics |= {} if found is None else {"measured_sets": found}
     if options.ablations:
         metrics["ablations"] = evaluate_ablations(model, tokenizer, *networks, trajectories)
     return metrics

@@ -5,38 +5,53 @@ Shapes: S conditions, M outputs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from ..inference.figures import PredictedWorld
 from ..inference.response_prediction import predict_responses
-from ..model.error_base import HMLMError
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.next_state_head import NORMAL_QUANTILE
 from ..model.response_features import ResponseTask, features_of
 from .response_tasks import measured_world
+from .state_evaluation import CONTEXTS
 
-CONTEXTS = (0, 4, 16)
-"""How many conditions are shown."""
 FEWEST_ASKED, MOST_ASKED = 6, 24
 DRAWS = 2000
 LARGEST_ERROR = 4.0
 """In standard deviations of the world; a single wild value is no measure of a method."""
 
 
-def evaluate_responses(
-    model: HMLMForSignaling, worlds: Sequence[Mapping[str, np.ndarray]], seed: int = 0
-) -> dict[str, Any]:
-    """Squared errors on held-out worlds, as laboratories would measure them, by how many conditions
-    are shown.
+def fit_worlds(
+    worlds: Iterable[Mapping[str, np.ndarray]], count: int, seed: int = 0
+) -> list[ResponseTask]:
+    """The first worlds in which enough moves, as laboratories would measure them.
+
+    Args:
+        worlds: as stored by `World.row`.
+        count: how many are wanted, of ten times as many at most.
+        seed: of panels, noise, and the order of conditions.
+    """
+    found: list[ResponseTask] = []
+    for number, world in enumerate(islice(worlds, 10 * count)):
+        task = measured_world(world, np.random.default_rng([seed, number]))
+        if task is not None and len(task.doses) >= max(CONTEXTS) + FEWEST_ASKED:
+            found.append(task)
+        if len(found) == count:
+            break
+    return found
+
+
+def evaluate_responses(model: HMLMForSignaling, worlds: Sequence[ResponseTask]) -> dict[str, Any]:
+    """Squared errors on held-out worlds, by how many conditions are shown.
 
     Args:
         model: with a head for measured sets.
-        worlds: as stored by `World.row`.
-        seed: of panels, noise, and what is shown.
+        worlds: as `fit_worlds`, at least one.
 
     Returns:
         n_worlds, and by_context for each of `CONTEXTS`: the mean squared errors of hmlm, of the
@@ -44,38 +59,16 @@ def evaluate_responses(
         treatments, all in units of one variance of the world; hmlm over untrained, the ratio of
         their geometric means, with a 95 % interval over worlds; and the coverage of the 90 %
         interval.
-
-    Raises:
-        HMLMError: no world in which enough moves.
     """
-    found = {context: [] for context in CONTEXTS}  # type: dict[int, list[list[float]]]
-    for number, world in enumerate(worlds):
-        task = _fit_world(world, np.random.default_rng([seed, number]))
-        if task is None:
-            continue
-        for context in CONTEXTS:
-            shown = _showing(task, context)
-            found[context].append(_errors(predict_world(model, shown), shown))
-    if not found[CONTEXTS[0]]:
-        raise HMLMError(f"none of {len(worlds)} held-out worlds has enough that moves")
-    return {
-        "n_worlds": len(found[CONTEXTS[0]]),
-        "by_context": {str(context): _summary(np.array(rows)) for context, rows in found.items()},
-    }
+    found = {}
+    for context in CONTEXTS:
+        tasks = [showing(world, context) for world in worlds]
+        rows = [_errors(predict_world(model, task), task) for task in tasks]
+        found[str(context)] = _summary(np.array(rows))
+    return {"n_worlds": len(worlds), "by_context": found}
 
 
-def _fit_world(
-    world: Mapping[str, np.ndarray], rng: np.random.Generator, tries: int = 5
-) -> ResponseTask | None:
-    """A world with enough conditions for the largest context; their order is random."""
-    for _ in range(tries):
-        task = measured_world(world, rng)
-        if task is not None and len(task.doses) >= max(CONTEXTS) + FEWEST_ASKED:
-            return task
-    return None
-
-
-def _showing(task: ResponseTask, context: int) -> ResponseTask:
+def showing(task: ResponseTask, context: int) -> ResponseTask:
     """The task with its first conditions shown, and as many asked in every context."""
     last = max(CONTEXTS) + MOST_ASKED
     kept = np.r_[np.arange(context), np.arange(max(CONTEXTS), min(len(task.doses), last))]
@@ -92,17 +85,6 @@ def predict_world(model: HMLMForSignaling, task: ResponseTask) -> PredictedWorld
     mean, sd = predict_responses(model, task)
     asked, features = ~task.shown, features_of(task)
     return PredictedWorld(task.changes[asked], mean, sd, features.base[asked] * features.unit)
-
-
-def example_world(
-    model: HMLMForSignaling, worlds: Sequence[Mapping[str, np.ndarray]], seed: int = 0
-) -> tuple[PredictedWorld, int] | None:
-    """What is predicted of the first world that has enough, and how many conditions are shown."""
-    for number, world in enumerate(worlds):
-        task = _fit_world(world, np.random.default_rng([seed, number]))
-        if task is not None:
-            return predict_world(model, _showing(task, max(CONTEXTS))), max(CONTEXTS)
-    return None
 
 
 def _errors(found: PredictedWorld, task: ResponseTask) -> list[float]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from accelerate.utils import DistributedType
 
 from ..common.words import by_comma
@@ -16,13 +15,19 @@ from ..inference.figures import plot_world
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
 from .pretraining_options import PretrainingOptions, RunArguments
-from .response_evaluation import evaluate_responses, example_world
+from .response_evaluation import (
+    evaluate_responses,
+    fit_worlds,
+    predict_world,
+    showing,
+)
 from .response_run import Sets, Worlds, stored_worlds, train_head, training_sets, with_head
 from .response_training import ResponseSettings
+from .state_evaluation import CONTEXTS
 
 RESPONSES_FOLDER, WORLDS_FIGURE = "responses", "worlds.png"
 HEAD_SIZE, HEAD_LAYERS = 64, 4
-HELD_OUT_WORLDS, HELD_OUT_SEED = 40, 10**7
+HELD_OUT_SEED = 10**9
 
 
 def check_sets(options: PretrainingOptions) -> Sets:
@@ -66,7 +71,8 @@ def train_on_worlds(
         return model
     worlds: list[Worlds] = [stored_worlds(Path(folder)) for folder in by_comma(options.worlds)]
     if not worlds:
-        worlds = [_drawn(networks, options.seed, options.drawn_worlds)]
+        drawn = draw_many_worlds(networks, 10**5 * options.seed)
+        worlds = [[world.row() for world in islice(drawn, options.drawn_worlds)]]
         print(f"drew {options.drawn_worlds} worlds", flush=True)
     model = with_head(model, HEAD_SIZE, HEAD_LAYERS, options.seed)
     settings = ResponseSettings(
@@ -82,16 +88,15 @@ def train_on_worlds(
 
 def evaluate_on_worlds(
     options: PretrainingOptions, model: HMLMForSignaling, networks: Sequence[SignalingNetwork]
-) -> dict[str, Any]:
-    """Errors on worlds of held-out networks, one of which is drawn into the output folder."""
-    worlds = _drawn(networks, HELD_OUT_SEED + options.seed, HELD_OUT_WORLDS)
-    example = example_world(model, worlds)
-    if example is not None:
-        plot_world(*example, Path(options.output_dir, WORLDS_FIGURE))
+) -> dict[str, Any] | None:
+    """Errors on worlds of held-out networks, one of which is drawn into the output folder; None
+    where too little moves in any."""
+    drawn = (w.row() for w in draw_many_worlds(networks, HELD_OUT_SEED + 10**5 * options.seed))
+    worlds = fit_worlds(drawn, options.held_out_networks)
+    if not worlds:
+        return None
+    # The widest panel says most.
+    example = showing(max(worlds, key=lambda task: task.changes.shape[1]), max(CONTEXTS))
+    figure = Path(options.output_dir, WORLDS_FIGURE)
+    plot_world(predict_world(model, example), max(CONTEXTS), figure)
     return evaluate_responses(model, worlds)
-
-
-def _drawn(
-    networks: Sequence[SignalingNetwork], seed: int, count: int
-) -> list[Mapping[str, np.ndarray]]:
-    return [world.row() for world in islice(draw_many_worlds(networks, 10**5 * seed), count)]

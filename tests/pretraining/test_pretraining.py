@@ -23,7 +23,7 @@ from hmlm_fm.pretraining.resuming import COMPLETE_FILE, find_checkpoint, last_ch
 ROOT = Path(__file__).parents[2]
 SMALL = (
     "--steps 6 --batch_size 2 --language_networks 2 --trajectory_networks 4 --held_out_networks 2 "
-    "--inference_rounds 1 "
+    "--inference_rounds 1 --response_steps 2 --drawn_worlds 8 "
     "--save_steps 2 --logging_steps 1 --warmup_steps 1"
 ).split()
 
@@ -73,6 +73,7 @@ def test_the_folder_holds_what_is_promised(whole):
         "metrics.json",
         "losses.png",
         "trajectories.png",
+        "worlds.png",
         "modeling_hmlm.py",
     ):
         assert (folder / name).stat().st_size > 0, name
@@ -86,10 +87,19 @@ def test_the_folder_holds_what_is_promised(whole):
         metrics["next_state"]
     )
     assert set(metrics["next_state"]["by_context"]) == {"0", "4", "16"}
+    of_worlds = metrics["measured_sets"]
+    assert of_worlds["n_worlds"] == 2
+    assert set(of_worlds["by_context"]) == {"0", "4", "16"}
+    for row in of_worlds["by_context"].values():
+        assert row["interval"][0] <= row["hmlm_over_untrained"] <= row["interval"][1]
+        assert row["untrained_mse"] > 0
+    assert "worlds: step 2/2, error" in output
+    assert "| conditions shown | HMLM | untrained |" in (folder / "README.md").read_text()
     info = json.loads((folder / "training_info.json").read_text())
     assert info["options"]["steps"] == 6
     assert len(info["corpus"]["content_hashes"]) >= 50
     model = HMLMForSignaling.from_pretrained(folder)
+    assert model.responses is not None
     assert model.config.vocab_size == HMLMTokenizer.from_pretrained(folder).vocab_size
 
 
@@ -184,6 +194,9 @@ def test_resuming_writes_into_the_run_s_own_folder_alone(whole, refused, tmp_pat
         (["--seed", "-1"], "seed -1; expected at least 0"),
         (["--report_to", "nonsense"], "expected none or some of wandb"),
         (["--held_out_networks", "0"], "held_out_networks 0"),
+        (["--drawn_worlds", "0"], "drawn_worlds 0; expected at least 1"),
+        (["--worlds", "tests"], "it holds no worlds"),
+        (["--measured", "x", "--response_steps", "0"], "expected a head"),
         (["--learning_rate", "-1"], "learning_rate -1"),
         (["--max_grad_norm", "nan"], "max_grad_norm nan"),
         (["--token_weight_decay", "-1"], "token_weight_decay -1"),
@@ -285,7 +298,10 @@ def test_help_reads_well():
 @pytest.mark.parametrize("objective", ["masked_molecule", "next_state"])
 def test_each_objective_alone(tmp_path, objective):
     other = {"masked_molecule": "next_state", "next_state": "masked_molecule"}[objective]
-    done = run(*SMALL, "--steps", "2", f"--{other}", "false", "--output_dir", tmp_path / "out")
+    done = run(
+        *SMALL, "--steps", "2", f"--{other}", "false", "--response_steps", "0",
+        "--output_dir", tmp_path / "out",
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert objective in metrics

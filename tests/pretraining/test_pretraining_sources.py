@@ -24,6 +24,7 @@ FOLDERS = {
 }
 EACH_CHANGE = ("core", "reactome")
 SMALL = ("--batch_size", 1, "--trajectory_networks", 8, "--held_out_networks", 2,
+         "--response_steps", 0,
          "--inference_rounds", 1, "--language_networks", 4, "--logging_steps", 50,
          "--save_steps", 1000)  # fmt: skip
 
