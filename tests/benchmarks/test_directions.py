@@ -6,6 +6,7 @@ import torch
 
 from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer, Treatment
 from hmlm_fm.benchmarks.real.directions import balanced_accuracy, directions, path_signs
+from hmlm_fm.benchmarks.real.network_methods import InContext
 from hmlm_fm.formats.measured.measured_set import MeasuredSet, Measurement
 from hmlm_fm.measurements.responses import responses_of
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
@@ -81,9 +82,9 @@ def test_sets_are_scored_by_model_and_paths(network):
         vocab_size=HMLMTokenizer().vocab_size, num_hidden_layers=1, hidden_size=16,
         embedding_size=9, response_size=8, response_layers=1, response_heads=2,
     )  # fmt: skip
-    model = HMLMForSignaling(config).eval()
+    method = InContext(HMLMForSignaling(config).eval())
     right, wrong = (responses_of(made_set(network, turned)) for turned in (False, True))
-    rows = directions([right, wrong], {"untrained": model})
+    rows = directions([right, wrong], {"untrained": method})
     of = {(row["set"], row["label"], i // 2): row for i, row in enumerate(rows)}
     paths = "sign of the shortest path"
     assert of["toy", paths, 0]["accuracy"] > 0.8
@@ -92,5 +93,5 @@ def test_sets_are_scored_by_model_and_paths(network):
     assert of["toy", "untrained", 0]["silent"] == 1
     low, high = (of["toy", paths, 0][f"accuracy_{end}"] for end in ("low", "high"))
     assert low <= of["toy", paths, 0]["accuracy"] <= high
-    without = directions([responses_of(made_set(None))], {"untrained": model})
+    without = directions([responses_of(made_set(None))], {"untrained": method})
     assert [row["label"] for row in without] == ["untrained"]

@@ -22,7 +22,12 @@ from hmlm_fm.benchmarks.real.methods import (
     Ridge,
     Ruler,
 )
-from hmlm_fm.benchmarks.real.network_methods import OnNetwork
+from hmlm_fm.benchmarks.real.network_methods import (
+    OnNetwork,
+    with_shuffled_network,
+    without_names,
+    without_network,
+)
 from hmlm_fm.benchmarks.real.real_entries import REAL_ENTRIES, chosen_entries
 from hmlm_fm.benchmarks.real.real_table import summarise_sets
 from hmlm_fm.cli.main import app
@@ -31,6 +36,7 @@ from hmlm_fm.formats.measured.set_folder import write_measured_set
 from hmlm_fm.measurements.responses import NEAR_REPLICATES, REPLICATES, responses_of
 from hmlm_fm.measurements.trivial import TrainingMean
 from hmlm_fm.model.error_base import HMLMError
+from hmlm_fm.model.response_features import ResponseTask
 
 STIMULI, INHIBITORS = ("EGF", "TNF", "IL1", "HGF"), ("MEK", "PI3K", "IKK")
 LINEAR = Scale()
@@ -340,6 +346,23 @@ def test_small_contexts_are_within_larger_ones():
         assert len(few.rows) == len(responses.doses) - 4
         assert not set(few.shown.conditions) & set(few.shown.query_conditions)
     assert set(small[0].shown.conditions) != set(small[1].shown.conditions)
+
+
+def test_controls_take_from_a_task_what_they_say():
+    rng = np.random.default_rng(0)
+    task = ResponseTask(
+        np.eye(5), rng.normal(size=(5, 7)), np.arange(5) < 3, rng.normal(size=(5, 7)),
+        rng.random((5, 7)), np.ones(5), np.ones((5, 2), dtype=int), np.ones((7, 2), dtype=int),
+    )  # fmt: skip
+    assert not without_network(task).signed.any()
+    assert not without_network(task).reach.any()
+    assert without_network(task).output_members.all()
+    assert not without_names(task).output_members.any()
+    assert not without_names(task).treatment_members.any()
+    shuffled = with_shuffled_network(task)
+    assert sorted(shuffled.signed.ravel()) == sorted(task.signed.ravel())
+    assert (shuffled.signed != task.signed).mean() > 0.5
+    assert (shuffled.changes == task.changes).all()
 
 
 def run(*arguments):

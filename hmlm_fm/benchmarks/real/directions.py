@@ -23,9 +23,9 @@ from ...measurements.response_tasks_of_sets import (
     response_task,
 )
 from ...measurements.responses import Responses
-from ...model.modeling_hmlm import HMLMForSignaling
 from ...model.network import SignalingNetwork
 from ...model.next_state_head import NORMAL_QUANTILE
+from .network_methods import InContext
 
 DRAWS = 2000
 FEWEST_OF_EACH = 8
@@ -34,21 +34,19 @@ LEAST_SHARE = 0.5
 """Of a standard deviation of all changes, that a change must have where the noise is not known."""
 
 
-def directions(
-    sets: Sequence[Responses], models: Mapping[str, HMLMForSignaling]
-) -> list[dict[str, Any]]:
+def directions(sets: Sequence[Responses], methods: Mapping[str, InContext]) -> list[dict[str, Any]]:
     """One row per set and entry: balanced accuracy with its 95 % interval over conditions.
 
     Args:
         sets: those with a control are measured.
-        models: with a head for measured sets, by the labels of their entries.
+        methods: by the labels of their entries.
     """
     rows = []
     for responses in sets:
         truth = _truth(responses)
         if min((truth > 0).sum(), (truth < 0).sum()) < FEWEST_OF_EACH:
             continue
-        said = {label: _of_model(responses, model) for label, model in models.items()}
+        said = {label: _told(responses, method) for label, method in methods.items()}
         if responses.measured.network is not None:
             said["sign of the shortest path"] = path_signs(responses)
         for label, signs in said.items():
@@ -123,13 +121,14 @@ def _truth(responses: Responses) -> np.ndarray:
     return np.nan_to_num(signs)
 
 
-def _of_model(responses: Responses, model: HMLMForSignaling) -> np.ndarray:
+def _told(responses: Responses, method: InContext) -> np.ndarray:
+    """The signs (C, M) of what a method predicts when nothing is shown."""
     nothing = np.full(responses.changes.shape, np.nan)
     task = response_task(
         responses.measured, responses.treatments, responses.outputs, responses.doses, nothing,
         np.zeros(len(responses.doses), dtype=bool),
     )  # fmt: skip
-    signs: np.ndarray = np.sign(predict_responses(model, task)[0])
+    signs: np.ndarray = np.sign(predict_responses(method.model, method.altered(task))[0])
     return signs
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from ...measurements.response_tasks_of_sets import response_task
 from ...measurements.set_on_network import SetOnNetwork
 from ...measurements.time_scale import time_scale_for
 from ...model.modeling_hmlm import HMLMForSignaling
+from ...model.response_features import ResponseTask
 from ..baselines.hmlm import HMLMPredictor
 from .folds import Shown
 from .methods import Answer
@@ -52,10 +54,19 @@ class OnNetwork:
 
 
 class InContext:
-    """HMLM in context: its head for measured sets, without a gradient step."""
+    """HMLM in context: its head for measured sets, without a gradient step.
 
-    def __init__(self, model: HMLMForSignaling) -> None:
-        self.model = model
+    Args:
+        model: with such a head.
+        altered: what a control makes of the task.
+    """
+
+    def __init__(
+        self,
+        model: HMLMForSignaling,
+        altered: Callable[[ResponseTask], ResponseTask] = lambda task: task,
+    ) -> None:
+        self.model, self.altered = model, altered
 
     def answer(self, shown: Shown) -> Answer:
         context, queries = len(shown.doses), len(shown.query_doses)
@@ -68,4 +79,30 @@ class InContext:
             np.concatenate([shown.changes, nothing]),
             np.arange(context + queries) < context,
         )
-        return Answer(*predict_responses(self.model, task))
+        return Answer(*predict_responses(self.model, self.altered(task)))
+
+
+def without_network(task: ResponseTask) -> ResponseTask:
+    """The task without what the network says."""
+    nothing = np.zeros_like(task.signed)
+    return replace(task, signed=nothing, reach=nothing)
+
+
+def with_shuffled_network(task: ResponseTask) -> ResponseTask:
+    """The task with the influences of other treatments on other outputs."""
+    rng = np.random.default_rng(0)
+    treatments, outputs = (rng.permutation(n) for n in task.signed.shape)
+    return replace(
+        task,
+        signed=task.signed[treatments][:, outputs],
+        reach=task.reach[treatments][:, outputs],
+    )
+
+
+def without_names(task: ResponseTask) -> ResponseTask:
+    """The task without what treatments hit and readouts measure."""
+    return replace(
+        task,
+        treatment_members=np.zeros_like(task.treatment_members),
+        output_members=np.zeros_like(task.output_members),
+    )

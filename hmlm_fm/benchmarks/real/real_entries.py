@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
@@ -11,6 +11,7 @@ import numpy as np
 from ...fitting.ensemble import FitSettings
 from ...inference.loading import load_foundation
 from ...measurements.baseline import Baseline
+from ...model.response_features import ResponseTask
 from ..entries import ENTRIES, Entry, Resources, selected
 from .folds import LINE, LINE_QUARTER, SPLITS, Fold
 from .methods import (
@@ -25,7 +26,13 @@ from .methods import (
     Ridge,
     Ruler,
 )
-from .network_methods import InContext, OnNetwork
+from .network_methods import (
+    InContext,
+    OnNetwork,
+    with_shuffled_network,
+    without_names,
+    without_network,
+)
 
 RULER, IN_CONTEXT = "ruler", "hmlm-in-context"
 MOST_FOLDS = 4
@@ -86,9 +93,16 @@ def _plain(kind: type[Method], _: RealResources) -> Method:
     return kind()
 
 
-def _in_context(untrained: bool, resources: RealResources) -> Method:
-    shared = resources.of_model
-    return InContext(shared.untrained if untrained else shared.model)
+def _in_context(resources: RealResources) -> Method:
+    return InContext(resources.of_model.model)
+
+
+def _untrained_in_context(resources: RealResources) -> Method:
+    return InContext(resources.of_model.untrained)
+
+
+def _altered(altered: Callable[[ResponseTask], ResponseTask], resources: RealResources) -> Method:
+    return InContext(resources.of_model.model, altered)
 
 
 def _fitted(entry: Entry, with_network: bool, resources: RealResources) -> Method:
@@ -145,12 +159,23 @@ REAL_ENTRIES: tuple[RealEntry, ...] = (
         splits=("treatment",),
     ),
     RealEntry(
-        IN_CONTEXT, "HMLM pretrained, in context", partial(_in_context, False),
-        starts_from="weights", highlighted=True,
+        IN_CONTEXT, "HMLM pretrained, in context", _in_context, starts_from="weights",
+        highlighted=True,
     ),
     RealEntry(
-        f"{IN_CONTEXT}-untrained", "HMLM untrained, in context", partial(_in_context, True),
+        f"{IN_CONTEXT}-untrained", "HMLM untrained, in context", _untrained_in_context,
         starts_from="configuration",
+    ),
+    *(
+        RealEntry(
+            f"{IN_CONTEXT}-{name}", f"control: {label}, in context", partial(_altered, altered),
+            starts_from="weights", repeats=1, splits=("conditions", "treatment"),
+        )
+        for name, label, altered in (
+            ("no-network", "no network", without_network),
+            ("shuffled", "network shuffled", with_shuffled_network),
+            ("no-names", "no names", without_names),
+        )
     ),
     *_fitted_entries(),
 )  # fmt: skip

@@ -19,7 +19,6 @@ from ...corpora.same_measurements import same_measurements
 from ...fitting.ensemble import FitSettings, settings_for
 from ...measurements.responses import responses_of
 from ...model.error_base import did_you_mean
-from ...model.modeling_hmlm import HMLMForSignaling
 from ..benchmark_options import BenchmarkOptions
 from ..measuring import QUICK, QUICK_NEURAL_STEPS, model_hashes
 from ..report import Report
@@ -83,7 +82,7 @@ def measure_real(
         _write_predictions(run, results, options)
     about: dict[str, Any] = {
         "summary": summarise_sets(results),
-        "directions": directions(sets, _models_asked(entries, resources)),
+        "directions": directions(sets, _in_context(entries, resources)),
         "published": published_figures(sets),
         "skipped": skipped,
         "same_measurements": [asdict(pair) for pair in same],
@@ -93,15 +92,13 @@ def measure_real(
     return Report(results, real_table(results, about), draw, about)
 
 
-def _models_asked(
-    entries: Sequence[RealEntry], resources: RealResources
-) -> dict[str, HMLMForSignaling]:
-    """The models, by the labels of their entries, that answer in context."""
+def _in_context(entries: Sequence[RealEntry], resources: RealResources) -> dict[str, InContext]:
+    """The entries that answer in context, by their labels."""
     found = {}
     for entry in entries:
         method = entry.make(resources) if entry.id.startswith(IN_CONTEXT) else None
         if isinstance(method, InContext):
-            found[entry.label] = method.model
+            found[entry.label] = method
     return found
 
 
