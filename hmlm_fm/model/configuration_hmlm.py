@@ -23,6 +23,11 @@ PARTS = (
 attention to them or the inference of gates from them; Ω↑, Ω↓, Ω↔; the pathway scale; and the
 correction of a roll-out by its residuals at observed times."""
 
+RESPONSE_PARTS = ("names", "network", "ruler", "conditions", "outputs")
+"""Parts of the head for measured sets that can be switched off: what names and the network say of
+treatments and outputs; what the ruler says, other than as the base; and attention across conditions
+and across outputs."""
+
 WHOLE_OF_PART = {"condition_attention": "conditions", "inference": "conditions"}
 
 SIZES: dict[str, dict[str, int]] = {
@@ -55,6 +60,7 @@ class HMLMConfig(PreTrainedConfig):
         response_size: width of the head for measured sets; 0 for none.
         response_layers, response_heads: its blocks, and the heads of their attention.
         response_names: width of its token table.
+        disabled_response_parts: some of `RESPONSE_PARTS`, which are switched off; for ablations.
         num_timescales: of the temporal embedding, log-spaced from minutes to days.
         initializer_range: standard deviation of the initial weights.
         disabled_parts: some of `PARTS`, which are switched off; for ablations.
@@ -92,6 +98,7 @@ class HMLMConfig(PreTrainedConfig):
     response_layers: int = 4
     response_heads: int = 4
     response_names: int = 16
+    disabled_response_parts: list[str] | None = None
     num_timescales: int = 8
     initializer_range: float = 0.02
     disabled_parts: list[str] | None = None
@@ -100,9 +107,14 @@ class HMLMConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         self.disabled_parts = list(self.disabled_parts or ())
-        unknown = [part for part in self.disabled_parts if part not in PARTS]
-        if unknown:
-            raise HMLMError(f"unknown parts {unknown}; expected some of {', '.join(PARTS)}")
+        self.disabled_response_parts = list(self.disabled_response_parts or ())
+        for off, parts in (
+            (self.disabled_parts, PARTS),
+            (self.disabled_response_parts, RESPONSE_PARTS),
+        ):
+            unknown = [part for part in off if part not in parts]
+            if unknown:
+                raise HMLMError(f"unknown parts {unknown}; expected some of {', '.join(parts)}")
         if self.hidden_size % self.num_attention_heads:
             raise HMLMError(
                 f"hidden_size {self.hidden_size} is not divisible by "

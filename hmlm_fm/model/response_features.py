@@ -19,6 +19,8 @@ MEMBERS = 4
 LEAST_SD = 1e-3
 """Of the ruler's errors, in units of the context: where nothing moves, none is measured."""
 FEATURES = 15
+OF_NETWORK, OF_RULER = (6, 7), (1, 2, 3, 4, 10, 11)
+"""Which features the network gives, and which the ruler."""
 
 
 @dataclass(frozen=True)

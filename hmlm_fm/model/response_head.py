@@ -18,7 +18,7 @@ from torch import nn
 
 from .configuration_hmlm import HMLMConfig
 from .response_batch import PROJECTED, ResponseBatch
-from .response_features import FEATURES
+from .response_features import FEATURES, OF_NETWORK, OF_RULER
 
 LARGEST_CHANGE, LARGEST_LOG_SCALE = 6.0, 2.0
 """How much a token may add to the ruler, in standard deviations, and to the logarithm of its sd."""
@@ -78,16 +78,19 @@ class ResponseLayer(nn.Module):
         super().__init__()
         width = config.response_size
         self.conditions, self.outputs = ResponseAttention(config), ResponseAttention(config)
+        self.off = config.disabled_response_parts or []
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
         self.up, self.down = nn.Linear(width, 2 * width), StillLinear(2 * width, width)
 
     def forward(self, x: torch.Tensor, batch: ResponseBatch) -> torch.Tensor:
         """Tokens (B, S, M, D)."""
-        h = self.norms[0](x).transpose(1, 2)
-        shown = h[:, :, : batch.context.shape[1]]
-        x = x + self.conditions(h, shown, batch.alike, batch.context).transpose(1, 2)
-        h = self.norms[1](x)
-        x = x + self.outputs(h, h, batch.together, batch.outputs)
+        if "conditions" not in self.off:
+            h = self.norms[0](x).transpose(1, 2)
+            shown = h[:, :, : batch.context.shape[1]]
+            x = x + self.conditions(h, shown, batch.alike, batch.context).transpose(1, 2)
+        if "outputs" not in self.off:
+            h = self.norms[1](x)
+            x = x + self.outputs(h, h, batch.together, batch.outputs)
         h = nn.functional.gelu(self.up(self.norms[2](x)))
         changed: torch.Tensor = x + self.down(h)
         return changed
@@ -106,18 +109,24 @@ class ResponseHead(nn.Module):
         self.pair = nn.Linear(2 * named, named)
         self.layers = nn.ModuleList(ResponseLayer(config) for _ in range(config.response_layers))
         self.norm, self.out = nn.LayerNorm(width), StillLinear(width, 2)
+        self.off = config.disabled_response_parts or []
 
     def forward(self, batch: ResponseBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """Changes, and their standard deviations, both (B, S, M), in units of the contexts'
         standard deviations."""
-        h = self.embed(batch.tokens) + self.treated(batch.projected)[:, :, None]
+        tokens = batch.tokens
+        for part, features in (("network", OF_NETWORK), ("ruler", OF_RULER)):
+            if part in self.off:
+                tokens = tokens.index_fill(-1, tokens.new_tensor(features, dtype=torch.long), 0.0)
+        h = self.embed(tokens) + self.treated(batch.projected)[:, :, None]
         treatments = self._named(batch.treatment_members)
         outputs = self._named(batch.output_members)[:, None]
         # What raises a molecule and what lowers it are opposites, and are alike in what they hit.
         turned = treatments * batch.direction[..., None]
         given = torch.cat([batch.doses @ turned, batch.doses @ treatments], -1)[:, :, None]
         names = self.of_treatments(given) + self.of_outputs(outputs)
-        h = h + names + self.together(self.pair(given) * outputs)
+        if "names" not in self.off:
+            h = h + names + self.together(self.pair(given) * outputs)
         for layer in self.layers:
             h = layer(h, batch)
         change, log_scale = self.out(self.norm(h)).float().unbind(-1)

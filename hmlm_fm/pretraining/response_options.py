@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..model.configuration_hmlm import RESPONSE_PARTS
+
 
 def _option(default: Any, help: str, metavar: str = "") -> Any:
     metadata = {"help": help, "metavar": metavar}
@@ -33,6 +35,10 @@ class ResponseOptions:
     set_steps: int = _option(800, "On measured sets, mixed with worlds.")
     size: int = _option(64, "Width of a new head.")
     layers: int = _option(4, "Blocks of a new head.")
+    without: list[str] = _option(
+        [], f"A part of a new head to train without, of {', '.join(RESPONSE_PARTS)}; repeatable.",
+        "PART",
+    )  # fmt: skip
     seed: int = _option(1, "Of everything drawn.")
     loaders: int = _option(0, "Processes that draw tasks ahead.")
     bf16: bool = _option(False, "Products of matrices in bfloat16: faster on GPUs.")

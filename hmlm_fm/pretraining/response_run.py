@@ -59,7 +59,8 @@ def run_response_training(options: ResponseOptions, log: Log = print) -> dict[st
     worlds = [stored_worlds(folder) for folder in options.worlds]
     sets = training_sets(options.sets)
     model, tokenizer = load_foundation(options.checkpoint)
-    model = with_head(model, options.size, options.layers, options.seed)
+    shape = {"response_size": options.size, "response_layers": options.layers}
+    model = with_head(model, shape | {"disabled_response_parts": options.without}, options.seed)
     run = _run_folder(options)
     settings = ResponseSettings(
         options.steps, seed=options.seed, loaders=options.loaders, bf16=options.bf16
@@ -179,13 +180,18 @@ def whole_task(measured: MeasuredSet) -> ResponseTask:
     )
 
 
-def with_head(model: HMLMForSignaling, size: int, layers: int, seed: int) -> HMLMForSignaling:
-    """The model with a head for measured sets; its own, or one that is untrained."""
+def with_head(model: HMLMForSignaling, shape: Mapping[str, Any], seed: int) -> HMLMForSignaling:
+    """The model with a head for measured sets; its own, or one that is untrained.
+
+    Args:
+        model: that gets the head.
+        shape: of a new one, as in its configuration.
+        seed: of a new one's weights.
+    """
     if model.responses is not None:
         return model
     torch.manual_seed(seed)
-    shape = {"response_size": size, "response_layers": layers}
-    larger = HMLMForSignaling(HMLMConfig.from_dict(model.config.to_dict() | shape))
+    larger = HMLMForSignaling(HMLMConfig.from_dict(model.config.to_dict() | dict(shape)))
     larger.load_state_dict(model.state_dict(), strict=False)
     larger.to(model.device)  # type: ignore[arg-type]
     return larger.eval()
@@ -216,7 +222,7 @@ class Draws:
 def _stated(options: ResponseOptions) -> dict[str, Any]:
     """The options that make the result what it is."""
     return {
-        key: [path.name for path in value] if isinstance(value, list) else value
+        key: [Path(one).name for one in value] if isinstance(value, list) else value
         for key, value in asdict(options).items()
         if key not in ("out", "loaders")
     }

@@ -26,7 +26,7 @@ from .response_training import ResponseSettings
 from .state_evaluation import CONTEXTS
 
 RESPONSES_FOLDER, WORLDS_FIGURE = "responses", "worlds.png"
-HEAD_SIZE, HEAD_LAYERS = 64, 4
+HEAD = {"response_size": 64, "response_layers": 4}
 HELD_OUT_SEED = 10**9
 
 
@@ -74,7 +74,7 @@ def train_on_worlds(
         drawn = draw_many_worlds(networks, 10**5 * options.seed)
         worlds = [[world.row() for world in islice(drawn, options.drawn_worlds)]]
         print(f"drew {options.drawn_worlds} worlds", flush=True)
-    model = with_head(model, HEAD_SIZE, HEAD_LAYERS, options.seed)
+    model = with_head(model, HEAD, options.seed)
     settings = ResponseSettings(
         options.response_steps, seed=options.seed + 1, loaders=options.loaders, bf16=options.bf16
     )

@@ -8,6 +8,7 @@ import torch
 
 from hmlm_fm import HMLMConfig, HMLMForSignaling
 from hmlm_fm.inference.response_prediction import predict_responses
+from hmlm_fm.model.configuration_hmlm import RESPONSE_PARTS
 from hmlm_fm.model.error_base import HMLMError
 from hmlm_fm.model.influence import influence_of
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
@@ -154,6 +155,26 @@ def test_order_and_units_change_nothing(task, trained):
 def test_network_and_names_are_heard_and_may_be_missing(task, trained, what):
     without = replace(task, **{what: np.zeros_like(getattr(task, what))})
     assert np.abs(answered(trained, without)[0] - answered(trained, task)[0]).max() > 1e-4
+
+
+@pytest.mark.parametrize("part", RESPONSE_PARTS)
+def test_parts_that_are_switched_off_say_nothing(task, trained, part):
+    config = HMLMConfig.from_dict(trained.config.to_dict() | {"disabled_response_parts": [part]})
+    without = HMLMForSignaling(config).eval()
+    without.load_state_dict(trained.state_dict())
+    whole, less = answered(trained, task)[0], answered(without, task)[0]
+    assert np.abs(whole - less).max() > 1e-4
+    unheard = {
+        "names": {"output_members": task.output_members * 0},
+        "network": {"signed": task.signed * 0, "reach": task.reach * 0},
+    }.get(part)
+    if unheard:
+        assert answered(without, replace(task, **unheard))[0] == pytest.approx(less, abs=1e-6)
+
+
+def test_parts_that_there_are_not_are_refused():
+    with pytest.raises(HMLMError, match="unknown parts \\['name'\\]; expected some of names"):
+        HMLMConfig(vocab_size=50, disabled_response_parts=["name"])
 
 
 def test_what_raises_and_what_lowers_are_told_apart(task, trained):
