@@ -369,7 +369,7 @@ def shipped_checkpoint(name: str = "hmlm-small") -> ResultFile:
     content = {
         "task": "pretraining",
         "title": f"Pretraining: the shipped checkpoint, {name}",
-        "command": "bash launch/hmlm_small.sh FOLDER_WITH_WIKIPATHWAYS",
+        "command": "bash launch/hmlm_small.sh WIKIPATHWAYS SIGNOR BOOLEAN MEASURED_SETS",
         "note": "With some conditions in the context training does not pay on average: the "
         "measurements carry more about gates than what was learned from other networks.",
         "results": results,

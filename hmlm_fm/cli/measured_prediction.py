@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import fields
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ..common.errors import FormatError
@@ -13,9 +12,10 @@ from ..common.files import check_output_files, write_text
 from ..common.words import counted
 from ..formats.measured.set_tables import read_treatments
 from ..inference.measured_pipeline import MeasuredPipeline
+from ..measurements.responses import hours_text
 from .command_options import PredictOptions, TreatmentOptions
 
-MOST_ROWS = 20
+MOST_ROWS, MOST_COLUMNS, MOST_CONDITIONS = 20, 100, 60
 
 
 def run_measured_prediction(options: PredictOptions) -> None:
@@ -34,11 +34,10 @@ def run_measured_prediction(options: PredictOptions) -> None:
     asked = read_treatments(options.conditions) if options.conditions else None
     pipeline = MeasuredPipeline.from_pretrained(options.checkpoint, options.measured)
     table = pipeline.predict(asked)
-    times = ["late" if np.isinf(t) else f"{t:.10g}" for t in table["time_hours"]]
+    written = table.assign(time_hours=[hours_text(hours) for hours in table["time_hours"]])
     if options.out is None:
-        print_largest(table.assign(time_hours=times))
+        print_largest(written)
     else:
-        written = table.assign(time_hours=times)
         write_text(options.out, written.to_csv(index=False, lineterminator="\n"))
         print(
             f"{options.out}: {counted(table['condition'].nunique(), 'condition')}, "
@@ -73,19 +72,30 @@ def print_largest(table: pd.DataFrame) -> None:
 
 
 def draw(table: pd.DataFrame, title: str, path: Path) -> None:
-    """A map of changes, conditions by readouts."""
+    """A map of changes, conditions by readouts; of many, those with the largest.
+
+    Raises:
+        FormatError: nothing has a control.
+    """
     from ..inference.figures import plot_changes  # matplotlib takes its time
 
-    conditions = list(dict.fromkeys(table["condition"]))
-    first = table[table["condition"] == conditions[0]]
-    has_times = first["time_hours"].nunique() > 1
-    outputs = [
-        name + ("" if not has_times else " late" if np.isinf(hours) else f" {hours:g} h")
-        for name, hours in zip(first["readout"], first["time_hours"], strict=True)
+    table = table[table["change"].notna()]
+    if table.empty:
+        raise FormatError("nothing was measured in a control; a map shows changes from one")
+    has_times = table["time_hours"].nunique() > 1
+    output = [
+        f"{name} {hours_text(hours)}" if has_times else name
+        for name, hours in zip(table["readout"], table["time_hours"], strict=True)
     ]
+    named = table.assign(output=output, size=(table["change"] / table["sd"]).abs())
+    for column, most in (("output", MOST_COLUMNS), ("condition", MOST_CONDITIONS)):
+        sizes = named.groupby(column, sort=False)["size"].max()
+        named = named[named[column].isin(sizes.nlargest(most).index)]
+    conditions, outputs = (list(dict.fromkeys(named[c])) for c in ("condition", "output"))
 
-    def wide(values: pd.Series) -> pd.DataFrame:
-        return pd.DataFrame(values.to_numpy().reshape(len(conditions), -1), conditions, outputs)
+    def wide(column: str) -> pd.DataFrame:
+        return pd.DataFrame(
+            named[column].to_numpy().reshape(len(conditions), -1), conditions, outputs
+        )
 
-    change = table["change"].fillna(table["value"])
-    plot_changes(wide(change), wide(table["sd"]), title, path)
+    plot_changes(wide("change"), wide("sd"), title, path)

@@ -15,9 +15,8 @@ from ..common.files import check_folder, whole_folder, write_text
 from ..corpora.corpus_loading import load_for_training
 from ..corpora.stored_rows import store_rows
 from ..dynamics.worlds import draw_many_worlds
+from ..pretraining.response_run import FACTS_FILE, HASH
 from .plain_arguments import PlainParser, exit_code
-
-FACTS_FILE = "worlds.json"
 
 
 def worlds(arguments: list[str]) -> int:
@@ -67,6 +66,7 @@ def _worlds(options: argparse.Namespace) -> int:
         facts = {
             "corpora": [Path(c).name for c in options.corpus], "networks": len(networks),
             "count": options.count, "seed": options.seed,
+            "content_hashes": sorted(n.content_hash[:HASH] for n in networks),
         }  # fmt: skip
         write_text(folder / FACTS_FILE, json.dumps(facts, indent=1) + "\n")
     print(f"{options.out}: {options.count} worlds of {len(networks)} networks")

@@ -4,7 +4,8 @@ A molecule's regulators count as a weighted sum, which saturates; and what a mol
 fade while it stays active, as feedback, desensitisation and internalisation make it do. With x the
 activities, a what molecules are used to, w the signed weights, u inputs and τ time constants:
 
-    τ dx/dt = σ(w · y + u) − x,   y = h (x − f a),   τₐ da/dt = x − a,   σ(z) = tanh(max(z, 0))
+    τ dx/dt = σ(w · y + u) − x,   y = h max(x − f a, 0),   τₐ da/dt = x − a,
+    σ(z) = tanh(max(z, 0))
 
 h is what a treatment leaves of what a molecule passes on, f how much of it fades. Sums in place of
 gates are the model of Nilsson et al., Nat Commun 2022;13:3069; adaptation by a slow variable that

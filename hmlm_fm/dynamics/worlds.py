@@ -30,7 +30,7 @@ from ..model.response_features import member_ids
 from ..model.vocabulary import Vocabulary
 from .draw import draw_dynamics
 from .saturating_sums import simulate_sums
-from .trajectories import draw_topology, simulate_states
+from .trajectories import MOST_MOLECULES, draw_topology, simulate_states
 
 KEPT_HOURS = (0.5, 2, 8, 48)
 CONDITIONS = 56
@@ -44,6 +44,8 @@ ALIKE, LIKENESS = 0.5, 5.0
 SUMS = 0.35
 """Share of worlds that are saturating sums."""
 FEWEST_TREATMENTS, MOST_TREATMENTS = 3, 14
+MOST_EMPTY = 20
+"""Portions of seeds in turn that draw no world, after which none is to be expected."""
 WRONG_SHARES = (0.0, 0.1, 0.2, 0.3, 0.4)
 """How much of a shown network is wrong."""
 
@@ -110,11 +112,33 @@ def draw_worlds(networks: Sequence[SignalingNetwork], seeds: Sequence[int]) -> l
 def draw_many_worlds(
     networks: Sequence[SignalingNetwork], seed: int, processes: int = 1, together: int = 16
 ) -> Iterator[World]:
-    """Worlds without end, by their seeds from `seed` on, some simulated side by side."""
+    """Worlds without end, by their seeds from `seed` on, some simulated side by side.
+
+    Raises:
+        HMLMError: many seeds in turn draw none.
+    """
     portions = (range(start, start + together) for start in count(seed, together))
+    yield from _checked(_drawn_portions(networks, portions, processes))
+
+
+def _checked(drawn: Iterator[list[World]]) -> Iterator[World]:
+    empty = 0
+    for worlds in drawn:
+        yield from worlds
+        empty = 0 if worlds else empty + 1
+        if empty == MOST_EMPTY:
+            raise HMLMError(
+                f"no world could be drawn; expected networks of at most {MOST_MOLECULES} "
+                f"molecules with interactions, and at least {FEWEST_TREATMENTS} molecules to treat"
+            )
+
+
+def _drawn_portions(
+    networks: Sequence[SignalingNetwork], portions: Iterator[range], processes: int
+) -> Iterator[list[World]]:
     if processes == 1:
         for portion in portions:
-            yield from draw_worlds(networks, portion)
+            yield draw_worlds(networks, portion)
         return
     # Fork would copy the threads' locks of a parent that has already computed.
     with get_context("spawn").Pool(processes, _start_worker, (networks,)) as pool:
@@ -122,7 +146,7 @@ def draw_many_worlds(
         for portion in portions:
             waiting.append(pool.apply_async(_draw_here, (portion,)))
             if len(waiting) > 2 * processes:
-                yield from waiting.popleft().get()
+                yield waiting.popleft().get()
 
 
 _NETWORKS: list[SignalingNetwork] = []

@@ -220,9 +220,11 @@ def plot_changes(changes: pd.DataFrame, sds: pd.DataFrame, title: str, path: Pat
     image = axes.imshow(changes, cmap="RdBu_r", vmin=-largest, vmax=largest, aspect="auto")
     at_row, at_column = np.nonzero((changes.abs() > NORMAL_QUANTILE * sds).to_numpy())
     axes.plot(at_column, at_row, ".", color="0.1", markersize=3)
-    axes.set_xticks(range(columns), changes.columns, rotation=90, fontsize=7)
-    axes.set_yticks(range(rows), changes.index, fontsize=7)
-    axes.set_title(f"{title}: predicted changes; a dot where the 90 % interval excludes none")
+    axes.set_xticks(range(columns), map(_plain, changes.columns), rotation=90, fontsize=7)
+    axes.set_yticks(range(rows), map(_plain, changes.index), fontsize=7)
+    axes.set_title(
+        f"{_plain(title)}: predicted changes; a dot where the 90 % interval excludes none"
+    )
     axes.title.set_fontsize(8)
     figure.colorbar(image, ax=axes, label="change from control", shrink=0.8)
     figure.savefig(path, dpi=150)

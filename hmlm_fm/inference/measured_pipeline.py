@@ -6,24 +6,23 @@ Shapes: S conditions, K treatments, M outputs.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 import pandas as pd
 
-from ..formats.measured.measured_set import MeasuredSet, Treatment
+from ..common.errors import FormatWarning
+from ..formats.measured.measured_set import DRUG, MeasuredSet, Treatment
 from ..formats.measured.set_formats import read_sets
 from ..measurements.response_tasks_of_sets import response_task
-from ..measurements.responses import Responses, responses_of
+from ..measurements.responses import responses_of
 from ..model.error_base import HMLMError, did_you_mean
 from ..model.modeling_hmlm import HMLMForSignaling
 from .loading import load_pretrained
 from .response_prediction import predict_responses
 
-ASKED = "asked: "
 COLUMNS = ("condition", "readout", "time_hours", "modality", "value", "change", "sd")
 
 
@@ -83,26 +82,29 @@ class MeasuredPipeline:
                 f"{self.measured.name}: something was measured in all of its conditions; expected "
                 "conditions to predict"
             )
-        responses = self._with(asked)
-        row_of = {name: i for i, names in enumerate(responses.conditions) for name in names}
+        self._check(asked)
+        responses, measured = responses_of(self.measured), self.measured
         shown = np.flatnonzero(np.isfinite(responses.changes).any(1))
         context = responses.changes[shown]
-        there = np.isfinite(context).any(0)
-        mean = np.zeros(len(there))
-        mean[there] = np.nanmean(context[:, there], 0)
-        rest = np.where(responses.has_control, 0.0, mean)
-        nothing = np.zeros(len(responses.treatments))
-        queries = [responses.doses[row_of[n]] if n in row_of else nothing for n in asked]
+        rest = responses.reference_of(context)
+        largest = {t.key: t.value for t in measured.treatments}
+        every = (t.key for done in asked.values() for t in done)
+        keys = list(dict.fromkeys((*responses.treatments, *every)))
+        queries = np.zeros((len(asked), len(keys)))
+        for row, done in zip(queries, asked.values(), strict=True):
+            for treatment in done:
+                row[keys.index(treatment.key)] = _relative(treatment, largest.get(treatment.key))
+        more = np.zeros((len(shown), len(keys) - len(responses.treatments)))
         task = response_task(
-            self.measured,
-            responses.treatments,
+            measured,
+            keys,
             responses.outputs,
-            np.concatenate([responses.doses[shown], queries]),
+            np.concatenate([np.hstack([responses.doses[shown], more]), queries]),
             np.concatenate([context - rest, np.full((len(asked), len(rest)), np.nan)]),
             np.arange(len(shown) + len(asked)) < len(shown),
         )
         change, sd = predict_responses(self.model, task)
-        control = np.where(responses.has_control, responses.control, mean)
+        control = np.where(responses.has_control, responses.control, rest)
         outputs, count = responses.outputs, len(asked)
         return pd.DataFrame(
             {
@@ -122,46 +124,39 @@ class MeasuredPipeline:
         measured = {m.condition for m in self.measured.measurements}
         return {n: t for n, t in self.measured.conditions.items() if n not in measured}
 
-    def _with(self, asked: Mapping[str, Sequence[Treatment]]) -> Responses:
-        """The responses of the set, with the vectors of conditions that are asked; only those have
-        names."""
+    def _check(self, asked: Mapping[str, Sequence[Treatment]]) -> None:
+        """Refuse what is no treatment or in another unit; tell of what was never shown."""
         units = {t.key: t.unit for t in self.measured.treatments}
         known = {t.name for t in self.measured.treatments}
         for condition, done in asked.items():
+            place = f"condition {condition!r}"
             for treatment in done:
-                self._check(treatment, condition, units, known)
-        merged = {f"{ASKED}{name}": tuple(done) for name, done in asked.items()}
-        found = responses_of(
-            replace(self.measured, conditions={**self.measured.conditions, **merged})
-        )
-        own = [[n.removeprefix(ASKED) for n in names if n in merged] for names in found.conditions]
-        return replace(found, conditions=tuple(map(tuple, own)))
+                if not isinstance(treatment, Treatment):
+                    raise HMLMError(
+                        f"{place}: {treatment!r} is no treatment; expected one such as "
+                        'Treatment("stimulus", "EGF")'
+                    )
+                unit = units.get(treatment.key, treatment.unit)
+                if unit != treatment.unit:
+                    raise HMLMError(
+                        f"{place}: {treatment.label} is in {treatment.unit or 'no unit'!r}; "
+                        f"expected {unit or 'no unit'!r}, as in the set"
+                    )
+                if treatment.key not in units:
+                    hint = did_you_mean(treatment.name, known - {treatment.name})
+                    warnings.warn(
+                        f"{place}: {treatment.kind} {treatment.name!r} is none of what was given "
+                        f"in the set{hint}; it is predicted by what it is known to hit",
+                        FormatWarning,
+                        stacklevel=3,
+                    )
 
-    def _check(
-        self,
-        treatment: Treatment,
-        condition: str,
-        units: Mapping[tuple[str, str, float, float], str],
-        known: Iterable[str],
-    ) -> None:
-        """Refuse what is no treatment or in another unit; tell of one that was never shown."""
-        place = f"condition {condition!r}"
-        if not isinstance(treatment, Treatment):
-            raise HMLMError(
-                f"{place}: {treatment!r} is no treatment; expected one such as "
-                'Treatment("stimulus", "EGF")'
-            )
-        unit = units.get(treatment.key, treatment.unit)
-        if unit != treatment.unit:
-            raise HMLMError(
-                f"{place}: {treatment.label} is in {treatment.unit or 'no unit'!r}; expected "
-                f"{unit or 'no unit'!r}, as in the set"
-            )
-        if treatment.key not in units:
-            same = " as such" if treatment.name in known else did_you_mean(treatment.name, known)
-            warnings.warn(
-                f"{place}: {treatment.kind} {treatment.name!r} is not among what was measured"
-                f"{same}; it is predicted by what else is known of it",
-                UserWarning,
-                stacklevel=4,
-            )
+
+def _relative(treatment: Treatment, largest: float | None) -> float:
+    """A dose over the largest of the set; of a treatment that the set has not, a level as it is,
+    and 1 for a dose, which nothing there compares with."""
+    if largest is not None:
+        return treatment.value / largest if largest > 0 else 0.0
+    return (
+        float(treatment.value > 0) if treatment.unit or treatment.kind == DRUG else treatment.value
+    )

@@ -11,7 +11,7 @@ import torch
 from ..model.error_base import HMLMError
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.response_batch import batch_of
-from ..model.response_features import ResponseTask, features_of
+from ..model.response_features import ResponseFeatures, ResponseTask, features_of
 
 PROJECTIONS = 4
 """How often treatments are projected; predictions are the mean."""
@@ -19,25 +19,34 @@ PROJECTIONS = 4
 
 @torch.no_grad()
 def predict_responses(
-    model: HMLMForSignaling, task: ResponseTask, projections: int = PROJECTIONS
+    model: HMLMForSignaling,
+    task: ResponseTask,
+    projections: int = PROJECTIONS,
+    features: ResponseFeatures | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Changes of the conditions that are asked, and their standard deviations, both (Q, M), in the
     unit of the context.
+
+    Args:
+        model: with a head for measured sets.
+        task: what is shown and what is asked.
+        projections: of treatments, over which predictions are averaged.
+        features: of the task, where they are known already.
 
     Raises:
         HMLMError: the model has no head for measured sets, or weights that are not finite.
     """
     if model.responses is None:
         raise HMLMError("the checkpoint has no head for measured sets; expected response_size > 0")
-    features = features_of(task)
+    features = features_of(task) if features is None else features
     # In a batch, conditions that are asked stand behind the context, in their order.
-    asked = int(task.shown.sum())
+    asked = slice(int(task.shown.sum()), None)
     changes, variances = [], []
     for seed in range(projections):
         batch = batch_of([task], [features], [np.random.default_rng([2026, seed])])
         mean, sd = model.responses(batch.to(model.device))
-        changes.append(mean[0, asked:].double().cpu().numpy() * features.unit)
-        variances.append((sd[0, asked:].double().cpu().numpy() * features.unit) ** 2)
+        changes.append(mean[0, asked].double().cpu().numpy() * features.unit)
+        variances.append((sd[0, asked].double().cpu().numpy() * features.unit) ** 2)
     if not (np.isfinite(changes).all() and np.isfinite(variances).all()):
         raise HMLMError("the head for measured sets predicts what is no number; are its weights?")
     return np.mean(changes, 0), np.sqrt(np.mean(variances, 0) + np.var(changes, 0))

@@ -19,7 +19,7 @@ from ..model.influence import influence_of
 from ..model.network import SignalingNetwork
 from ..model.response_features import ResponseTask, member_ids
 from ..model.vocabulary import Vocabulary
-from .responses import Output
+from .responses import Output, responses_of
 
 RAISES = (STIMULUS, "overexpression")
 TreatmentKey = tuple[str, str, float, float]
@@ -60,6 +60,19 @@ def response_task(
         direction,
         member_ids(hit, index),
         member_ids(genes, index),
+    )
+
+
+def whole_task(measured: MeasuredSet) -> ResponseTask:
+    """A measured set, all of it shown."""
+    responses = responses_of(measured)
+    return response_task(
+        measured,
+        responses.treatments,
+        responses.outputs,
+        responses.doses,
+        responses.changes - responses.reference_of(responses.changes),
+        np.ones(len(responses.doses), dtype=bool),
     )
 
 

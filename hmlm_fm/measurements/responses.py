@@ -36,7 +36,13 @@ class Output:
 
     @property
     def label(self) -> str:
-        return f"{self.readout} {'late' if self.hours == LATE else f'{self.hours:g} h'}"
+        unit = "" if self.hours == LATE else " h"
+        return f"{self.readout} {hours_text(self.hours)}{unit}"
+
+
+def hours_text(hours: float) -> str:
+    """A time as tables have it: `late` of a steady state."""
+    return "late" if hours == LATE else f"{hours:.10g}"
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,14 @@ class Responses:
         """Which treatments (K) more than half of the vectors have."""
         shared: np.ndarray = (self.doses > 0).mean(0) > 0.5
         return shared
+
+    def reference_of(self, changes: np.ndarray) -> np.ndarray:
+        """What changes of each output (M) are from, beside the control: where there is none, the
+        mean of what is shown (C, M) takes its place."""
+        count = np.isfinite(changes).sum(0)
+        mean = np.nansum(changes, 0) / np.maximum(count, 1)
+        found: np.ndarray = np.where(self.has_control, 0.0, mean)
+        return found
 
     def subset(self, rows: np.ndarray) -> Responses:
         """The same with some of the vectors only, by their positions."""

@@ -32,7 +32,6 @@ class ResponseBatch:
         direction: (B, K) of treatments.
         treatment_members, output_members: (B, K, G) and (B, M, G) vocabulary ids.
         context: (B, C) which of the first C conditions are of the context.
-        asked: (B, S) which conditions are asked.
         outputs: (B, M) which outputs there are.
         base: (B, S, M) what the ruler predicts.
         base_sd: (B, M) standard deviations of its errors.
@@ -47,7 +46,6 @@ class ResponseBatch:
     treatment_members: torch.Tensor
     output_members: torch.Tensor
     context: torch.Tensor
-    asked: torch.Tensor
     outputs: torch.Tensor
     base: torch.Tensor
     base_sd: torch.Tensor
@@ -85,7 +83,6 @@ def batch_of(
                 task.treatment_members.astype(np.int64),
                 task.output_members.astype(np.int64),
                 np.ones(shown, dtype=bool),
-                np.arange(len(order)) >= shown,
                 np.ones(task.changes.shape[1], dtype=bool),
                 found.base[order],
                 found.base_sd,

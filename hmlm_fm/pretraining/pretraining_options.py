@@ -207,8 +207,11 @@ class PretrainingOptions:
             raise OptionsError(
                 f"attn_implementation {self.attn_implementation!r}; expected eager, sdpa or sparse"
             )
-        if self.measured and not self.response_steps:
-            raise OptionsError("measured sets are given with response_steps 0; expected a head")
+        if (self.measured or self.worlds) and not self.response_steps:
+            raise OptionsError(
+                "worlds or measured sets are given with response_steps 0; expected steps of the "
+                "head"
+            )
         unknown = [part for part in self.parts_off if part not in PARTS]
         if unknown:
             raise OptionsError(

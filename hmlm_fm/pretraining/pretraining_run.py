@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -44,7 +43,7 @@ from .pretraining_options import (
     training_arguments,
 )
 from .progress import Progress
-from .response_stage import RESPONSES_FOLDER, check_sets, evaluate_on_worlds, train_on_worlds
+from .response_stage import check_stage, evaluate_on_worlds, train_on_worlds
 from .resuming import check_same_launch, check_same_run, find_checkpoint, remove_incomplete
 from .state_evaluation import evaluate_modalities, evaluate_next_state, predict_held_out
 from .trainer import PretrainingTrainer
@@ -68,7 +67,7 @@ def run_pretraining(options: PretrainingOptions) -> dict[str, Any]:
     arguments = connected_arguments(options)
     checkpoint = checkpoint_to_resume(options)
     networks, sides = read_corpus(options)
-    measured = check_sets(options)
+    measured = check_stage(options, arguments, sides["test"])
     with creating(Path(options.output_dir)):
         Path(options.output_dir).mkdir(parents=True, exist_ok=True)
     make_deterministic(options.seed)
@@ -139,7 +138,7 @@ def read_corpus(
     try:
         networks, sides = load_for_training(options.corpus, options.seed, options.held_out_share)
         check_data(options, sides)
-        if options.next_state:
+        if options.next_state or options.response_steps:
             for side in ("train", "test"):
                 draw_topology(sides[side], np.random.default_rng(options.seed))
     except (FormatError, NetworkError, OptionsError):  # which name the file themselves
@@ -317,8 +316,6 @@ def write_result(
         "log": trainer.state.log_history,
     }
     write_text(output_dir / "training_info.json", json.dumps(info, indent=2) + "\n")
-    # Its checkpoints are of no use beside the whole model.
-    shutil.rmtree(output_dir / RESPONSES_FOLDER, ignore_errors=True)
     plot_losses(trainer.state.log_history, output_dir / "losses.png")
     if trajectories:
         first = trajectories[:1]

@@ -17,7 +17,7 @@ from ..inference.response_prediction import predict_responses
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.next_state_head import NORMAL_QUANTILE
 from ..model.response_features import ResponseTask, features_of
-from .response_tasks import measured_world
+from .response_tasks import in_own_units, measured_world
 from .state_evaluation import CONTEXTS
 
 FEWEST_ASKED, MOST_ASKED = 6, 24
@@ -26,21 +26,19 @@ LARGEST_ERROR = 4.0
 """In standard deviations of the world; a single wild value is no measure of a method."""
 
 
-def fit_worlds(
-    worlds: Iterable[Mapping[str, np.ndarray]], count: int, seed: int = 0
-) -> list[ResponseTask]:
-    """The first worlds in which enough moves, as laboratories would measure them.
+def fit_worlds(worlds: Iterable[Mapping[str, np.ndarray]], count: int) -> list[ResponseTask]:
+    """The first worlds in which enough moves, as laboratories would measure them, in their own
+    units.
 
     Args:
         worlds: as stored by `World.row`.
         count: how many are wanted, of ten times as many at most.
-        seed: of panels, noise, and the order of conditions.
     """
     found: list[ResponseTask] = []
     for number, world in enumerate(islice(worlds, 10 * count)):
-        task = measured_world(world, np.random.default_rng([seed, number]))
+        task = measured_world(world, np.random.default_rng(number))
         if task is not None and len(task.doses) >= max(CONTEXTS) + FEWEST_ASKED:
-            found.append(task)
+            found.append(in_own_units(task))
         if len(found) == count:
             break
     return found
@@ -82,8 +80,8 @@ def showing(task: ResponseTask, context: int) -> ResponseTask:
 
 def predict_world(model: HMLMForSignaling, task: ResponseTask) -> PredictedWorld:
     """What the model and the ruler say of a task."""
-    mean, sd = predict_responses(model, task)
     asked, features = ~task.shown, features_of(task)
+    mean, sd = predict_responses(model, task, features=features)
     return PredictedWorld(task.changes[asked], mean, sd, features.base[asked] * features.unit)
 
 

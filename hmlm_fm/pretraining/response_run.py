@@ -21,12 +21,11 @@ from ..common.files import check_folder, read_text, whole_folder, write_text
 from ..corpora.measured_sources import load_measured_sets
 from ..corpora.stored_rows import FIELDS_FILE, StoredRows
 from ..corpora.training_licences import may_be_trained_on
-from ..formats.measured.measured_set import MeasuredSet
 from ..inference.loading import load_foundation
-from ..measurements.response_tasks_of_sets import response_task
-from ..measurements.responses import responses_of
+from ..measurements.response_tasks_of_sets import whole_task
 from ..model.configuration_hmlm import HMLMConfig
 from ..model.modeling_hmlm import HMLMForSignaling
+from ..model.network import SignalingNetwork
 from ..model.response_features import ResponseTask
 from .response_options import ResponseOptions
 from .response_tasks import task_of_set, task_of_world
@@ -41,7 +40,9 @@ Sets = Mapping[str, Mapping[str, ResponseTask]]
 FEWEST_CONDITIONS = 12
 SHARE_OF_WORLDS = 0.4
 """Of the tasks beside measured sets, so that little is forgotten."""
-TRAINING_FILE, OPTIONS_FILE = "responses.json", "options.json"
+TRAINING_FILE, OPTIONS_FILE, FACTS_FILE = "responses.json", "options.json", "worlds.json"
+HASH = 16
+"""Characters of a network's hash by which worlds know it."""
 SET_RATE = 4e-4
 """The learning rate of the second stage, in which little should be forgotten."""
 
@@ -57,7 +58,7 @@ def run_response_training(options: ResponseOptions, log: Log = print) -> dict[st
     if not options.worlds:
         raise OptionsError("no worlds; expected folders of `hmlm corpus worlds`")
     worlds = [stored_worlds(folder) for folder in options.worlds]
-    sets = training_sets(options.sets)
+    sets = training_sets(options.sets, log)
     model, tokenizer = load_foundation(options.checkpoint)
     shape = {"response_size": options.size, "response_layers": options.layers}
     model = with_head(model, shape | {"disabled_response_parts": options.without}, options.seed)
@@ -109,9 +110,10 @@ def train_head(
         after = replace(settings, steps=set_steps, rate=SET_RATE, seed=settings.seed + 1)
         stages.append(("measured sets", after, sets))
     history = {}
+    folder.mkdir(parents=True, exist_ok=True)
     for name, of_stage, own in stages:
-        lines = ResponseLog(name, of_stage.steps, log)
         place = folder / name.replace(" ", "-")
+        lines = ResponseLog(name, of_stage.steps, place.with_suffix(".tsv"), log)
         train_responses(model, Draws(worlds, own), of_stage, place, lines)
         history[name] = lines.history
     return history
@@ -123,7 +125,11 @@ def _run_folder(options: ResponseOptions) -> Path:
     Raises:
         OptionsError: it is of a run with other options.
     """
-    folder, stated = options.out.with_name(f"{options.out.name}.run"), _stated(options)
+    folder = options.out.with_name(f"{options.out.name}.run")
+    stated = _stated(options) | {
+        "worlds": [str(path.resolve()) for path in options.worlds],
+        "sets": [str(path.resolve()) for path in options.sets],
+    }
     if not (folder / OPTIONS_FILE).is_file():
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / OPTIONS_FILE, json.dumps(stated))
@@ -150,14 +156,44 @@ def stored_worlds(folder: Path) -> StoredRows:
     return StoredRows(rows)
 
 
-def training_sets(paths: Sequence[Path]) -> Sets:
+def check_held_out(folder: Path, networks: Sequence[SignalingNetwork]) -> None:
+    """
+    Raises:
+        OptionsError: worlds were drawn of networks that a run holds out, or do not say of which.
+    """
+    facts = folder / FACTS_FILE
+    stated = json.loads(read_text(facts)) if facts.is_file() else {}
+    if "content_hashes" not in stated:
+        raise OptionsError(
+            f"{FACTS_FILE} does not state of which networks its worlds were drawn; expected a "
+            "folder of `hmlm corpus worlds`", path=folder,
+        )  # fmt: skip
+    shared = {n.content_hash[:HASH] for n in networks} & set(stated["content_hashes"])
+    if shared:
+        raise OptionsError(
+            f"{len(shared)} of the {len(networks)} networks that this run holds out were drawn "
+            "from; expected worlds of the same corpus, seed and held-out share", path=folder,
+        )  # fmt: skip
+
+
+def training_sets(paths: Sequence[Path], log: Log) -> Sets:
     """Tasks of whole measured sets by study and name.
 
+    Args:
+        paths: files, folders and corpora.
+        log: is told what is left out, and why.
+
     Raises:
-        OptionsError: a licence that forbids training, or that is not stated.
+        OptionsError: a licence that forbids training, or that is not stated; or no set that has
+            enough conditions.
     """
+    if not paths:
+        return {}
+    loaded = load_measured_sets(paths)
+    for problem in (*loaded.skipped, *loaded.warnings):
+        log(f"{problem.location}: {problem.reason}")
     found: dict[str, dict[str, ResponseTask]] = {}
-    for measured in load_measured_sets(paths).sets if paths else ():
+    for measured in loaded.sets:
         if not may_be_trained_on(measured.licence):
             raise OptionsError(
                 f"{measured.name}: its licence is {measured.licence or 'not stated'!r}; expected "
@@ -166,18 +202,13 @@ def training_sets(paths: Sequence[Path]) -> Sets:
         task = whole_task(measured)
         if len(task.doses) >= FEWEST_CONDITIONS:
             found.setdefault(measured.study, {})[measured.name] = task
+        else:
+            log(f"{measured.name}: left out, it has {len(task.doses)} distinct conditions")
+    if not found:
+        raise OptionsError(
+            f"none of {len(loaded.sets)} measured sets has {FEWEST_CONDITIONS} distinct conditions"
+        )
     return found
-
-
-def whole_task(measured: MeasuredSet) -> ResponseTask:
-    """A measured set, all of it shown."""
-    responses = responses_of(measured)
-    mean = np.where(np.isfinite(responses.changes).any(0), np.nanmean(responses.changes, 0), 0.0)
-    changes = responses.changes - np.where(responses.has_control, 0.0, mean)
-    shown = np.ones(len(responses.doses), dtype=bool)
-    return response_task(
-        measured, responses.treatments, responses.outputs, responses.doses, changes, shown
-    )
 
 
 def with_head(model: HMLMForSignaling, shape: Mapping[str, Any], seed: int) -> HMLMForSignaling:
@@ -192,7 +223,9 @@ def with_head(model: HMLMForSignaling, shape: Mapping[str, Any], seed: int) -> H
         return model
     torch.manual_seed(seed)
     larger = HMLMForSignaling(HMLMConfig.from_dict(model.config.to_dict() | dict(shape)))
-    larger.load_state_dict(model.state_dict(), strict=False)
+    larger.set_attn_implementation(model.config._attn_implementation)
+    missing = larger.load_state_dict(model.state_dict(), strict=False).missing_keys
+    assert all(name.startswith("responses.") for name in missing), missing
     larger.to(model.device)  # type: ignore[arg-type]
     return larger.eval()
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from accelerate.utils import DistributedType
 
+from ..common.errors import OptionsError
 from ..common.words import by_comma
 from ..dynamics.worlds import draw_many_worlds
 from ..inference.figures import plot_world
@@ -21,7 +22,15 @@ from .response_evaluation import (
     predict_world,
     showing,
 )
-from .response_run import Sets, Worlds, stored_worlds, train_head, training_sets, with_head
+from .response_run import (
+    Sets,
+    Worlds,
+    check_held_out,
+    stored_worlds,
+    train_head,
+    training_sets,
+    with_head,
+)
 from .response_training import ResponseSettings
 from .state_evaluation import CONTEXTS
 
@@ -30,16 +39,34 @@ HEAD = {"response_size": 64, "response_layers": 4}
 HELD_OUT_SEED = 10**9
 
 
-def check_sets(options: PretrainingOptions) -> Sets:
-    """The measured sets of the options, before anything is trained.
+def check_stage(
+    options: PretrainingOptions,
+    arguments: RunArguments,
+    held_out: Sequence[SignalingNetwork],
+) -> Sets:
+    """The measured sets of the options, read before anything is trained.
+
+    Args:
+        options: of the run.
+        arguments: of its Trainer.
+        held_out: networks of which no given world may be.
 
     Raises:
-        OptionsError: a licence that forbids training.
-        FormatError: they cannot be read.
+        OptionsError: folders without worlds, worlds of held-out networks, a licence that forbids
+            training, or several processes.
+        FormatError: measured sets that cannot be read.
     """
-    for folder in by_comma(options.worlds):
-        stored_worlds(Path(folder))
-    return training_sets([Path(path) for path in by_comma(options.measured)])
+    folders = [Path(folder) for folder in by_comma(options.worlds)]
+    for folder in folders:
+        stored_worlds(folder)
+        check_held_out(folder, held_out)
+    several = arguments.distributed_state.distributed_type != DistributedType.NO
+    if several and options.response_steps and (folders or options.measured):
+        raise OptionsError(
+            "worlds and measured sets are given to several processes, and one trains the head; "
+            "expected --response_steps 0, and then `hmlm responses` with what the run leaves"
+        )
+    return training_sets([Path(path) for path in by_comma(options.measured)], print)
 
 
 def train_on_worlds(
@@ -59,7 +86,7 @@ def train_on_worlds(
         arguments: of its Trainer.
         model: without a head.
         networks: that are trained on, of which worlds are drawn.
-        sets: as `check_sets`.
+        sets: as `check_stage`.
     """
     if not options.response_steps:
         return model

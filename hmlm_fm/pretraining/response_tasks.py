@@ -47,8 +47,10 @@ def measured_world(
     if len(lively) < 3:
         return None
     panel = _panel(changes[:, at].mean(1), lively, rng)
-    rows = rng.permutation(len(changes))[: rng.integers(12, len(changes) + 1)]
     doses = world["doses"].astype(np.float64)
+    # A condition is a treatment vector: none may be shown and asked.
+    distinct = np.unique(doses, axis=0, return_index=True)[1]
+    rows = rng.permutation(distinct)[: rng.integers(12, max(13, len(distinct) + 1))]
     used = np.flatnonzero(doses[rows].any(0))
     if len(used) < 2:
         return None
@@ -68,7 +70,7 @@ def measured_world(
 
 
 def _panel(changes: np.ndarray, lively: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Molecules that are measured: up to 40 of the lively ones and up to two others.
+    """Molecules that are measured: lively ones and up to two others, at most 40 in all.
 
     Laboratories measure what many treatments move; how strictly differs from task to task.
     """
@@ -127,13 +129,18 @@ def _measured(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return found
 
 
+def in_own_units(task: ResponseTask) -> ResponseTask:
+    """The task with changes in units of one standard deviation of all of them: where nothing is
+    shown, nothing says how large they are."""
+    return replace(task, changes=task.changes / max(np.nanstd(task.changes), LEAST_SPREAD))
+
+
 def _asked(task: ResponseTask, rng: np.random.Generator) -> ResponseTask | None:
     """The task with what is shown, and what is known of network and names."""
     count = len(task.doses)
     shown = np.zeros(count, dtype=bool)
     if rng.random() < NO_CONTEXT:
-        # Nothing says how large changes are.
-        task = replace(task, changes=task.changes / max(np.nanstd(task.changes), LEAST_SPREAD))
+        task = in_own_units(task)
     elif rng.random() < NEW_TREATMENT and task.doses.shape[1] > 3:
         shown = task.doses[:, rng.integers(task.doses.shape[1])] == 0
     else:

@@ -15,14 +15,15 @@ from safetensors.torch import load_model
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
-from transformers.trainer_utils import get_last_checkpoint
 from transformers.utils import SAFE_WEIGHTS_NAME
 
+from ..common.files import read_text
 from ..common.launching import device_settings
 from ..model.error_base import HMLMError
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.response_batch import ResponseBatch, batch_of, context_first, padded
 from ..model.response_features import ResponseTask, features_of
+from .resuming import last_checkpoint, mark_complete, mark_incomplete, remove_incomplete
 
 LARGEST_ERROR = 4.0
 """In standard deviations of the context; a single wild value teaches nothing."""
@@ -163,10 +164,11 @@ def train_responses(
         HMLMError: a loss that is not finite.
     """
     assert model.responses is not None
-    last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
-    done = int(Path(last).name.split("-")[1]) if last else 0
+    remove_incomplete(folder)
+    last = last_checkpoint(folder)
+    done = int(last.name.split("-")[1]) if last else 0
     if last and done >= settings.steps:
-        load_model(model.responses, Path(last, SAFE_WEIGHTS_NAME))
+        load_model(model.responses, last / SAFE_WEIGHTS_NAME)
         return
     arguments = TrainingArguments(
         output_dir=str(folder),
@@ -193,7 +195,7 @@ def train_responses(
     trainer.add_callback(_Steps(trainer, progress))
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
-    trainer.train(resume_from_checkpoint=last)
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
     model.eval()
 
 
@@ -210,6 +212,14 @@ class _ResponseTrainer(Trainer):
             num_workers=count,
             prefetch_factor=8 if count else None,
         )
+
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        folder = Path(self.args.output_dir or "", f"checkpoint-{self.state.global_step}")
+        if self.is_world_process_zero():
+            mark_incomplete(folder)
+        super()._save_checkpoint(*args, **kwargs)
+        if self.is_world_process_zero():
+            mark_complete(folder, self.accelerator)
 
     def compute_loss(  # type: ignore[override]
         self, model: torch.nn.Module, inputs: dict[str, Any], return_outputs: bool = False, **_: Any
@@ -240,21 +250,17 @@ class _Steps(TrainerCallback):
 
 
 class ResponseLog:
-    """A line now and then: the error over the ruler's, and the time that is left.
+    """A line now and then: the error over the ruler's, and the time that is left."""
 
-    Attributes:
-        history: the error of each line.
-    """
-
-    def __init__(self, name: str, steps: int, log: Callable[[str], object]) -> None:
+    def __init__(self, name: str, steps: int, file: Path, log: Callable[[str], object]) -> None:
         """
         Args:
             name: of the stage.
             steps: in all.
+            file: to which each line is added, so that a run that is resumed has the earlier ones.
             log: is called with each line.
         """
-        self.name, self.steps, self.log = name, steps, log
-        self.history: list[float] = []
+        self.name, self.steps, self.file, self.log = name, steps, file, log
         self._started = self._said = time.perf_counter()
         self._recent: list[float] = []
         self._first = 0
@@ -272,5 +278,15 @@ class ResponseLog:
             f"{self.name}: step {step}/{self.steps}, error {mean:.3f} of the ruler's, "
             f"{per_step * (self.steps - step) / 60:.0f} min left"
         )
-        self.history.append(round(mean, 4))
+        with self.file.open("a", encoding="utf-8") as file:
+            file.write(f"{step}\t{mean:.4f}\n")
         self._said, self._recent = now, []
+
+    @property
+    def history(self) -> list[float]:
+        """The error of each line, also of a run that this one resumes."""
+        if not self.file.exists():
+            return []
+        rows = [line.split("\t") for line in read_text(self.file).splitlines()]
+        by_step = {int(step): float(error) for step, error in rows}
+        return [by_step[step] for step in sorted(by_step)]

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from hmlm_fm import HMLMConfig, HMLMForSignaling, HMLMTokenizer, MeasuredPipeline, Treatment
 from hmlm_fm.cli.main import app
+from hmlm_fm.common.errors import FormatWarning
 from hmlm_fm.formats.measured.measured_set import LATE, MeasuredSet, Measurement, Scale
 from hmlm_fm.formats.measured.set_folder import write_measured_set
 from hmlm_fm.formats.measured.set_tables import write_treatments
@@ -91,9 +92,27 @@ def test_what_cannot_be_asked(checkpoint):
         pipeline.predict({"x": (Treatment("stimulus", "EGF", 3.0, unit="nM"),)})
     with pytest.raises(HMLMError, match="'EGF' is no treatment"):
         pipeline.predict({"x": ("EGF",)})
-    with pytest.warns(UserWarning, match="'EGFF' is not among what was measured; did you mean"):
+    with pytest.warns(FormatWarning, match="'EGFF' is none of what was given in the set; did you"):
         table = pipeline.predict({"x": (Treatment("stimulus", "EGFF"),)})
     assert np.isfinite(table["value"]).all()
+
+
+@pytest.mark.filterwarnings("ignore::hmlm_fm.common.errors.FormatWarning")
+def test_what_else_is_asked_changes_nothing(checkpoint):
+    model = MeasuredPipeline.from_pretrained(checkpoint, made_set()).model
+    torch.manual_seed(1)
+    for parameter in model.responses.parameters():
+        parameter.data += 0.2 * torch.randn_like(parameter)
+    pipeline = MeasuredPipeline(model, made_set())
+    low, high = (Treatment("drug", "selumetinib", dose, unit="nM") for dose in (1.0, 100.0))
+    alone = pipeline.predict({"x": (low,)})
+    beside = pipeline.predict({"x": (low,), "y": (high,), "z": treated("EGF")})
+    own = beside[beside["condition"] == "x"]
+    assert own["value"].tolist() == pytest.approx(alone["value"].tolist(), abs=1e-5)
+
+
+def test_all_that_was_measured_leaves_nothing_to_ask(checkpoint):
+    pipeline = MeasuredPipeline.from_pretrained(checkpoint, made_set())
     measured = made_set()
     kept = {n: t for n, t in measured.conditions.items() if n not in pipeline.unmeasured()}
     whole = MeasuredPipeline(pipeline.model, MeasuredSet("x", kept, measured.measurements))
@@ -119,6 +138,10 @@ def test_the_command_writes_a_table_and_a_map(checkpoint, tmp_path):
     write_treatments({"three": treated("EGF") + treated("MEK") + treated("AKT")}, queries)
     result = predict(checkpoint, "--measured", folder, "--conditions", queries)
     assert result.exit_code == 0, result.output
+    write_measured_set(made_set(with_control=False), folder)
+    refused = predict(checkpoint, "--measured", folder, "--plot", tmp_path / "other.png")
+    assert refused.exit_code == 2
+    assert "nothing was measured in a control" in refused.output
     assert "three:" in result.output
     assert "pERK" in result.output
 

@@ -196,7 +196,7 @@ def test_resuming_writes_into_the_run_s_own_folder_alone(whole, refused, tmp_pat
         (["--held_out_networks", "0"], "held_out_networks 0"),
         (["--drawn_worlds", "0"], "drawn_worlds 0; expected at least 1"),
         (["--worlds", "tests"], "it holds no worlds"),
-        (["--measured", "x", "--response_steps", "0"], "expected a head"),
+        (["--measured", "x", "--response_steps", "0"], "expected steps of the head"),
         (["--learning_rate", "-1"], "learning_rate -1"),
         (["--max_grad_norm", "nan"], "max_grad_norm nan"),
         (["--token_weight_decay", "-1"], "token_weight_decay -1"),

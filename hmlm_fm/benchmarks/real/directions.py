@@ -16,15 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from ...inference.response_prediction import predict_responses
-from ...measurements.response_tasks_of_sets import (
-    directions_of,
-    places_on_network,
-    response_task,
-)
+from ...measurements.response_tasks_of_sets import directions_of, places_on_network
 from ...measurements.responses import Responses
 from ...model.network import SignalingNetwork
 from ...model.next_state_head import NORMAL_QUANTILE
+from .folds import fold_of
 from .network_methods import InContext
 
 DRAWS = 2000
@@ -91,7 +87,8 @@ def path_signs(responses: Responses) -> np.ndarray:
 
 
 def _shortest(network: SignalingNetwork, start: int) -> dict[int, int]:
-    """The sign of the shortest path to each molecule; 0 where shortest ones contradict."""
+    """The sign of the shortest path to each molecule; of several, that of most, 0 where they are
+    level."""
     index = network.molecule_index
     after: dict[int, list[tuple[int, int]]] = {}
     for interaction in network.interactions:
@@ -110,25 +107,24 @@ def _shortest(network: SignalingNetwork, start: int) -> dict[int, int]:
 
 
 def _truth(responses: Responses) -> np.ndarray:
-    """Signs (C, M) of the changes from a control that exceed the noise, 0 elsewhere."""
+    """Signs (C, M) of the changes from a control that exceed the noise, of which the control has as
+    much as one value; 0 elsewhere."""
     changes = np.where(responses.has_control, responses.changes, np.nan)
     there = np.isfinite(changes)
     if not there.any():
         return np.zeros(changes.shape)
-    noise = NORMAL_QUANTILE * np.sqrt(responses.noise / np.maximum(responses.counts, 1))
+    noise = NORMAL_QUANTILE * np.sqrt(responses.noise * (1 / np.maximum(responses.counts, 1) + 1))
     least = np.where(np.isfinite(noise), noise, LEAST_SHARE * changes[there].std())
-    signs: np.ndarray = np.where(np.abs(np.nan_to_num(changes)) > least, np.sign(changes), 0.0)
-    return np.nan_to_num(signs)
+    changes = np.nan_to_num(changes)
+    signs: np.ndarray = np.where(np.abs(changes) > least, np.sign(changes), 0.0)
+    return signs
 
 
 def _told(responses: Responses, method: InContext) -> np.ndarray:
     """The signs (C, M) of what a method predicts when nothing is shown."""
-    nothing = np.full(responses.changes.shape, np.nan)
-    task = response_task(
-        responses.measured, responses.treatments, responses.outputs, responses.doses, nothing,
-        np.zeros(len(responses.doses), dtype=bool),
-    )  # fmt: skip
-    signs: np.ndarray = np.sign(predict_responses(method.model, method.altered(task))[0])
+    every = np.arange(len(responses.doses))
+    shown = fold_of("none", "all", 0, responses, every, np.array([], dtype=int)).shown
+    signs: np.ndarray = np.sign(method.answer(shown).changes)
     return signs
 
 

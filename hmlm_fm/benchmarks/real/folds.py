@@ -279,13 +279,8 @@ def fold_of(
     own = responses.subset(shown)
     changes = np.concatenate([own.changes, *(other.changes for other in others)])
     truth = responses.changes[held_out]
-    # Where there is no control, the mean of what is shown takes its place.
-    if not responses.has_control.all():
-        with np.errstate(invalid="ignore"):
-            count = np.isfinite(changes).sum(0)
-            mean = np.where(count > 0, np.nansum(changes, 0) / np.maximum(count, 1), 0.0)
-        reference = np.where(responses.has_control, 0.0, mean)
-        changes, truth = changes - reference, truth - reference
+    reference = responses.reference_of(changes)
+    changes, truth = changes - reference, truth - reference
     lines = [own.measured.cell_line] * len(own.doses)
     for other in others:
         lines += [other.measured.cell_line or other.measured.name] * len(other.doses)

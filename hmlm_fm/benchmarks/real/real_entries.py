@@ -169,7 +169,7 @@ REAL_ENTRIES: tuple[RealEntry, ...] = (
     *(
         RealEntry(
             f"{IN_CONTEXT}-{name}", f"control: {label}, in context", partial(_altered, altered),
-            starts_from="weights", repeats=1, splits=("conditions", "treatment"),
+            starts_from="weights", splits=("conditions", "treatment"),
         )
         for name, label, altered in (
             ("no-network", "no network", without_network),

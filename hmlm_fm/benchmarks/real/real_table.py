@@ -99,8 +99,9 @@ def real_table(results: Rows, about: Mapping[str, Any]) -> str:
 def _directions(rows: Rows) -> str:
     """Directions that are told before anything is shown: set by set, and the mean of studies."""
     labels = list(dict.fromkeys(row["label"] for row in rows))
+    names = list(dict.fromkeys(row["set"] for row in rows))
     lines = []
-    for name in dict.fromkeys(row["set"] for row in rows):
+    for name in names:
         own = {row["label"]: row for row in rows if row["set"] == name}
         first = next(iter(own.values()))
         cells = [
@@ -108,7 +109,11 @@ def _directions(rows: Rows) -> str:
             if (row := own.get(label)) else "" for label in labels
         ]  # fmt: skip
         lines.append([name, str(first["changes"]), str(first["rises"]), *cells])
-    lines.append(["mean, each study once", "", "", *(_of_studies(rows, label) for label in labels)])
+    shared = [n for n in names if len(labels) == sum(row["set"] == n for row in rows)]
+    for caption, kept in (("mean", names), ("mean of sets with a network", shared)):
+        scored = [row for row in rows if row["set"] in kept]
+        means = [_of_studies(scored, label) for label in labels]
+        lines.append([f"{caption}, each study once", "", "", *means])
     caption = (
         "No condition shown: balanced accuracy of the direction of changes that exceed the noise, "
         "from names and network alone, with 95 % intervals over conditions (one who always says "
@@ -141,8 +146,8 @@ def _published(figures: Rows) -> str:
 
 
 def real_headlines(results: Rows, title: str) -> list[list[str]]:
-    """A line per split: the best of HMLM and of everything else by their errors over the ruler's,
-    and HMLM before training, which is the control."""
+    """A line per split: the best of HMLM, of everything else and of the controls by their errors
+    over the ruler's; HMLM before training is a control."""
     lines = []
     summary = summarise_sets(results)
     for split in dict.fromkeys(row["split"] for row in results):

@@ -23,8 +23,7 @@ import numpy as np
 import torch
 
 from ...common.files import write_bytes
-from ...formats.measured.measured_set import LATE
-from ...measurements.responses import Responses
+from ...measurements.responses import Responses, hours_text
 from ...model.error_base import HMLMError
 from .figures_of_folds import Tally, figures
 from .folds import FEWEST_CONDITIONS, SPLITS, Fold, TooFew, folds_of, lines_of_design
@@ -112,7 +111,7 @@ class RealRun:
                     yield (
                         row["set"], job.split, fold.part, fold.repeat,
                         fold.shown.query_conditions[q], output.readout,
-                        "late" if output.hours == LATE else output.hours, row["entry"],
+                        hours_text(output.hours), row["entry"],
                         f"{fold.truth[q, m]:.6g}", f"{answer.changes[q, m]:.6g}", sd,
                     )  # fmt: skip
 
