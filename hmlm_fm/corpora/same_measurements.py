@@ -11,6 +11,7 @@ than chance or another experiment would make.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +27,7 @@ a set has nothing else or fewer digits than `FINE`."""
 FINE = 3
 DECIMALS = (2, 3, 4, 5, 6)
 """Decimal places that are told apart."""
+HASHED_DIGITS = 4
 FEWEST_PAIRS = 20
 MOST_PER_ROW = 80
 """Values of one condition and time that are paired; more add nothing."""
@@ -61,6 +63,13 @@ def same_measurements(sets: Sequence[MeasuredSet]) -> list[Same]:
                 small, large = (i, j) if sizes[0] <= sizes[1] else (j, i)
                 found.append(Same(sets[small].name, sets[large].name, share))
     return found
+
+
+def values_hash(measured: MeasuredSet) -> str:
+    """The same of sets that hold the same values, whatever they are called: of all values to
+    `HASHED_DIGITS` significant digits, in ascending order."""
+    values = sorted(f"{m.value:.{HASHED_DIGITS - 1}e}" for m in measured.measurements)
+    return hashlib.sha256(" ".join(values).encode()).hexdigest()[:16]
 
 
 def groups_of(sets: Sequence[MeasuredSet], same: Sequence[Same]) -> list[list[int]]:

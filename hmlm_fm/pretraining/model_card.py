@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..common.files import write_text
+from ..common.files import read_text, write_text
+from ..common.words import counted
 from .pretraining_options import PretrainingOptions
 
 
@@ -48,6 +50,42 @@ def write_model_card(
         "",
     ]
     write_text(folder / "README.md", "\n".join(lines))
+
+
+HEAD_TITLE = "## The head for measured sets"
+
+
+def add_head_to_card(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Say in a card, before its first table, how the head for measured sets was trained.
+
+    Args:
+        folder: of the model; a card that is there keeps its other sections.
+        facts: as `training_facts`.
+    """
+    path = folder / "README.md"
+    before = read_text(path) if path.is_file() else "# HMLM\n"
+    sections = re.split(r"(?m)^(?=## )", before)
+    kept = [section for section in sections if not section.startswith(HEAD_TITLE)]
+    last = facts["error_over_ruler"]
+    errors = "; ".join(f"{stage} {of[-1]:.2f}" for stage, of in last.items() if of)
+    lines = [
+        HEAD_TITLE,
+        "",
+        "Predicts what laboratories measure in context, without a gradient step: `hmlm predict "
+        f"--measured`, `hmlm benchmark real`. Trained on {facts['worlds']:,} drawn worlds, then on "
+        f"{counted(len(facts['sets']), 'measured set')}; error over the ruler's at the end of each "
+        f"stage, on what was trained on: {errors}. `responses.json` has its course.",
+        "",
+    ]
+    if facts["sets"]:
+        lines += ["| measured set | study | source | licence |", "|---|---|---|---|"]
+        lines += [
+            f"| {s['name']} | {s['study']} | {s['source']} | {s['licence']} |"
+            for s in facts["sets"]
+        ]
+        lines += [""]
+    kept.insert(1, "\n".join(lines) + "\n")
+    write_text(path, "".join(kept))
 
 
 def _masked_table(found: Mapping[str, Any] | None) -> list[str]:

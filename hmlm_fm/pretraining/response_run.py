@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,17 @@ from ..common.environment import environment
 from ..common.errors import OptionsError
 from ..common.files import check_folder, read_text, whole_folder, write_text
 from ..corpora.measured_sources import load_measured_sets
+from ..corpora.same_measurements import values_hash
 from ..corpora.stored_rows import FIELDS_FILE, StoredRows
 from ..corpora.training_licences import may_be_trained_on
 from ..inference.loading import load_foundation
+from ..inference.shipped import checkpoint_path
 from ..measurements.response_tasks_of_sets import whole_task
 from ..model.configuration_hmlm import HMLMConfig
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
 from ..model.response_features import ResponseTask
+from .model_card import add_head_to_card
 from .response_options import ResponseOptions
 from .response_tasks import task_of_set, task_of_world
 from .response_training import ResponseLog, ResponseSettings, train_responses
@@ -34,17 +37,30 @@ from .response_training import ResponseLog, ResponseSettings, train_responses
 Log = Callable[[str], object]
 Worlds = Sequence[Mapping[str, np.ndarray]]
 """As stored by `World.row`."""
-Sets = Mapping[str, Mapping[str, ResponseTask]]
-"""Tasks of whole measured sets, by study and name."""
 
 FEWEST_CONDITIONS = 12
 SHARE_OF_WORLDS = 0.4
 """Of the tasks beside measured sets, so that little is forgotten."""
 TRAINING_FILE, OPTIONS_FILE, FACTS_FILE = "responses.json", "options.json", "worlds.json"
+KEPT_FILES = ("README.md", "metrics.json", "training_info.json")
 HASH = 16
 """Characters of a network's hash by which worlds know it."""
 SET_RATE = 4e-4
 """The learning rate of the second stage, in which little should be forgotten."""
+
+
+@dataclass(frozen=True)
+class TrainingSets:
+    """Measured sets to train on.
+
+    Attributes:
+        tasks: of whole sets, by study and name.
+        stated: what `responses.json` says of each: name, study, source, licence, and the hash of
+            its values.
+    """
+
+    tasks: Mapping[str, Mapping[str, ResponseTask]]
+    stated: Sequence[Mapping[str, str]]
 
 
 def run_response_training(options: ResponseOptions, log: Log = print) -> dict[str, Any]:
@@ -67,25 +83,37 @@ def run_response_training(options: ResponseOptions, log: Log = print) -> dict[st
         options.steps, seed=options.seed, loaders=options.loaders, bf16=options.bf16
     )
     history = train_head(model, worlds, sets, settings, options.set_steps, run, log)
-    facts = {
-        "options": _stated(options),
-        "worlds": sum(map(len, worlds)),
-        "sets": sorted(name for own in sets.values() for name in own),
-        "error_over_ruler": history,
-        "environment": environment(),
-    }
+    facts = {"options": _stated(options)} | training_facts(worlds, sets, history)
+    before = Path(checkpoint_path(options.checkpoint))
     with whole_folder(options.out) as folder:
+        # What is known of the rest of the model stays true.
+        for name in KEPT_FILES:
+            if (before / name).is_file():
+                write_text(folder / name, read_text(before / name))
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         write_text(folder / TRAINING_FILE, json.dumps(facts, indent=1) + "\n")
+        add_head_to_card(folder, facts)
     shutil.rmtree(run)
     return facts
+
+
+def training_facts(
+    worlds: Sequence[Worlds], sets: TrainingSets, history: Mapping[str, Sequence[float]]
+) -> dict[str, Any]:
+    """What `responses.json` says of how a head was trained."""
+    return {
+        "worlds": sum(map(len, worlds)),
+        "sets": list(sets.stated),
+        "error_over_ruler": dict(history),
+        "environment": environment(),
+    }
 
 
 def train_head(
     model: HMLMForSignaling,
     worlds: Sequence[Worlds],
-    sets: Sets,
+    sets: TrainingSets,
     settings: ResponseSettings,
     set_steps: int,
     folder: Path,
@@ -96,7 +124,7 @@ def train_head(
     Args:
         model: with a head for measured sets.
         worlds: in one or several folders.
-        sets: by study and name.
+        sets: of the second stage, perhaps none.
         settings: of the first stage.
         set_steps: of the second one.
         folder: for checkpoints; what a run that was stopped has left there is gone on with.
@@ -105,10 +133,11 @@ def train_head(
     Returns:
         The errors over the ruler's along each stage.
     """
-    stages = [("worlds", settings, {})]  # type: list[tuple[str, ResponseSettings, Sets]]
-    if sets:
+    nothing: Mapping[str, Mapping[str, ResponseTask]] = {}
+    stages = [("worlds", settings, nothing)]
+    if sets.tasks:
         after = replace(settings, steps=set_steps, rate=SET_RATE, seed=settings.seed + 1)
-        stages.append(("measured sets", after, sets))
+        stages.append(("measured sets", after, sets.tasks))
     history = {}
     folder.mkdir(parents=True, exist_ok=True)
     for name, of_stage, own in stages:
@@ -176,8 +205,8 @@ def check_held_out(folder: Path, networks: Sequence[SignalingNetwork]) -> None:
         )  # fmt: skip
 
 
-def training_sets(paths: Sequence[Path], log: Log) -> Sets:
-    """Tasks of whole measured sets by study and name.
+def training_sets(paths: Sequence[Path], log: Log) -> TrainingSets:
+    """The measured sets of files, folders and corpora.
 
     Args:
         paths: files, folders and corpora.
@@ -188,11 +217,12 @@ def training_sets(paths: Sequence[Path], log: Log) -> Sets:
             enough conditions.
     """
     if not paths:
-        return {}
+        return TrainingSets({}, ())
     loaded = load_measured_sets(paths)
     for problem in (*loaded.skipped, *loaded.warnings):
         log(f"{problem.location}: {problem.reason}")
     found: dict[str, dict[str, ResponseTask]] = {}
+    stated = []
     for measured in loaded.sets:
         if not may_be_trained_on(measured.licence):
             raise OptionsError(
@@ -202,13 +232,16 @@ def training_sets(paths: Sequence[Path], log: Log) -> Sets:
         task = whole_task(measured)
         if len(task.doses) >= FEWEST_CONDITIONS:
             found.setdefault(measured.study, {})[measured.name] = task
+            names = ("name", "study", "source", "licence")
+            known = {name: str(getattr(measured, name)) for name in names}
+            stated.append(known | {"values": values_hash(measured)})
         else:
             log(f"{measured.name}: left out, it has {len(task.doses)} distinct conditions")
     if not found:
         raise OptionsError(
             f"none of {len(loaded.sets)} measured sets has {FEWEST_CONDITIONS} distinct conditions"
         )
-    return found
+    return TrainingSets(found, stated)
 
 
 def with_head(model: HMLMForSignaling, shape: Mapping[str, Any], seed: int) -> HMLMForSignaling:
@@ -238,7 +271,9 @@ class Draws:
         sets: whole tasks by study and name; each study counts alike.
     """
 
-    def __init__(self, worlds: Sequence[Worlds], sets: Sets) -> None:
+    def __init__(
+        self, worlds: Sequence[Worlds], sets: Mapping[str, Mapping[str, ResponseTask]]
+    ) -> None:
         self.worlds, self.ends = worlds, np.cumsum([len(rows) for rows in worlds])
         self.studies = [list(own.values()) for own in sets.values()]
 

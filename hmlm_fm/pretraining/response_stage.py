@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from accelerate.utils import DistributedType
 
 from ..common.errors import OptionsError
+from ..common.files import write_text
 from ..common.words import by_comma
 from ..dynamics.worlds import draw_many_worlds
 from ..inference.figures import plot_world
@@ -23,11 +25,13 @@ from .response_evaluation import (
     showing,
 )
 from .response_run import (
-    Sets,
+    TRAINING_FILE,
+    TrainingSets,
     Worlds,
     check_held_out,
     stored_worlds,
     train_head,
+    training_facts,
     training_sets,
     with_head,
 )
@@ -43,7 +47,7 @@ def check_stage(
     options: PretrainingOptions,
     arguments: RunArguments,
     held_out: Sequence[SignalingNetwork],
-) -> Sets:
+) -> TrainingSets:
     """The measured sets of the options, read before anything is trained.
 
     Args:
@@ -74,7 +78,7 @@ def train_on_worlds(
     arguments: RunArguments,
     model: HMLMForSignaling,
     networks: Sequence[SignalingNetwork],
-    sets: Sets,
+    sets: TrainingSets,
 ) -> HMLMForSignaling:
     """The model with a head that is trained on worlds, and on measured sets where there are any.
 
@@ -106,10 +110,12 @@ def train_on_worlds(
         options.response_steps, seed=options.seed + 1, loaders=options.loaders, bf16=options.bf16
     )
     folder = Path(options.output_dir, RESPONSES_FOLDER)
-    train_head(
+    history = train_head(
         model, worlds, sets, settings, options.measured_steps, folder,
         lambda line: print(line, flush=True),
     )  # fmt: skip
+    facts = json.dumps(training_facts(worlds, sets, history), indent=1) + "\n"
+    write_text(Path(options.output_dir, TRAINING_FILE), facts)
     return model
 
 

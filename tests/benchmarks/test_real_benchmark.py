@@ -31,6 +31,7 @@ from hmlm_fm.benchmarks.real.network_methods import (
 from hmlm_fm.benchmarks.real.real_entries import REAL_ENTRIES, chosen_entries
 from hmlm_fm.benchmarks.real.real_table import summarise_sets
 from hmlm_fm.cli.main import app
+from hmlm_fm.corpora.same_measurements import values_hash
 from hmlm_fm.formats.measured.measured_set import LATE, MeasuredSet, Measurement, Scale, Treatment
 from hmlm_fm.formats.measured.set_folder import write_measured_set
 from hmlm_fm.measurements.responses import NEAR_REPLICATES, REPLICATES, responses_of
@@ -335,6 +336,24 @@ def sets(tmp_path):
         folder.mkdir(parents=True)
         write_measured_set(made_set(f"Lab-{name}", name, ord(name)), folder)
     return tmp_path / "Lab"
+
+
+def test_sets_that_were_trained_on_count_in_no_mean():
+    def row(name: str, ratio: float, trained_on: bool):
+        return {"split": "conditions", "entry": "e", "label": "E", "study": name, "ratio": ratio,
+                "coverage": None, "trained_on": trained_on}  # fmt: skip
+
+    (found,) = summarise_sets([row("a", 0.1, True), row("b", 0.8, False)])
+    assert (found["ratio"], found["sets"]) == (pytest.approx(0.8), 1)
+    (found,) = summarise_sets([row("a", 0.1, True)])
+    assert found["ratio"] == pytest.approx(0.1)
+
+
+def test_values_know_a_set_under_any_name():
+    one = made_set()
+    renamed = replace(one, name="other", measurements=one.measurements[::-1])
+    changed = replace(one, measurements=one.measurements[1:])
+    assert values_hash(one) == values_hash(renamed) != values_hash(changed)
 
 
 def test_small_contexts_are_within_larger_ones():

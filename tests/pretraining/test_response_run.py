@@ -94,7 +94,13 @@ def test_the_command_writes_a_checkpoint_that_loads(checkpoint, worlds, tmp_path
     assert done.exit_code == 0, done.output
     assert "worlds: step 2/2, error" in done.output
     facts = json.loads((out / "responses.json").read_text())
-    assert (facts["worlds"], facts["sets"]) == (8, ["made"])
+    assert facts["worlds"] == 8
+    (stated,) = facts["sets"]
+    assert (stated["name"], stated["study"], stated["licence"]) == ("made", "made", "CC0-1.0")
+    card = (out / "README.md").read_text()
+    assert "Trained on 8 drawn worlds, then on 1 measured set" in card
+    assert "| made | made |  | CC0-1.0 |" in card
+    assert not out.with_name("out.run").exists()
     model = HMLMForSignaling.from_pretrained(out)
     assert model.responses is not None
     doses = np.eye(6)

@@ -9,16 +9,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from ...common.errors import OptionsError
-from ...common.files import write_text
+from ...common.files import read_text, write_text
 from ...common.words import by_comma, not_installed
 from ...corpora.records import FoundSets
-from ...corpora.same_measurements import same_measurements
+from ...corpora.same_measurements import same_measurements, values_hash
 from ...fitting.ensemble import FitSettings, settings_for
+from ...formats.measured.measured_set import MeasuredSet
+from ...inference.shipped import checkpoint_path
 from ...measurements.responses import responses_of
 from ...model.error_base import did_you_mean
+from ...pretraining.response_run import TRAINING_FILE
 from ..benchmark_options import BenchmarkOptions
 from ..measuring import QUICK, QUICK_NEURAL_STEPS, model_hashes
 from ..report import Report
@@ -74,7 +78,9 @@ def measure_real(
         splits,
         options.fitted_sets,
     )
+    trained_on = _trained_on(resources, found.sets) if run.asks_weights else []
     results, skipped = run_sets(run, workers, log)
+    results = [row | {"trained_on": row["set"] in trained_on} for row in results]
     if not results:
         reasons = "; ".join(f"{place}: {reason}" for place, reason in list(skipped.items())[:3])
         raise OptionsError(f"no set has enough conditions for a split ({reasons})")
@@ -82,7 +88,11 @@ def measure_real(
         _write_predictions(run, results, options)
     about: dict[str, Any] = {
         "summary": summarise_sets(results),
-        "directions": directions(sets, _in_context(entries, resources)),
+        "trained_on": trained_on,
+        "directions": directions(
+            [r for r in sets if r.measured.name not in trained_on] or sets,
+            _in_context(entries, resources),
+        ),
         "published": published_figures(sets),
         "skipped": skipped,
         "same_measurements": [asdict(pair) for pair in same],
@@ -90,6 +100,14 @@ def measure_real(
     highlighted = {entry.id for entry in entries if entry.highlighted}
     draw = partial(plot_ratios, results=results, highlighted=highlighted)
     return Report(results, real_table(results, about), draw, about)
+
+
+def _trained_on(resources: RealResources, sets: Sequence[MeasuredSet]) -> list[str]:
+    """The names of the sets that the checkpoint's head was trained on, by their values."""
+    file = Path(checkpoint_path(resources.name), TRAINING_FILE)
+    stated = json.loads(read_text(file))["sets"] if file.is_file() else []
+    known = {one["values"] for one in stated}
+    return [one.name for one in sets if values_hash(one) in known]
 
 
 def _in_context(entries: Sequence[RealEntry], resources: RealResources) -> dict[str, InContext]:

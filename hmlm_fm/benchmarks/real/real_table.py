@@ -24,7 +24,9 @@ LESS = 0.999
 
 def summarise_sets(results: Rows) -> list[dict[str, Any]]:
     """One dictionary per split and entry: the geometric mean of its ratios to the ruler, within a
-    study first; on how many sets it is better; and the worst ratio."""
+    study first; on how many sets it is better; and the worst ratio. Sets that the checkpoint was
+    trained on do not count, but where there are no others."""
+    results = [row for row in results if not row.get("trained_on")] or results
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in results:
         groups.setdefault((row["split"], row["entry"]), []).append(row)
@@ -86,6 +88,11 @@ def real_table(results: Rows, about: Mapping[str, Any]) -> str:
         parts.append(_directions(about["directions"]))
     if about.get("published"):
         parts.append(_published(about["published"]))
+    if about.get("trained_on"):
+        parts.append(
+            f"The head of the checkpoint was trained on {listed(about['trained_on'])}, which are "
+            "marked with * and in no mean."
+        )
     told = [str(Same(**pair)) for pair in about.get("same_measurements", ())]
     by_reason: dict[str, list[str]] = {}
     for place, reason in about.get("skipped", {}).items():
@@ -187,7 +194,8 @@ def _of_sets(rows: Rows) -> str:
         ruler = of_entry[RULER]
         lines.append(
             [
-                name, str(ruler["conditions"]), f"{ruler['mse']:.3f}",
+                name + "*" * bool(ruler.get("trained_on")), str(ruler["conditions"]),
+                f"{ruler['mse']:.3f}",
                 _or_nothing(ruler["pearson"]), _or_nothing(ruler["explained"]),
                 *(_ratio(of_entry[entry]) if entry in of_entry else "" for entry in entries),
             ]

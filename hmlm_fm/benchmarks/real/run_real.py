@@ -64,6 +64,11 @@ class RealRun:
     splits: tuple[str, ...] = tuple(SPLITS)
     fitted_sets: int = 3
 
+    @property
+    def asks_weights(self) -> bool:
+        """Whether any entry starts from the checkpoint's weights."""
+        return any(entry.starts_from == "weights" for entry in self.entries)
+
     def folds(self, of_set: int, split: str) -> list[Fold]:
         """All folds of a split of a set.
 
