@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from ..common.files import read_text, write_text
@@ -53,6 +54,8 @@ def write_model_card(
 
 
 HEAD_TITLE = "## The head for measured sets"
+LINES = 5
+"""Of the log, over which the error at the end of a stage is averaged."""
 
 
 def add_head_to_card(folder: Path, facts: Mapping[str, Any]) -> None:
@@ -67,7 +70,7 @@ def add_head_to_card(folder: Path, facts: Mapping[str, Any]) -> None:
     sections = re.split(r"(?m)^(?=## )", before)
     kept = [section for section in sections if not section.startswith(HEAD_TITLE)]
     last = facts["error_over_ruler"]
-    errors = "; ".join(f"{stage} {of[-1]:.2f}" for stage, of in last.items() if of)
+    errors = "; ".join(f"{stage} {fmean(of[-LINES:]):.2f}" for stage, of in last.items() if of)
     lines = [
         HEAD_TITLE,
         "",

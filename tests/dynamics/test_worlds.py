@@ -7,6 +7,8 @@ import pytest
 
 from hmlm_fm.dynamics.worlds import CONDITIONS, KEPT_HOURS, corrupted, draw_many_worlds, draw_worlds
 from hmlm_fm.formats.network_loading import load_core, load_network
+from hmlm_fm.model.error_base import HMLMError
+from hmlm_fm.model.network import Molecule, SignalingNetwork
 from hmlm_fm.pretraining.response_tasks import task_of_set, task_of_world
 
 
@@ -39,6 +41,12 @@ def test_a_seed_makes_the_same_world_again(worlds):
         assert one.changes == pytest.approx(other.changes, abs=1e-4)
     first = list(islice(draw_many_worlds(load_core(), 0), 3))
     assert [w.doses.tolist() for w in first] == [w.doses.tolist() for w in worlds[:3]]
+
+
+def test_networks_of_which_no_world_is_drawn_end_with_an_error():
+    lone = SignalingNetwork("lone", (Molecule("A"), Molecule("B")), ())
+    with pytest.raises(HMLMError, match="no world could be drawn; expected networks of at most"):
+        next(draw_many_worlds([lone], 0))
 
 
 def test_treatments_move_what_they_reach_more_than_what_they_do_not():

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from hmlm_fm.model.ruler import PENALTIES, kernels, ruler, scaled_doses
+from hmlm_fm.model.ruler import LINEAR, PENALTIES, kernels, ruler, rulers, scaled_doses
 
 
 @pytest.fixture
@@ -115,3 +115,16 @@ def test_a_context_without_anything_gives_no_change():
     same = ruler(np.eye(3), np.zeros((3, 2)), np.ones((2, 3)))
     assert np.abs(same.changes).max() < 1e-12
     assert np.isfinite(same.sd).all()
+
+
+def test_several_choices_of_kernels_are_each_as_if_alone():
+    rng = np.random.default_rng(0)
+    doses, queries = (rng.random((n, 5)) < 0.4 for n in (14, 6))
+    changes = doses @ rng.normal(size=(5, 8)) + 0.1 * rng.normal(size=(14, 8))
+    changes[3, 2] = np.nan
+    together = rulers(doses * 1.0, changes, queries * 1.0, (slice(None), LINEAR))
+    for chosen, found in zip((slice(None), LINEAR), together, strict=True):
+        alone = ruler(doses * 1.0, changes, queries * 1.0, chosen)
+        assert found.changes == pytest.approx(alone.changes)
+        assert found.left_out == pytest.approx(alone.left_out, nan_ok=True)
+        assert found.sd == pytest.approx(alone.sd)
