@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..common.errors import FormatWarning
+from ..formats.measured.dose_units import is_same_unit
 from ..formats.measured.measured_set import DRUG, MeasuredSet, Treatment
 from ..formats.measured.set_formats import read_sets
 from ..measurements.response_tasks_of_sets import response_task
@@ -137,7 +138,7 @@ class MeasuredPipeline:
                         'Treatment("stimulus", "EGF")'
                     )
                 unit = units.get(treatment.key, treatment.unit)
-                if unit != treatment.unit:
+                if not is_same_unit(unit, treatment.unit):
                     raise HMLMError(
                         f"{place}: {treatment.label} is in {treatment.unit or 'no unit'!r}; "
                         f"expected {unit or 'no unit'!r}, as in the set"

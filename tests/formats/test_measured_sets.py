@@ -343,3 +343,22 @@ def test_batches_lose_their_offset_and_gain():
     assert found[3] == few[3]
     one = [of(c, "1", 1, 0) for c in true]
     assert on_one_scale(one) == one
+
+
+@pytest.mark.parametrize(("one", "other"), [("ng/ml", "ng/mL"), ("uM", "\u03bcM"), ("µM", "uM")])
+def test_one_unit_has_several_spellings(one, other):
+    doses = {
+        "a": (Treatment("drug", "X", 5, unit=one),),
+        "b": (Treatment("drug", "X", 9, unit=other),),
+    }
+    (largest,) = MeasuredSet("x", doses, ()).treatments
+    assert largest.value == 9
+
+
+def test_doses_of_one_treatment_in_several_units_are_refused():
+    doses = {
+        "a": (Treatment("drug", "X", 5, unit="nM"),),
+        "b": (Treatment("drug", "X", 9, unit="uM"),),
+    }
+    with pytest.raises(HMLMError, match="X is in 'uM' in condition 'b', elsewhere in 'nM'"):
+        _ = MeasuredSet("x", doses, ()).treatments

@@ -15,6 +15,7 @@ from typing import Any
 from ...model.conditions import PERTURBATION_KINDS
 from ...model.error_base import HMLMError, did_you_mean
 from ...model.network import SignalingNetwork
+from .dose_units import is_same_unit
 from .drug_targets import DrugTable
 from .readout_tables import Readout
 
@@ -194,7 +195,7 @@ class MeasuredSet:
         for condition, done in self.conditions.items():
             for treatment in done:
                 before = largest.setdefault(treatment.key, treatment)
-                if before.unit != treatment.unit:
+                if not is_same_unit(before.unit, treatment.unit):
                     raise HMLMError(
                         f"{self.name}: {treatment.label} is in {treatment.unit or 'no unit'!r} in "
                         f"condition {condition!r}, elsewhere in {before.unit or 'no unit'!r}; "

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 
 from ...model.vocabulary import Vocabulary
 from ..names import meaning_of
+from .dose_units import AMOUNT, amount_unit
 from .drug_targets import shipped_targets
 from .measured_set import is_vehicle
 
-_AMOUNT = r"(?:[pnuµμm]?M|(?:[pnuµμm]?g|I?U|units?)\s*/\s*m?[lL]|[pnuµμm]g/kg|%|x)"
 _UNIT_OF_HEADER = re.compile(
-    rf"^(?P<name>.*?)\s*(?:\((?P<a>[^()]+)\)|\[(?P<b>[^\[\]]+)\]|[_ ](?P<c>{_AMOUNT}))\s*$"
+    rf"^(?P<name>.*?)\s*(?:\((?P<a>[^()]+)\)|\[(?P<b>[^\[\]]+)\]|[_ ](?P<c>{AMOUNT}))\s*$"
 )
 _DOSE_OF_CELL = re.compile(
-    rf"^(?P<name>.*?[^\d.\s])[\s_@:,]+(?P<dose>\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(?P<unit>{_AMOUNT})$"
+    rf"^(?P<name>.*?[^\d.\s])[\s_@:,]+(?P<dose>\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(?P<unit>{AMOUNT})$"
 )
-_PLAIN_DOSE = re.compile(rf"^(?P<dose>\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(?P<unit>{_AMOUNT})?$")
+_PLAIN_DOSE = re.compile(rf"^(?P<dose>\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(?P<unit>{AMOUNT})?$")
 _LOGARITHM = re.compile(r"(?<![a-z])(log2|log10|ln|log)(?=$|[^a-z]|fc)", re.IGNORECASE)
 _CHANGE = re.compile(r"fold.?change|log2?\s*fc|(?<![a-z])fc(?![a-z])|ratio|vs", re.IGNORECASE)
 
@@ -28,14 +28,6 @@ def header_unit(column: str) -> tuple[str, str]:
     if match is None or not match["name"]:
         return column.strip(), ""
     return match["name"].strip(), (match["a"] or match["b"] or match["c"]).strip()
-
-
-def amount_unit(unit: str) -> str:
-    """A unit of doses in one spelling, or nothing where it is none."""
-    plain = unit.replace(" ", "").replace("µ", "u").replace("μ", "u")
-    if not re.fullmatch(_AMOUNT, plain):
-        return ""
-    return re.sub(r"/m?[lL]$", lambda m: m[0].replace("L", "l"), plain)
 
 
 def name_and_dose(cell: str) -> tuple[str, float | None, str]:
