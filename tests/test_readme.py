@@ -47,12 +47,16 @@ def commands() -> list:
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """A folder with the files that blocks name: the tables of docs/measurements.md, and a model."""
+    """A folder with the files that blocks name: the tables of docs/measurements.md, also as a
+    measured set, and a model."""
     monkeypatch.chdir(tmp_path)
     text = (ROOT / "docs/measurements.md").read_text(encoding="utf-8")
     conditions, observations, *_ = re.findall(r"```text\n(condition,.*?)```", text, re.DOTALL)
     (tmp_path / "conditions.csv").write_text(conditions)
     (tmp_path / "observations.csv").write_text(observations)
+    (tmp_path / "liver").mkdir()
+    (tmp_path / "liver/conditions.csv").write_text(conditions)
+    (tmp_path / "liver/observations.csv").write_text(observations)
     (tmp_path / "network.sif").write_text("TGFB\t1\tsmad3\nsmad3\t1\taSMA\n")
     torch.manual_seed(0)
     tokenizer = HMLMTokenizer()

@@ -18,6 +18,8 @@ from .real_entries import REAL_ENTRIES, RULER
 
 Rows = Sequence[Mapping[str, Any]]
 TICKS = (0.3, 0.5, 0.7, 1, 1.4, 2, 3, 5, 10, 20)
+MOST_PER_ROW = 3
+"""Panels of a figure."""
 LESS = 0.999
 """A ratio below this is better than the ruler."""
 
@@ -26,9 +28,8 @@ def summarise_sets(results: Rows) -> list[dict[str, Any]]:
     """One dictionary per split and entry: the geometric mean of its ratios to the ruler, within a
     study first; on how many sets it is better; and the worst ratio. Sets that the checkpoint was
     trained on do not count, but where there are no others."""
-    results = [row for row in results if not row.get("trained_on")] or results
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for row in results:
+    for row in counted_rows(results):
         groups.setdefault((row["split"], row["entry"]), []).append(row)
     found = []
     for (split, entry), rows in groups.items():
@@ -46,6 +47,11 @@ def summarise_sets(results: Rows) -> list[dict[str, Any]]:
             }
         )  # fmt: skip
     return found
+
+
+def counted_rows(results: Rows) -> Rows:
+    """The rows of sets that the checkpoint was not trained on; all, where there are no others."""
+    return [row for row in results if not row.get("trained_on")] or results
 
 
 def geometric_mean(values: Iterable[float]) -> float:
@@ -219,12 +225,17 @@ def plot_ratios(path: Path, results: Rows, highlighted: set[str]) -> None:
     """Ratios to the ruler of every set, an entry per line and a split per panel; and against the
     number of shown conditions, where few are shown."""
     few = {shown_few(count): count for count in FEW}
+    results = counted_rows(results)
     splits = list(dict.fromkeys(row["split"] for row in results if row["split"] not in few))
     summary = summarise_sets(results)
     sizes = [row for row in summary if row["split"] in few and row["entry"] != RULER]
     panels = len(splits) + bool(sizes)
-    figure = Figure(figsize=(4.6 * panels, 4.4), layout="tight")
-    axes = figure.subplots(1, panels, squeeze=False)[0]
+    columns = min(panels, MOST_PER_ROW)
+    rows = math.ceil(panels / columns)
+    figure = Figure(figsize=(5 * columns, 4.2 * rows), layout="tight")
+    axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    for axis in axes[panels:]:
+        axis.set_axis_off()
     for axis, split in zip(axes, splits, strict=False):
         own = [row for row in summary if row["split"] == split]
         own = sorted((row for row in own if row["entry"] != RULER), key=lambda row: -row["ratio"])
@@ -243,7 +254,7 @@ def plot_ratios(path: Path, results: Rows, highlighted: set[str]) -> None:
         axis.set_title(split, fontsize=9)
         axis.set_xlabel("error / ruler; each mark is a set")
     if sizes:
-        _plot_sizes(axes[-1], sizes, few, highlighted)
+        _plot_sizes(axes[panels - 1], sizes, few, highlighted)
     figure.savefig(path, dpi=110)
 
 
