@@ -7,6 +7,7 @@ from typing import Any
 from transformers import PreTrainedConfig
 
 from .error_base import HMLMError
+from .response_features import RESPONSE_PARTS
 
 PARTS = (
     "signs",
@@ -22,11 +23,6 @@ PARTS = (
 """Parts that can be switched off: signs of interactions; the context's conditions, or only the
 attention to them or the inference of gates from them; Ω↑, Ω↓, Ω↔; the pathway scale; and the
 correction of a roll-out by its residuals at observed times."""
-
-RESPONSE_PARTS = ("names", "network", "ruler", "conditions", "outputs")
-"""Parts of the head for measured sets that can be switched off: what names and the network say of
-treatments and outputs; what the ruler says, other than as the base; and attention across conditions
-and across outputs."""
 
 WHOLE_OF_PART = {"condition_attention": "conditions", "inference": "conditions"}
 

@@ -14,6 +14,10 @@ import numpy as np
 
 from .ruler import LINEAR, rulers, scaled_doses
 
+RESPONSE_PARTS = ("names", "network", "ruler", "conditions", "outputs")
+"""Parts of the head for measured sets that can be switched off: what names and the network say of
+treatments and outputs; what the ruler says, other than as the base; and attention across conditions
+and across outputs."""
 MEMBERS = 4
 """Genes and small molecules by which a molecule is known, at most."""
 LEAST_SD = 1e-3

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..model.configuration_hmlm import RESPONSE_PARTS
+from ..model.response_features import RESPONSE_PARTS
 
 
 def _option(default: Any, help: str, metavar: str = "") -> Any:

@@ -121,6 +121,7 @@ def test_without_libroadrunner_the_extra_is_named(by_hand, tmp_path, monkeypatch
     assert "hmlm-fm[benchmarks]" in done.stderr
 
 
+@pytest.mark.slow
 def test_results_tables_and_figure(by_hand, tmp_path, monkeypatch):
     needs_roadrunner()
     for module in (encoders, scaling):

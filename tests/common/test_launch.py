@@ -199,6 +199,7 @@ def losses_of(done):
     return np.array(json.loads(re.search(r"^losses (.*)$", done.stdout, re.M)[1]))
 
 
+@pytest.mark.slow
 def test_two_processes_on_half_batches_do_what_one_does_on_whole_ones(tmp_path):
     alone = subprocess.Popen(
         [sys.executable, "tests/training_worker.py", *worker(tmp_path / "one", 4)],

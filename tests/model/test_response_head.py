@@ -8,12 +8,11 @@ import torch
 
 from hmlm_fm import HMLMConfig, HMLMForSignaling
 from hmlm_fm.inference.response_prediction import predict_responses
-from hmlm_fm.model.configuration_hmlm import RESPONSE_PARTS
 from hmlm_fm.model.error_base import HMLMError
 from hmlm_fm.model.influence import influence_of
 from hmlm_fm.model.network import Interaction, Molecule, SignalingNetwork
 from hmlm_fm.model.response_batch import batch_of, context_first
-from hmlm_fm.model.response_features import ResponseTask, features_of
+from hmlm_fm.model.response_features import RESPONSE_PARTS, ResponseTask, features_of
 from hmlm_fm.model.ruler import ruler
 
 

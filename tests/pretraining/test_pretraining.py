@@ -295,6 +295,7 @@ def test_help_reads_well():
     assert "--trajectory_networks" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["masked_molecule", "next_state"])
 def test_each_objective_alone(tmp_path, objective):
     other = {"masked_molecule": "next_state", "next_state": "masked_molecule"}[objective]

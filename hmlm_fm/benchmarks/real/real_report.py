@@ -55,9 +55,7 @@ def measure_real(
     if not found.sets:
         raise OptionsError("no measured sets; expected SET_OR_CORPUS, one or several")
     splits = _splits(options.splits)
-    learned = [e for e in entries if e.id in WITH_SCIKIT_LEARN]
-    if learned and find_spec("sklearn") is None:
-        raise OptionsError(not_installed("scikit-learn", "benchmarks"))
+    _check_installed(entries)
     for problem in (*found.skipped, *found.warnings):
         log(f"{problem.location}: {problem.reason}")
     same = same_measurements(found.sets)
@@ -100,6 +98,16 @@ def measure_real(
     highlighted = {entry.id for entry in entries if entry.highlighted}
     draw = partial(plot_ratios, results=results, highlighted=highlighted)
     return Report(results, real_table(results, about), draw, about)
+
+
+def _check_installed(entries: Sequence[RealEntry]) -> None:
+    """
+    Raises:
+        OptionsError: an entry needs scikit-learn, which is not installed.
+    """
+    learned = [entry for entry in entries if entry.id in WITH_SCIKIT_LEARN]
+    if learned and find_spec("sklearn") is None:
+        raise OptionsError(not_installed("scikit-learn", "benchmarks"))
 
 
 def _trained_on(resources: RealResources, sets: Sequence[MeasuredSet]) -> list[str]:
