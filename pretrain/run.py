@@ -1,4 +1,4 @@
-"""Pretrain an HMLM on pathways: masked molecules and next states.
+"""Pretrain an HMLM on pathways: masked molecules, next states, and simulated measurements.
 
     accelerate launch pretrain/run.py
 
