@@ -10,7 +10,7 @@ from typing import Any
 from ..common.errors import FormatError, MissingFileError
 from ..common.files import read_json_text
 from ..common.words import counted
-from ..inference.shipped import SHIPPED, folder_with_code
+from ..inference.shipped import SHIPPED, TRAINING_FILE, folder_with_code
 from ..model.error_base import did_you_mean, listed
 from ..model.network import SignalingNetwork
 from .command_options import InfoOptions
@@ -98,6 +98,13 @@ def checkpoint_facts(folder: Path) -> Iterator[tuple[str, object]]:
             yield "network", f"{network.name}, {counted(len(network.molecules), 'molecule')}"
     else:
         yield "fine-tuned", "no: predicts any network"
+    if config.get("response_size"):
+        facts = _json(folder / TRAINING_FILE) if (folder / TRAINING_FILE).is_file() else {}
+        worlds, sets = facts.get("worlds", 0), facts.get("sets", ())
+        on = f", trained on {worlds:,} worlds and {counted(len(sets), 'measured set')}"
+        yield "measured sets", "predicted in context" + (on if facts else "")
+    else:
+        yield "measured sets", "no head for them: `hmlm responses` trains one"
     if (folder / METRICS_FILE).is_file():
         for name, value in _json(folder / METRICS_FILE).items():
             if isinstance(value, float):

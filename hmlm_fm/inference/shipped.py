@@ -13,6 +13,8 @@ from ..common.files import write_bytes
 
 CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
 SHIPPED = ("hmlm-small",)
+TRAINING_FILE = "responses.json"
+"""Beside weights: how the head for measured sets was trained, and on which sets."""
 
 
 def checkpoint_path(name_or_path: str) -> str:

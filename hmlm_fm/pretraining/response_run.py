@@ -23,7 +23,7 @@ from ..corpora.same_measurements import values_hash
 from ..corpora.stored_rows import FIELDS_FILE, StoredRows
 from ..corpora.training_licences import may_be_trained_on
 from ..inference.loading import load_foundation
-from ..inference.shipped import checkpoint_path
+from ..inference.shipped import TRAINING_FILE, checkpoint_path
 from ..measurements.response_tasks_of_sets import whole_task
 from ..model.configuration_hmlm import HMLMConfig
 from ..model.modeling_hmlm import HMLMForSignaling
@@ -41,7 +41,7 @@ Worlds = Sequence[Mapping[str, np.ndarray]]
 FEWEST_CONDITIONS = 12
 SHARE_OF_WORLDS = 0.4
 """Of the tasks beside measured sets, so that little is forgotten."""
-TRAINING_FILE, OPTIONS_FILE, FACTS_FILE = "responses.json", "options.json", "worlds.json"
+OPTIONS_FILE, FACTS_FILE = "options.json", "worlds.json"
 KEPT_FILES = ("README.md", "metrics.json", "training_info.json")
 HASH = 16
 """Characters of a network's hash by which worlds know it."""

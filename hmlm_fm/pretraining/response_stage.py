@@ -15,6 +15,7 @@ from ..common.files import write_text
 from ..common.words import by_comma
 from ..dynamics.worlds import draw_many_worlds
 from ..inference.figures import plot_world
+from ..inference.shipped import TRAINING_FILE
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.network import SignalingNetwork
 from .pretraining_options import PretrainingOptions, RunArguments
@@ -25,7 +26,6 @@ from .response_evaluation import (
     showing,
 )
 from .response_run import (
-    TRAINING_FILE,
     TrainingSets,
     Worlds,
     check_held_out,

@@ -190,6 +190,8 @@ def test_info_of_checkpoints():
     shipped = facts_of("hmlm-small")
     assert (Path(shipped["folder"]) / "modeling_hmlm.py").is_file()
     assert shipped["fine-tuned"] == "no: predicts any network"
+    assert shipped["measured sets"].startswith("predicted in context, trained on 30,000 worlds and")
+    assert fitted["measured sets"].startswith("no head for them")
 
 
 def test_info_of_a_measured_set(tmp_path):

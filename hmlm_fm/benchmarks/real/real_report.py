@@ -19,10 +19,9 @@ from ...corpora.records import FoundSets
 from ...corpora.same_measurements import same_measurements, values_hash
 from ...fitting.ensemble import FitSettings, settings_for
 from ...formats.measured.measured_set import MeasuredSet
-from ...inference.shipped import checkpoint_path
+from ...inference.shipped import TRAINING_FILE, checkpoint_path
 from ...measurements.responses import responses_of
 from ...model.error_base import did_you_mean
-from ...pretraining.response_run import TRAINING_FILE
 from ..benchmark_options import BenchmarkOptions
 from ..measuring import QUICK, QUICK_NEURAL_STEPS, model_hashes
 from ..report import Report
