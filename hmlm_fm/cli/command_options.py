@@ -73,7 +73,7 @@ class PredictOptions(TreatmentOptions, OutputOptions):
         "activity",
         "activity in [0, 1], or what the states show as phosphoprotein, mRNA, and so on.",
     )
-    molecule: list[str] = option([], "One to report; repeatable.", "NAME")
+    molecule: list[str] = option([], "One to report, or a readout; repeatable.", "NAME")
 
 
 @dataclass(kw_only=True)

@@ -115,7 +115,7 @@ add_command(
 add_command(
     app, "responses", ResponseOptions, _responses,
     "hmlm responses hmlm-small responses --worlds worlds --steps 2",
-    "nothing is written",
+    "the same command goes on from the last checkpoint",
 )  # fmt: skip
 add_command(app, "info", InfoOptions, _info, "hmlm info hmlm-small")
 

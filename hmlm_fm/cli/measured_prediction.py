@@ -13,6 +13,7 @@ from ..common.words import counted
 from ..formats.measured.set_tables import read_treatments
 from ..inference.measured_pipeline import MeasuredPipeline
 from ..measurements.responses import hours_text
+from ..model.error_base import did_you_mean
 from .command_options import PredictOptions, TreatmentOptions
 
 MOST_ROWS, MOST_COLUMNS, MOST_CONDITIONS = 20, 100, 60
@@ -33,7 +34,14 @@ def run_measured_prediction(options: PredictOptions) -> None:
     check_output_files(options.out, options.plot, inputs, options.force)
     asked = read_treatments(options.conditions) if options.conditions else None
     pipeline = MeasuredPipeline.from_pretrained(options.checkpoint, options.measured)
+    readouts = pipeline.measured.readout_names
+    for name in options.molecule:
+        if name not in readouts:
+            hint = did_you_mean(name, readouts)
+            raise FormatError(f"--molecule: {name!r} is no readout of the set{hint}")
     table = pipeline.predict(asked)
+    if options.molecule:
+        table = table[table["readout"].isin(options.molecule)]
     written = table.assign(time_hours=[hours_text(hours) for hours in table["time_hours"]])
     if options.out is None:
         print_largest(written)
@@ -54,7 +62,7 @@ def _refuse_options_of_networks(options: PredictOptions) -> None:
         FormatError: an option that only networks have.
     """
     treatments = {f.name for f in fields(TreatmentOptions)} - {"conditions"}
-    unused = treatments | {"network", "pathway", "hours", "modality", "molecule"}
+    unused = treatments | {"network", "pathway", "hours", "modality"}
     for f in fields(PredictOptions):
         default = [] if callable(f.default_factory) else f.default
         if f.name in unused and getattr(options, f.name) != default:

@@ -222,10 +222,8 @@ def plot_changes(changes: pd.DataFrame, sds: pd.DataFrame, title: str, path: Pat
     axes.plot(at_column, at_row, ".", color="0.1", markersize=3)
     axes.set_xticks(range(columns), map(_plain, changes.columns), rotation=90, fontsize=7)
     axes.set_yticks(range(rows), map(_plain, changes.index), fontsize=7)
-    axes.set_title(
-        f"{_plain(title)}: predicted changes; a dot where the 90 % interval excludes none"
-    )
-    axes.title.set_fontsize(8)
+    axes.set_title(f"{_plain(title)}: predicted changes", fontsize=9, wrap=True)
+    axes.set_xlabel("a dot: 0 is outside of the 90 % interval", fontsize=7)
     figure.colorbar(image, ax=axes, label="change from control", shrink=0.8)
     figure.savefig(path, dpi=150)
 

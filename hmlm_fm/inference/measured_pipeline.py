@@ -5,7 +5,6 @@ Shapes: S conditions, K treatments, M outputs.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -13,14 +12,13 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from ..common.errors import FormatWarning
-from ..formats.measured.dose_units import is_same_unit
 from ..formats.measured.measured_set import DRUG, MeasuredSet, Treatment
 from ..formats.measured.set_formats import read_sets
 from ..measurements.response_tasks_of_sets import response_task
 from ..measurements.responses import responses_of
-from ..model.error_base import HMLMError, did_you_mean
+from ..model.error_base import HMLMError
 from ..model.modeling_hmlm import HMLMForSignaling
+from .asked_conditions import checked_conditions
 from .loading import load_pretrained
 from .response_prediction import predict_responses
 
@@ -74,16 +72,16 @@ class MeasuredPipeline:
                 set in which nothing was measured, where not given.
 
         Raises:
-            HMLMError: there are no such conditions; a treatment is in another unit than in the set;
-                or as `predict_responses`.
+            HMLMError: there are no such conditions; or as `checked_conditions` and
+                `predict_responses`.
         """
         asked = self.unmeasured() if conditions is None else dict(conditions)
         if not asked:
-            raise HMLMError(
-                f"{self.measured.name}: something was measured in all of its conditions; expected "
-                "conditions to predict"
-            )
-        self._check(asked)
+            found = "no conditions are asked"
+            if conditions is None:
+                found = f"{self.measured.name}: something was measured in all of its conditions"
+            raise HMLMError(f"{found}; expected conditions to predict")
+        asked = checked_conditions(asked, self.measured)
         responses, measured = responses_of(self.measured), self.measured
         shown = np.flatnonzero(np.isfinite(responses.changes).any(1))
         context = responses.changes[shown]
@@ -105,6 +103,8 @@ class MeasuredPipeline:
             np.arange(len(shown) + len(asked)) < len(shown),
         )
         change, sd = predict_responses(self.model, task)
+        # A change from the control is none of the control.
+        change = np.where(queries.any(1, keepdims=True) | ~responses.has_control, change, 0.0)
         control = np.where(responses.has_control, responses.control, rest)
         outputs, count = responses.outputs, len(asked)
         return pd.DataFrame(
@@ -124,33 +124,6 @@ class MeasuredPipeline:
         """The conditions of the set in which nothing was measured."""
         measured = {m.condition for m in self.measured.measurements}
         return {n: t for n, t in self.measured.conditions.items() if n not in measured}
-
-    def _check(self, asked: Mapping[str, Sequence[Treatment]]) -> None:
-        """Refuse what is no treatment or in another unit; tell of what was never shown."""
-        units = {t.key: t.unit for t in self.measured.treatments}
-        known = {t.name for t in self.measured.treatments}
-        for condition, done in asked.items():
-            place = f"condition {condition!r}"
-            for treatment in done:
-                if not isinstance(treatment, Treatment):
-                    raise HMLMError(
-                        f"{place}: {treatment!r} is no treatment; expected one such as "
-                        'Treatment("stimulus", "EGF")'
-                    )
-                unit = units.get(treatment.key, treatment.unit)
-                if not is_same_unit(unit, treatment.unit):
-                    raise HMLMError(
-                        f"{place}: {treatment.label} is in {treatment.unit or 'no unit'!r}; "
-                        f"expected {unit or 'no unit'!r}, as in the set"
-                    )
-                if treatment.key not in units:
-                    hint = did_you_mean(treatment.name, known - {treatment.name})
-                    warnings.warn(
-                        f"{place}: {treatment.kind} {treatment.name!r} is none of what was given "
-                        f"in the set{hint}; it is predicted by what it is known to hit",
-                        FormatWarning,
-                        stacklevel=3,
-                    )
 
 
 def _relative(treatment: Treatment, largest: float | None) -> float:

@@ -37,7 +37,9 @@ def predict_responses(
         HMLMError: the model has no head for measured sets, or weights that are not finite.
     """
     if model.responses is None:
-        raise HMLMError("the checkpoint has no head for measured sets; expected response_size > 0")
+        raise HMLMError(
+            "the checkpoint has no head for measured sets; expected one that `hmlm responses` made"
+        )
     features = features_of(task) if features is None else features
     # In a batch, conditions that are asked stand behind the context, in their order.
     asked = slice(int(task.shown.sum()), None)

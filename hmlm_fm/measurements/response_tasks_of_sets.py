@@ -76,6 +76,13 @@ def whole_task(measured: MeasuredSet) -> ResponseTask:
     )
 
 
+def genes_hit(measured: MeasuredSet, treatment: TreatmentKey) -> tuple[str, ...]:
+    """The genes that a treatment acts on, by the tables of a set and the shipped ones; nothing
+    where none is known."""
+    index = Vocabulary.shipped().index
+    return tuple(gene for gene in _genes(measured, [treatment], [])[0][0] if gene in index)
+
+
 def directions_of(treatments: Sequence[TreatmentKey]) -> np.ndarray:
     """+1 (K) of treatments that raise what they hit, −1 of those that lower it."""
     return np.array([1.0 if kind in RAISES else -1.0 for kind, _, _, _ in treatments])

@@ -33,6 +33,7 @@ from .model_card import add_head_to_card
 from .response_options import ResponseOptions
 from .response_tasks import task_of_set, task_of_world
 from .response_training import ResponseLog, ResponseSettings, train_responses
+from .resuming import last_checkpoint
 
 Log = Callable[[str], object]
 Worlds = Sequence[Mapping[str, np.ndarray]]
@@ -142,6 +143,8 @@ def train_head(
     folder.mkdir(parents=True, exist_ok=True)
     for name, of_stage, own in stages:
         place = folder / name.replace(" ", "-")
+        if (last := last_checkpoint(place)) is not None:
+            log(f"{name}: going on from step {last.name.partition('-')[2]}")
         lines = ResponseLog(name, of_stage.steps, place.with_suffix(".tsv"), log)
         train_responses(model, Draws(worlds, own), of_stage, place, lines)
         history[name] = lines.history

@@ -21,6 +21,7 @@ from hmlm_fm.formats.measured.measured_set import (
 from hmlm_fm.formats.measured.measured_tables import bind_set, read_condition_tables
 from hmlm_fm.formats.measured.readout_tables import Readout
 from hmlm_fm.formats.measured.set_folder import read_measured_set, write_measured_set
+from hmlm_fm.formats.measured.set_formats import read_sets
 from hmlm_fm.formats.measured.set_tables import read_treatments, read_values
 from hmlm_fm.measurements.reading import read_measurements
 from hmlm_fm.model.conditions import Condition, Observation, Perturbation
@@ -362,3 +363,16 @@ def test_doses_of_one_treatment_in_several_units_are_refused():
     }
     with pytest.raises(HMLMError, match="X is in 'uM' in condition 'b', elsewhere in 'nM'"):
         _ = MeasuredSet("x", doses, ()).treatments
+
+
+def test_folders_that_are_no_set_say_what_they_lack(tmp_path):
+    (tmp_path / "conditions.csv").write_text("condition,kind,molecule,value\na,,,\n")
+    with pytest.raises(FormatError, match=r"it has conditions.csv and no observations.csv"):
+        read_sets(tmp_path)
+    several = tmp_path / "several"
+    for name in ("one", "two"):
+        (several / name).mkdir(parents=True)
+        for table in ("conditions.csv", "observations.csv"):
+            (several / name / table).write_text("x\n")
+    with pytest.raises(FormatError, match="it holds 2 measured sets, one, two; expected one of"):
+        read_sets(several)

@@ -69,7 +69,7 @@ def test_conditions_that_are_asked_by_name(checkpoint):
     asked = {"nothing": (), "EGF": treated("EGF"), "both": treated("EGF") + treated("MEK")}
     table = pipeline.predict(asked)
     means = table[table["readout"] == "pERK"].set_index("condition")["value"]
-    assert means["nothing"] == pytest.approx(5.0, abs=0.3)
+    assert means["nothing"] == 5.0
     assert means["EGF"] == pytest.approx(7.0, abs=0.3)
     assert means["both"] == pytest.approx(6.0, abs=0.3)
     # What else is asked changes nothing.
@@ -90,14 +90,48 @@ def test_what_cannot_be_asked(checkpoint):
     pipeline = MeasuredPipeline.from_pretrained(checkpoint, made_set())
     with pytest.raises(HMLMError, match="EGF is in 'nM'; expected 'no unit', as in the set"):
         pipeline.predict({"x": (Treatment("stimulus", "EGF", 3.0, unit="nM"),)})
-    with pytest.raises(HMLMError, match="'EGF' is no treatment"):
-        pipeline.predict({"x": ("EGF",)})
-    with pytest.warns(FormatWarning, match="'EGFF' is none of what was given in the set; did you"):
+    egf, none = Treatment("stimulus", "EGF"), Treatment("stimulus", "EGF", float("nan"))
+    for asked, message in (
+        ({"x": ("EGF",)}, "'EGF' is no treatment"),
+        ({"x": egf}, "is no list of treatments"),
+        ({}, "no conditions are asked"),
+        ({"x": (Treatment("stim", "EGF"),)}, "kind is 'stim'; expected one of stimulus.*did you"),
+        (
+            {"x": (Treatment("stimulus", "EGF", 100),)},
+            r"given at 100; expected a number in \[0, 1\]",
+        ),
+        ({"x": (none,)}, "given at nan; expected a number"),
+        (
+            {"x": (Treatment("drug", "gefitinib", -1),)},
+            "given at -1; expected a dose of at least 0",
+        ),
+    ):
+        with pytest.raises(HMLMError, match=message):
+            pipeline.predict(asked)
+    with pytest.warns(FormatWarning, match="'EGFF' was never given in the set; did you mean"):
         table = pipeline.predict({"x": (Treatment("stimulus", "EGFF"),)})
     assert np.isfinite(table["value"]).all()
 
 
 @pytest.mark.filterwarnings("ignore::hmlm_fm.common.errors.FormatWarning")
+def test_names_of_the_set_in_any_case_and_labels_are_understood(checkpoint):
+    pipeline = MeasuredPipeline.from_pretrained(checkpoint, made_set())
+    exact = pipeline.predict({"x": treated("EGF") + treated("AKT")})
+    spelled = (Treatment("stimulus", "egf"), Treatment("inhibition", "AKTi", 0.9))
+    assert pipeline.predict({"x": spelled}).equals(exact)
+
+
+def test_what_is_known_of_new_treatments_and_of_measured_conditions_is_said(checkpoint):
+    pipeline = MeasuredPipeline.from_pretrained(checkpoint, made_set())
+    with pytest.warns(FormatWarning, match="'gefitinib' was never given in the set; predicted by "
+                      "its hitting EGFR"):  # fmt: skip
+        pipeline.predict({"x": (Treatment("drug", "gefitinib"),)})
+    with pytest.warns(FormatWarning, match="'qwertyx' was never given.*nothing is known of what"):
+        pipeline.predict({"x": (Treatment("drug", "qwertyx"),)})
+    with pytest.warns(FormatWarning, match="condition 'x' was measured, as 'EGF'; the set has"):
+        pipeline.predict({"x": treated("EGF")})
+
+
 def test_what_else_is_asked_changes_nothing(checkpoint):
     model = MeasuredPipeline.from_pretrained(checkpoint, made_set()).model
     torch.manual_seed(1)
@@ -136,8 +170,11 @@ def test_the_command_writes_a_table_and_a_map(checkpoint, tmp_path):
     assert plot.read_bytes()[:4] == b"\x89PNG"
     queries = tmp_path / "queries.csv"
     write_treatments({"three": treated("EGF") + treated("MEK") + treated("AKT")}, queries)
-    result = predict(checkpoint, "--measured", folder, "--conditions", queries)
+    result = predict(
+        checkpoint, "--measured", folder, "--conditions", queries, "--molecule", "pERK"
+    )
     assert result.exit_code == 0, result.output
+    assert "pAKT" not in result.output
     write_measured_set(made_set(with_control=False), folder)
     refused = predict(checkpoint, "--measured", folder, "--plot", tmp_path / "other.png")
     assert refused.exit_code == 2

@@ -95,9 +95,10 @@ def real_table(results: Rows, about: Mapping[str, Any]) -> str:
     if about.get("published"):
         parts.append(_published(about["published"]))
     if about.get("trained_on"):
+        is_all = all(row.get("trained_on") for row in results)
         parts.append(
-            f"The head of the checkpoint was trained on {listed(about['trained_on'])}, which are "
-            "marked with * and in no mean."
+            f"The head of the checkpoint was trained on {listed(about['trained_on'])}: "
+            + ("these figures are no test of it." if is_all else "marked with *, and in no mean.")
         )
     told = [str(Same(**pair)) for pair in about.get("same_measurements", ())]
     by_reason: dict[str, list[str]] = {}

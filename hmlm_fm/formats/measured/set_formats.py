@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...common.errors import FormatError
 from ...common.files import read_start
-from ...model.error_base import HMLMError
+from ...model.error_base import HMLMError, listed
 from ...model.network import SignalingNetwork
 from ..network_loading import load_network
 from ..recognise import SIF, format_of
@@ -21,7 +21,7 @@ from .paired_matrices import is_cellbox, lembas_names, read_cellbox, read_lembas
 from .petab_files import is_petab
 from .petab_problems import read_petab
 from .published_tables import TableOptions, read_published_table, table_roles
-from .set_folder import is_set_folder, read_measured_set
+from .set_folder import CONDITIONS_FILE, OBSERVATIONS_FILE, is_set_folder, read_measured_set
 from .table_roles import Roles
 from .time_units import check_time_unit
 
@@ -171,6 +171,7 @@ def read_sets(
     if form is None and insists and path.is_file():
         form = TABLE
     if form is None:
+        _refuse_folder(path)
         names = ", ".join(form.name for form in SET_FORMATS)
         raise FormatError(
             f"it holds no measurements that are known; expected one of {names} (a table has a "
@@ -182,6 +183,24 @@ def read_sets(
     if options.network is None:
         return found
     return tuple(one if one.network else replace(one, network=options.network) for one in found)
+
+
+def _refuse_folder(path: Path) -> None:
+    """
+    Raises:
+        FormatError: a folder of measured sets, or one that lacks a table.
+    """
+    if not path.is_dir():
+        return
+    sets = sorted(p.name for p in path.iterdir() if p.is_dir() and is_set_folder(p))
+    if sets:
+        raise FormatError(
+            f"it holds {len(sets)} measured sets, {listed(sets)}; expected one of them", path=path
+        )
+    tables = [name for name in (CONDITIONS_FILE, OBSERVATIONS_FILE) if (path / name).is_file()]
+    if len(tables) == 1:
+        missing = OBSERVATIONS_FILE if tables == [CONDITIONS_FILE] else CONDITIONS_FILE
+        raise FormatError(f"it has {tables[0]} and no {missing}; expected both", path=path)
 
 
 def network_beside(path: Path) -> SignalingNetwork | None:
