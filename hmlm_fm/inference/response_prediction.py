@@ -13,15 +13,16 @@ from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.response_batch import batch_of
 from ..model.response_features import ResponseFeatures, ResponseTask, features_of
 
-PROJECTIONS = 4
-"""How often treatments are projected; predictions are the mean."""
+PROJECTIONS, MANY_TOKENS = 4, 10_000
+"""How often treatments are projected, predictions being the mean; half as often where there are
+more tokens (conditions times outputs) than that, so that an answer comes within a second."""
 
 
 @torch.no_grad()
 def predict_responses(
     model: HMLMForSignaling,
     task: ResponseTask,
-    projections: int = PROJECTIONS,
+    projections: int | None = None,
     features: ResponseFeatures | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Changes of the conditions that are asked, and their standard deviations, both (Q, M), in the
@@ -30,7 +31,7 @@ def predict_responses(
     Args:
         model: with a head for measured sets.
         task: what is shown and what is asked.
-        projections: of treatments, over which predictions are averaged.
+        projections: of treatments, over which predictions are averaged; by the size of the task.
         features: of the task, where they are known already.
 
     Raises:
@@ -41,6 +42,8 @@ def predict_responses(
             "the checkpoint has no head for measured sets; expected one that `hmlm responses` made"
         )
     features = features_of(task) if features is None else features
+    if projections is None:
+        projections = PROJECTIONS if task.changes.size <= MANY_TOKENS else PROJECTIONS // 2
     # In a batch, conditions that are asked stand behind the context, in their order.
     asked = slice(int(task.shown.sum()), None)
     changes, variances = [], []
