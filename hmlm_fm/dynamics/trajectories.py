@@ -155,7 +155,7 @@ def simulate_states(
     networks: Sequence[SignalingNetwork],
     conditions: Sequence[Sequence[Condition]],
     at_rest: Sequence[Condition],
-    hours: Sequence[float] = TIMES_HOURS,
+    hours: Sequence[float],
 ) -> list[np.ndarray]:
     """Simulate networks with full kinetics side by side, each under as many conditions.
 

@@ -98,9 +98,9 @@ class MeasuredPipeline:
             measured,
             keys,
             responses.outputs,
-            np.concatenate([np.hstack([responses.doses[shown], more]), queries]),
-            np.concatenate([context - rest, np.full((len(asked), len(rest)), np.nan)]),
-            np.arange(len(shown) + len(asked)) < len(shown),
+            np.hstack([responses.doses[shown], more]),
+            context - rest,
+            queries,
         )
         change, sd = predict_responses(self.model, task)
         # A change from the control is none of the control.

@@ -32,7 +32,7 @@ def response_task(
     outputs: Sequence[Output],
     doses: np.ndarray,
     changes: np.ndarray,
-    shown: np.ndarray,
+    query_doses: np.ndarray,
 ) -> ResponseTask:
     """A task of a measured set.
 
@@ -43,18 +43,19 @@ def response_task(
         measured: of which names, tables and network are used, and no values.
         treatments: (K) as `Responses.treatments`.
         outputs: (M).
-        doses: (S, K).
-        changes: (S, M), NaN where nothing is shown.
-        shown: (S) which conditions are the context.
+        doses: (C, K) of what is shown.
+        changes: (C, M), NaN where nothing was measured.
+        query_doses: (Q, K) of what is asked.
     """
     hit, genes = _genes(measured, treatments, outputs)
     index = Vocabulary.shipped().index
     direction = directions_of(treatments)
     signed, reach = _influences(measured, treatments, outputs)
+    nothing = np.full((len(query_doses), len(outputs)), np.nan)
     return ResponseTask(
-        doses,
-        changes,
-        shown,
+        np.concatenate([doses, query_doses]),
+        np.concatenate([changes, nothing]),
+        np.arange(len(doses) + len(query_doses)) < len(doses),
         direction[:, None] * signed,
         reach,
         direction,
@@ -72,7 +73,7 @@ def whole_task(measured: MeasuredSet) -> ResponseTask:
         responses.outputs,
         responses.doses,
         responses.changes - responses.reference_of(responses.changes),
-        np.ones(len(responses.doses), dtype=bool),
+        np.zeros((0, len(responses.treatments))),
     )
 
 

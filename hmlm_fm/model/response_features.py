@@ -8,7 +8,7 @@ treatments, M outputs (a readout at a time), G members of a molecule, X features
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -74,6 +74,21 @@ class ResponseFeatures:
     base: np.ndarray
     base_sd: np.ndarray
     unit: float
+
+
+def without_network(task: ResponseTask) -> ResponseTask:
+    """The task without what the network says."""
+    nothing = np.zeros_like(task.signed)
+    return replace(task, signed=nothing, reach=nothing)
+
+
+def without_names(task: ResponseTask) -> ResponseTask:
+    """The task without what treatments hit and readouts measure."""
+    return replace(
+        task,
+        treatment_members=np.zeros_like(task.treatment_members),
+        output_members=np.zeros_like(task.output_members),
+    )
 
 
 def member_ids(members: Sequence[Sequence[str]], index: Mapping[str, int]) -> np.ndarray:

@@ -18,12 +18,10 @@ from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.next_state_head import NORMAL_QUANTILE
 from ..model.response_features import ResponseTask, features_of
 from .response_tasks import in_own_units, measured_world
-from .state_evaluation import CONTEXTS
+from .response_training import LARGEST_ERROR
+from .state_evaluation import CONTEXTS, bootstrap_interval
 
 FEWEST_ASKED, MOST_ASKED = 6, 24
-DRAWS = 2000
-LARGEST_ERROR = 4.0
-"""In standard deviations of the world; a single wild value is no measure of a method."""
 
 
 def fit_worlds(worlds: Iterable[Mapping[str, np.ndarray]], count: int) -> list[ResponseTask]:
@@ -112,8 +110,7 @@ def _nearest(task: ResponseTask) -> np.ndarray:
 def _summary(rows: np.ndarray) -> dict[str, Any]:
     """Of errors and coverages (worlds, 4)."""
     logs = np.log(np.maximum(rows[:, 0], 1e-6)) - np.log(np.maximum(rows[:, 1], 1e-6))
-    drawn = np.random.default_rng(0).integers(0, len(logs), (DRAWS, len(logs)))
-    interval = np.exp(np.quantile(logs[drawn].mean(1), [0.025, 0.975]))
+    interval = np.exp(bootstrap_interval(logs))
     means = rows.mean(0).tolist()
     return {
         **dict(zip(("hmlm_mse", "untrained_mse", "nearest_mse", "coverage"), means, strict=True)),

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..model.response_features import ResponseTask
+from ..model.response_features import ResponseTask, without_names, without_network
 
 LIVELY = 0.02
 """Molecules that change less over conditions are nothing that a laboratory would measure."""
@@ -157,12 +157,7 @@ def _asked(task: ResponseTask, rng: np.random.Generator) -> ResponseTask | None:
         return None
     task = replace(task, shown=shown)
     if rng.random() > WITH_NETWORK:
-        nothing = np.zeros_like(task.signed)
-        task = replace(task, signed=nothing, reach=nothing)
+        task = without_network(task)
     if rng.random() > WITH_NAMES:
-        task = replace(
-            task,
-            treatment_members=np.zeros_like(task.treatment_members),
-            output_members=np.zeros_like(task.output_members),
-        )
+        task = without_names(task)
     return task

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_model
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.utils import SAFE_WEIGHTS_NAME
 
@@ -23,10 +23,10 @@ from ..model.error_base import HMLMError
 from ..model.modeling_hmlm import HMLMForSignaling
 from ..model.response_batch import ResponseBatch, batch_of, context_first, padded
 from ..model.response_features import ResponseTask, features_of
-from .resuming import last_checkpoint, mark_complete, mark_incomplete, remove_incomplete
+from .resuming import ResumableTrainer, last_checkpoint, remove_incomplete
 
 LARGEST_ERROR = 4.0
-"""In standard deviations of the context; a single wild value teaches nothing."""
+"""In standard deviations; a single wild value teaches nothing, and is no measure of a method."""
 LEAST_BASE = 0.05
 SHARE_OF_SCALE = 0.1
 """Of the loss of standard deviations beside that of means."""
@@ -199,7 +199,7 @@ def train_responses(
     model.eval()
 
 
-class _ResponseTrainer(Trainer):
+class _ResponseTrainer(ResumableTrainer):
     """The Trainer of batches that are drawn as they are needed."""
 
     ratio = math.nan
@@ -212,14 +212,6 @@ class _ResponseTrainer(Trainer):
             num_workers=count,
             prefetch_factor=8 if count else None,
         )
-
-    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
-        folder = Path(self.args.output_dir or "", f"checkpoint-{self.state.global_step}")
-        if self.is_world_process_zero():
-            mark_incomplete(folder)
-        super()._save_checkpoint(*args, **kwargs)
-        if self.is_world_process_zero():
-            mark_complete(folder, self.accelerator)
 
     def compute_loss(  # type: ignore[override]
         self, model: torch.nn.Module, inputs: dict[str, Any], return_outputs: bool = False, **_: Any

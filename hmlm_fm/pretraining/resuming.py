@@ -10,6 +10,7 @@ from typing import Any
 
 from accelerate import Accelerator
 from accelerate.utils import DistributedType
+from transformers import Trainer
 
 from ..common.errors import OptionsError
 from ..common.files import write_text
@@ -32,6 +33,21 @@ def mark_complete(checkpoint: Path, accelerator: Accelerator) -> None:
     }
     content = {"launch": launch_kind(accelerator), "files": files}
     write_text(checkpoint / COMPLETE_FILE, json.dumps(content, indent=2) + "\n")
+
+
+class ResumableTrainer(Trainer):
+    """The Trainer, whose checkpoints are marked as complete when all processes have written
+    them."""
+
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        folder = Path(self.args.output_dir or "", f"checkpoint-{self.state.global_step}")
+        if self.is_world_process_zero():
+            mark_incomplete(folder)
+        self.accelerator.wait_for_everyone()
+        super()._save_checkpoint(*args, **kwargs)
+        self.accelerator.wait_for_everyone()
+        if self.is_world_process_zero():
+            mark_complete(folder, self.accelerator)
 
 
 def launch_kind(accelerator: Accelerator) -> str:

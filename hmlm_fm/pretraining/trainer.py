@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import Trainer
 
 from ..common.launching import summed
 from ..model.gates import PresetTable
@@ -16,14 +14,14 @@ from ..model.vocabulary import SPECIAL_TOKENS
 from .every_parameter import EveryParameter
 from .objectives import PretrainingExamples, count_molecules
 from .progress import Progress
-from .resuming import mark_complete, mark_incomplete
+from .resuming import ResumableTrainer
 
 FLOPS = 4.5
 """Operations on a molecule token per parameter outside of tables, forward and back, as torch
 counts them in products of matrices (4.5 to 4.9): 6 would be if every token passed every part."""
 
 
-class PretrainingTrainer(Trainer):
+class PretrainingTrainer(ResumableTrainer):
     """Trainer that takes examples in the order of their numbers and logs each objective.
 
     Every loss is a mean over the whole batch, whichever process holds which part of it: on two
@@ -175,13 +173,3 @@ class PretrainingTrainer(Trainer):
     def flops_per_molecule(self) -> float:
         """Operations on a molecule token, forward and back."""
         return self._flops_per_molecule
-
-    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
-        folder = Path(self.args.output_dir or "", f"checkpoint-{self.state.global_step}")
-        if self.is_world_process_zero():
-            mark_incomplete(folder)
-        self.accelerator.wait_for_everyone()
-        super()._save_checkpoint(*args, **kwargs)
-        self.accelerator.wait_for_everyone()
-        if self.is_world_process_zero():
-            mark_complete(folder, self.accelerator)

@@ -22,12 +22,7 @@ from hmlm_fm.benchmarks.real.methods import (
     Ridge,
     Ruler,
 )
-from hmlm_fm.benchmarks.real.network_methods import (
-    OnNetwork,
-    with_shuffled_network,
-    without_names,
-    without_network,
-)
+from hmlm_fm.benchmarks.real.network_methods import OnNetwork, with_shuffled_network
 from hmlm_fm.benchmarks.real.real_entries import REAL_ENTRIES, chosen_entries
 from hmlm_fm.benchmarks.real.real_table import summarise_sets
 from hmlm_fm.cli.main import app
@@ -37,7 +32,7 @@ from hmlm_fm.formats.measured.set_folder import write_measured_set
 from hmlm_fm.measurements.responses import NEAR_REPLICATES, REPLICATES, responses_of
 from hmlm_fm.measurements.trivial import TrainingMean
 from hmlm_fm.model.error_base import HMLMError
-from hmlm_fm.model.response_features import ResponseTask
+from hmlm_fm.model.response_features import ResponseTask, without_names, without_network
 
 STIMULI, INHIBITORS = ("EGF", "TNF", "IL1", "HGF"), ("MEK", "PI3K", "IKK")
 LINEAR = Scale()

@@ -18,7 +18,6 @@ import numpy as np
 
 from ...measurements.response_tasks_of_sets import directions_of, places_on_network
 from ...measurements.responses import Responses
-from ...model.network import SignalingNetwork
 from ...model.next_state_head import NORMAL_QUANTILE
 from .folds import fold_of
 from .network_methods import InContext
@@ -76,24 +75,28 @@ def path_signs(responses: Responses) -> np.ndarray:
     assert network is not None
     rows, columns = places_on_network(responses.measured, responses.treatments, responses.outputs)
     signs = np.zeros((len(rows), len(columns)))
+    index, after = network.molecule_index, dict[int, list[tuple[int, int]]]()
+    for interaction in network.interactions:
+        for source, sign in zip(interaction.sources, interaction.signs, strict=True):
+            after.setdefault(index[source], []).append((index[interaction.target], sign))
     for k, row in enumerate(rows):
         if row is None:
             continue
-        reached = _shortest(network, row)
+        reached = _shortest(after, row)
         signs[k] = [0 if column is None else reached.get(column, 0) for column in columns]
     turned = directions_of(responses.treatments)[:, None] * signs
     total: np.ndarray = np.sign(responses.doses @ turned)
     return total
 
 
-def _shortest(network: SignalingNetwork, start: int) -> dict[int, int]:
+def _shortest(after: Mapping[int, Sequence[tuple[int, int]]], start: int) -> dict[int, int]:
     """The sign of the shortest path to each molecule; of several, that of most, 0 where they are
-    level."""
-    index = network.molecule_index
-    after: dict[int, list[tuple[int, int]]] = {}
-    for interaction in network.interactions:
-        for source, sign in zip(interaction.sources, interaction.signs, strict=True):
-            after.setdefault(index[source], []).append((index[interaction.target], sign))
+    level.
+
+    Args:
+        after: of each molecule, those that it acts on, with the sign.
+        start: where paths begin.
+    """
     steps, totals, waiting = {start: 0}, {start: 1}, deque([start])
     while waiting:
         at = waiting.popleft()

@@ -69,23 +69,15 @@ class InContext:
         self.model, self.altered = model, altered
 
     def answer(self, shown: Shown) -> Answer:
-        context, queries = len(shown.doses), len(shown.query_doses)
-        nothing = np.full((queries, len(shown.outputs)), np.nan)
         task = response_task(
             shown.measured,
             shown.treatments,
             shown.outputs,
-            np.concatenate([shown.doses, shown.query_doses]),
-            np.concatenate([shown.changes, nothing]),
-            np.arange(context + queries) < context,
+            shown.doses,
+            shown.changes,
+            shown.query_doses,
         )
         return Answer(*predict_responses(self.model, self.altered(task)))
-
-
-def without_network(task: ResponseTask) -> ResponseTask:
-    """The task without what the network says."""
-    nothing = np.zeros_like(task.signed)
-    return replace(task, signed=nothing, reach=nothing)
 
 
 def with_shuffled_network(task: ResponseTask) -> ResponseTask:
@@ -96,13 +88,4 @@ def with_shuffled_network(task: ResponseTask) -> ResponseTask:
         task,
         signed=task.signed[treatments][:, outputs],
         reach=task.reach[treatments][:, outputs],
-    )
-
-
-def without_names(task: ResponseTask) -> ResponseTask:
-    """The task without what treatments hit and readouts measure."""
-    return replace(
-        task,
-        treatment_members=np.zeros_like(task.treatment_members),
-        output_members=np.zeros_like(task.output_members),
     )

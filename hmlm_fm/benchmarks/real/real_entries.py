@@ -11,7 +11,7 @@ import numpy as np
 from ...fitting.ensemble import FitSettings
 from ...inference.loading import load_foundation
 from ...measurements.baseline import Baseline
-from ...model.response_features import ResponseTask
+from ...model.response_features import ResponseTask, without_names, without_network
 from ..entries import ENTRIES, Entry, Resources, selected
 from .folds import LINE, LINE_QUARTER, SPLITS, Fold
 from .methods import (
@@ -26,13 +26,7 @@ from .methods import (
     Ridge,
     Ruler,
 )
-from .network_methods import (
-    InContext,
-    OnNetwork,
-    with_shuffled_network,
-    without_names,
-    without_network,
-)
+from .network_methods import InContext, OnNetwork, with_shuffled_network
 
 RULER, IN_CONTEXT = "ruler", "hmlm-in-context"
 MOST_FOLDS = 4

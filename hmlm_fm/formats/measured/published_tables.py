@@ -269,7 +269,7 @@ def _doses_of_given(roles: Roles, path: PathLike) -> dict[str, str]:
         before = [name for name in free if roles.place(name) < roles.place(column)]
         if named or before or free:
             found[(named or before[-1:] or free)[0]] = column
-        elif is_called(column, "dose") and not is_of_treatment(plain.replace("dose", "").strip()):
+        elif not is_of_treatment(plain.replace("dose", "").strip()):
             raise FormatError(
                 f"column {column!r} is of the dose of nothing; expected a column of what was given",
                 path=path,
